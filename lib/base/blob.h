@@ -1,0 +1,80 @@
+/*
+ * Immutable, reference-counted bytes: one outgoing Engine.IO packet
+ *
+ * Encoded once, queued by pointer in every connection it goes to. The
+ * WebSocket frame header stands right before the packet, so a frame is one
+ * contiguous run; a polling payload takes the packet alone.
+ *
+ *     bytes:  [ unused | head: frame header | len: packet ]
+ *             0        10 - head            10
+ *
+ * The packet is what stands in a WebSocket message: text with its type
+ * character, or the raw bytes of a binary one. A server never masks (RFC 6455
+ * 5.1), so the header is the same for every peer.
+ *
+ * Counts are not atomic: a blob stays on its loop's thread.
+ */
+#ifndef SKIO_BASE_BLOB_H
+#define SKIO_BASE_BLOB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <socketio/base.h>
+
+#define SKIO__BLOB_HEAD_MAX 10 /* FIN and opcode, 127, eight length bytes */
+
+enum skio__blob_flag {
+    SKIO__BLOB_BINARY = 1 << 0,   /* opcode 2, not 1 */
+    SKIO__BLOB_VOLATILE = 1 << 1, /* may be dropped for a slow reader */
+    SKIO__BLOB_COMPRESS = 1 << 2  /* worth compressing if negotiated */
+};
+
+struct skio__blob {
+    uint32_t refs;
+    uint32_t flags; /* of enum skio__blob_flag */
+    uint32_t head;  /* bytes of the frame header; 0 until sealed */
+    uint32_t len;   /* bytes of the packet */
+    const skio_allocator *mem;
+    unsigned char bytes[];
+};
+
+/*
+ * A blob with one reference and room for len packet bytes, to be filled
+ * through skio__blob_data() and sealed. NULL when memory is out or len does
+ * not fit a blob.
+ */
+struct skio__blob *skio__blob_new(const skio_allocator *mem, bool binary,
+                                  size_t len);
+
+/* Same, with the bytes copied in and sealed. data may be NULL if len is 0. */
+struct skio__blob *skio__blob_copy(const skio_allocator *mem, bool binary,
+                                   const void *data, size_t len);
+
+/* Where the packet's bytes stand; writable until sealed. */
+unsigned char *skio__blob_data(struct skio__blob *blob);
+
+/* Fix the length (at most the one it was made with), write the header. */
+void skio__blob_seal(struct skio__blob *blob, size_t len);
+
+/* Views on a sealed blob: header and packet together, or the packet alone. */
+void skio__blob_frame(const struct skio__blob *blob, const void **data,
+                      size_t *len);
+void skio__blob_packet(const struct skio__blob *blob, const void **data,
+                       size_t *len);
+
+/* Take another reference; returns blob. */
+struct skio__blob *skio__blob_ref(struct skio__blob *blob);
+
+/* Drop a reference, the last one frees. NULL does nothing. */
+void skio__blob_unref(struct skio__blob *blob);
+
+/*
+ * The frame header of a server's unfragmented data message with len bytes:
+ * writes 2, 4 or 10 bytes, returns how many.
+ */
+size_t skio__blob_header(unsigned char out[SKIO__BLOB_HEAD_MAX], bool binary,
+                         uint64_t len);
+
+#endif /* SKIO_BASE_BLOB_H */

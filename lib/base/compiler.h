@@ -1,0 +1,52 @@
+/*
+ * What the compiler can do beyond C11
+ *
+ * The only file with GNU extensions; gcc and clang have all of them. Other
+ * compilers get plain C11 with the same meaning.
+ */
+#ifndef SKIO_BASE_COMPILER_H
+#define SKIO_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#if defined(__GNUC__) || defined(__clang__)
+#define skio__likely(x) __builtin_expect(!!(x), 1)
+#define skio__unlikely(x) __builtin_expect(!!(x), 0)
+#else
+#define skio__likely(x) (!!(x))
+#define skio__unlikely(x) (!!(x))
+#endif
+
+/* The object that holds `ptr` as its member `member`. */
+#define skio__container_of(ptr, type, member)                                  \
+    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+
+/*
+ * Size arithmetic: true when the result does not fit. *out is then without
+ * meaning, as with the builtins.
+ */
+static inline bool
+skio__add_overflow(size_t a, size_t b, size_t *out)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_add_overflow(a, b, out);
+#else
+    *out = a + b;
+    return *out < a;
+#endif
+}
+
+static inline bool
+skio__mul_overflow(size_t a, size_t b, size_t *out)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    return __builtin_mul_overflow(a, b, out);
+#else
+    *out = a * b;
+    return a != 0 && *out / a != b;
+#endif
+}
+
+#endif /* SKIO_BASE_COMPILER_H */
