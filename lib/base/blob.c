@@ -1,0 +1,130 @@
+/*
+ * Immutable, reference-counted bytes: see blob.h
+ */
+#include "base/blob.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+
+/* RFC 6455 5.2 */
+#define FIN 0x80
+#define OPCODE_TEXT 1
+#define OPCODE_BINARY 2
+#define LEN_MAX_7 125
+#define LEN_16 126
+#define LEN_64 127
+
+size_t
+skio__blob_header(unsigned char out[SKIO__BLOB_HEAD_MAX], bool binary,
+                  uint64_t len)
+{
+    size_t bytes; /* of the extended length */
+    size_t i;
+
+    out[0] = (unsigned char)(FIN | (binary ? OPCODE_BINARY : OPCODE_TEXT));
+    if (len <= LEN_MAX_7) {
+        out[1] = (unsigned char)len;
+        return 2;
+    }
+
+    bytes = len <= UINT16_MAX ? 2 : 8;
+    out[1] = bytes == 2 ? LEN_16 : LEN_64;
+    for (i = 0; i < bytes; i++)
+        out[2 + i] = (unsigned char)(len >> (8 * (bytes - 1 - i)));
+    return 2 + bytes;
+}
+
+struct skio__blob *
+skio__blob_new(const skio_allocator *mem, bool binary, size_t len)
+{
+    const size_t fixed = sizeof(struct skio__blob) + SKIO__BLOB_HEAD_MAX;
+    struct skio__blob *blob;
+    size_t size;
+
+    if (len > UINT32_MAX || skio__add_overflow(fixed, len, &size))
+        return NULL;
+
+    blob = skio__mem_alloc(mem, size);
+    if (blob == NULL)
+        return NULL;
+
+    blob->refs = 1;
+    blob->flags = binary ? SKIO__BLOB_BINARY : 0;
+    blob->head = 0;
+    blob->len = (uint32_t)len;
+    blob->mem = mem;
+    return blob;
+}
+
+struct skio__blob *
+skio__blob_copy(const skio_allocator *mem, bool binary, const void *data,
+                size_t len)
+{
+    struct skio__blob *blob = skio__blob_new(mem, binary, len);
+
+    if (blob == NULL)
+        return NULL;
+    if (len > 0)
+        memcpy(skio__blob_data(blob), data, len);
+    skio__blob_seal(blob, len);
+    return blob;
+}
+
+unsigned char *
+skio__blob_data(struct skio__blob *blob)
+{
+    return blob->bytes + SKIO__BLOB_HEAD_MAX;
+}
+
+void
+skio__blob_seal(struct skio__blob *blob, size_t len)
+{
+    unsigned char header[SKIO__BLOB_HEAD_MAX];
+    size_t head;
+
+    assert(blob->head == 0);
+    assert(len <= blob->len);
+
+    head = skio__blob_header(header, (blob->flags & SKIO__BLOB_BINARY) != 0,
+                             len);
+    memcpy(skio__blob_data(blob) - head, header, head);
+    blob->head = (uint32_t)head;
+    blob->len = (uint32_t)len;
+}
+
+void
+skio__blob_frame(const struct skio__blob *blob, const void **data, size_t *len)
+{
+    assert(blob->head != 0);
+    *data = blob->bytes + SKIO__BLOB_HEAD_MAX - blob->head;
+    *len = (size_t)blob->head + blob->len;
+}
+
+void
+skio__blob_packet(const struct skio__blob *blob, const void **data, size_t *len)
+{
+    assert(blob->head != 0);
+    *data = blob->bytes + SKIO__BLOB_HEAD_MAX;
+    *len = blob->len;
+}
+
+struct skio__blob *
+skio__blob_ref(struct skio__blob *blob)
+{
+    assert(blob->refs > 0 && blob->refs < UINT32_MAX);
+    blob->refs++;
+    return blob;
+}
+
+void
+skio__blob_unref(struct skio__blob *blob)
+{
+    if (blob == NULL)
+        return;
+    assert(blob->refs > 0);
+    if (--blob->refs == 0)
+        skio__mem_free(blob->mem, blob);
+}
