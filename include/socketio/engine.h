@@ -1,0 +1,88 @@
+/*
+ * libsocketio: Engine.IO alone, and counters
+ *
+ * A server can be used without Socket.IO: sessions and raw messages over the
+ * same transports. And whatever the server refused or carried is counted here.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+#ifndef SOCKETIO_ENGINE_H
+#define SOCKETIO_ENGINE_H
+
+#include <socketio/base.h>
+#include <socketio/server.h>
+#include <socketio/socket.h>
+
+SKIO_BEGIN_DECLS
+
+/** An Engine.IO session: one client, whatever transport carries it. */
+typedef struct skio_session skio_session;
+
+/** What an application of Engine.IO alone handles. */
+typedef struct skio_engine_handlers {
+    size_t struct_size;
+    /** A session opened. */
+    void (*open)(skio_session *session, void *user);
+    /** A message arrived. data is borrowed. */
+    void (*message)(skio_session *session, const void *data, size_t len,
+                    bool binary, void *user);
+    /** The session has closed; the pointer ends with this call. */
+    void (*close)(skio_session *session, enum skio_disconnect reason,
+                  void *user);
+} skio_engine_handlers;
+
+/**
+ * Serve Engine.IO alone: sessions go to these handlers, not to Socket.IO.
+ *
+ * Returns SKIO_OK, or SKIO_EBUSY once there was a session.
+ */
+SKIO_API int skio_engine_handle(skio_server *server,
+                                const skio_engine_handlers *handlers,
+                                void *user) SKIO_NONNULL(1, 2);
+
+/** The session's secret id (`sid` of the query). Do not show it to others. */
+SKIO_API const char *skio_session_id(const skio_session *session)
+    SKIO_NONNULL(1);
+
+/**
+ * Send a message.
+ *
+ * Returns SKIO_OK; SKIO_ECLOSED; SKIO_EUTF8 for text that is not UTF-8;
+ * SKIO_ENOBUFS when max_outbound_bytes would be passed; SKIO_ENOMEM.
+ */
+SKIO_API int skio_session_send(skio_session *session, const void *data,
+                               size_t len, bool binary) SKIO_NONNULL(1);
+
+/** Close the session; what is queued goes out first. */
+SKIO_API void skio_session_close(skio_session *session) SKIO_NONNULL(1);
+
+/** A pointer of yours. */
+SKIO_API void skio_session_set_data(skio_session *session, void *data)
+    SKIO_NONNULL(1);
+SKIO_API void *skio_session_data(const skio_session *session) SKIO_NONNULL(1);
+
+/** What a server has carried and refused since it was made. */
+typedef struct skio_counters {
+    size_t struct_size;
+    uint64_t sessions_opened;
+    uint64_t sessions_closed;
+    uint64_t sockets_connected;
+    uint64_t sockets_disconnected;
+    uint64_t packets_in; /**< Engine.IO packets */
+    uint64_t packets_out;
+    uint64_t bytes_in; /**< of messages and POST bodies */
+    uint64_t bytes_out;
+    uint64_t requests_refused; /**< answered with an Engine.IO error */
+    uint64_t parse_errors;     /**< sessions closed for a bad packet */
+    uint64_t limits_hit;       /**< peers stopped by a limit */
+    uint64_t slow_consumers;   /**< sessions closed by max_outbound_bytes */
+    uint64_t volatile_dropped; /**< events not sent to who could not take them */
+} skio_counters;
+
+/** Fill *out, up to its struct_size. */
+SKIO_API void skio_server_counters(const skio_server *server,
+                                   skio_counters *out) SKIO_NONNULL(1, 2);
+
+SKIO_END_DECLS
+
+#endif /* SOCKETIO_ENGINE_H */

@@ -1,0 +1,208 @@
+/*
+ * libsocketio: the server
+ *
+ * A server holds namespaces, sessions and options, and belongs to one loop
+ * thread. Any number of servers may live in a process; two servers share
+ * nothing.
+ */
+#ifndef SOCKETIO_SERVER_H
+#define SOCKETIO_SERVER_H
+
+#include <socketio/base.h>
+
+SKIO_BEGIN_DECLS
+
+typedef struct skio_server skio_server;
+
+/** Transports a server offers, for skio_server_options.transports. */
+enum skio_transports {
+    SKIO_POLLING = 1,  /**< HTTP long-polling */
+    SKIO_WEBSOCKET = 2 /**< WebSocket */
+};
+
+/**
+ * Options of a server. Fill with skio_server_options_init(), then change what
+ * you need. Everything is copied by skio_server_new(), strings included.
+ *
+ * Times are in milliseconds, sizes in bytes. 0 is no "unlimited": every limit
+ * is finite, raise it when you need more.
+ */
+typedef struct skio_server_options {
+    size_t struct_size; /**< set by skio_server_options_init() */
+
+    /* Engine.IO: Socket.IO's names and defaults (engine.io 6.6) */
+    const char *path;             /**< "/socket.io" */
+    bool add_trailing_slash;      /**< true: the path is "/socket.io/" */
+    uint32_t ping_interval_ms;    /**< 25000 */
+    uint32_t ping_timeout_ms;     /**< 20000 */
+    uint32_t upgrade_timeout_ms;  /**< 10000 */
+    uint32_t connect_timeout_ms;  /**< 45000: to join a first namespace */
+    size_t max_http_buffer_size;  /**< 1000000: a message, or a POST body */
+    unsigned transports;          /**< SKIO_POLLING | SKIO_WEBSOCKET */
+    bool allow_upgrades;          /**< true: polling may become WebSocket */
+
+    /* Who may connect from a browser. NULL: pages of the same origin only.
+     * "*": every page. Else a comma-separated list of origins, as in
+     * "https://a.example, https://b.example:8443". Enforced for both
+     * transports: another origin is refused with 403. */
+    const char *cors_origins;
+    bool cors_credentials;        /**< false: Allow-Credentials */
+    const char *cors_methods;     /**< "GET,HEAD,PUT,PATCH,POST,DELETE" */
+    const char *cors_headers;     /**< NULL: what the preflight asks for */
+    const char *cors_exposed;     /**< NULL: none */
+    uint32_t cors_max_age_s;      /**< 0: not sent */
+
+    const char *cookie;           /**< NULL: none; else its name, "io" */
+
+    /* Limits of one connection. */
+    size_t max_outbound_bytes;    /**< 1 MiB queued: closed beyond that */
+    size_t outbound_high_bytes;   /**< 64 KiB: volatile events are dropped and
+                                       skio_on_backpressure() is told */
+    uint32_t max_attachments;     /**< 10 in one packet */
+    uint32_t attachment_timeout_ms; /**< 10000 for all of one packet */
+    uint32_t max_json_depth;      /**< 64 */
+    uint32_t max_payload_packets; /**< 1000 in one POST body */
+    uint32_t max_namespaces;      /**< 32 joined by one connection */
+    uint32_t max_pending_acks;    /**< 1000 asked of one socket */
+    uint32_t max_rooms;           /**< 1000 joined by one socket */
+    size_t max_name_bytes;        /**< 512: a namespace, room or event name */
+    size_t max_header_bytes;      /**< 8192: all headers of a request */
+    uint32_t max_headers;         /**< 100 */
+    size_t max_query_bytes;       /**< 4096 */
+
+    /* Limits of the whole server. */
+    uint32_t max_connections;     /**< 100000 sessions */
+    uint32_t max_connections_per_address; /**< 200 */
+    uint32_t max_unconnected;     /**< 1000 that joined no namespace yet */
+    uint32_t max_posted;          /**< 10000 waiting skio_server_post() */
+
+    /* The listener (skio_listen) */
+    uint32_t backlog;             /**< 511 */
+    uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
+    uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
+    uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
+    uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
+                                       for its last bytes to leave */
+    uint32_t rx_buffer_size;      /**< 256: read at once, per connection */
+    const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
+    const char *tls_key_file;     /**< PEM */
+    const char *client_dir;       /**< NULL; else the folder whose *.js the path
+                                       serves: /socket.io/socket.io.min.js */
+
+    bool trust_raw_json;          /**< false: "%-s" text is checked */
+
+    skio_allocator allocator;     /**< zeros: the C library's */
+    skio_log_fn *log;             /**< NULL: silent */
+    void *log_user;
+    enum skio_log_level log_level; /**< SKIO_LOG_INFO */
+
+    /** Fill buf with unpredictable bytes; NULL: libsodium. For tests. */
+    void (*random)(void *buf, size_t len, void *user);
+    void *random_user;
+} skio_server_options;
+
+/** Set every option to its default. */
+#define skio_server_options_init(options)                                      \
+    skio_server_options_init_size((options), sizeof(skio_server_options))
+
+/** What the macro skio_server_options_init() calls. Since: 0.1. */
+SKIO_API void skio_server_options_init_size(skio_server_options *options,
+                                            size_t struct_size) SKIO_NONNULL(1);
+
+/**
+ * Make a server.
+ *
+ * options  NULL for the defaults.
+ *
+ * Returns SKIO_OK and fills *out; SKIO_EINVAL for an option out of its range
+ * (the log names it); SKIO_ENOMEM.
+ *
+ * Threads: the calling thread becomes the loop thread, until skio_run() makes
+ * its caller the loop thread. Since: 0.1.
+ */
+SKIO_API int skio_server_new(skio_server **out,
+                             const skio_server_options *options)
+    SKIO_NONNULL(1) SKIO_MUST_CHECK;
+
+/**
+ * End every connection at once and free the server with all it owns.
+ *
+ * NULL does nothing. Not from a callback of this server: there it only stops,
+ * as skio_server_stop() does. Socket references that you still hold stay
+ * readable until skio_socket_unref().
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API void skio_server_free(skio_server *server);
+
+/**
+ * Listen for connections.
+ *
+ * address  NULL: every address of both families; else an IP address, or
+ *          "localhost" for both loopback addresses.
+ * port     0 picks a free one, see skio_server_port().
+ *
+ * Returns SKIO_OK; SKIO_EADDRINUSE; SKIO_EACCES; SKIO_EINVAL; SKIO_EBUSY when
+ * it listens already; SKIO_EIO for TLS files that cannot be used or another
+ * system error (the log says which); SKIO_ENOMEM.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_listen(skio_server *server, const char *address,
+                         uint16_t port) SKIO_NONNULL(1) SKIO_MUST_CHECK;
+
+/** The port that skio_listen() bound, 0 before. Since: 0.1. */
+SKIO_API uint16_t skio_server_port(const skio_server *server) SKIO_NONNULL(1);
+
+/**
+ * Serve until skio_server_stop().
+ *
+ * Makes its caller the loop thread. After it returned only skio_server_free()
+ * makes sense.
+ *
+ * Returns SKIO_OK after a stop; SKIO_EINVAL when the server does not listen;
+ * SKIO_EIO when the loop failed.
+ *
+ * Since: 0.1.
+ */
+SKIO_API int skio_run(skio_server *server) SKIO_NONNULL(1) SKIO_MUST_CHECK;
+
+/**
+ * Ask the server to stop: accept nobody, tell every client (sockets end with
+ * SKIO_DISCONNECT_SERVER_SHUTDOWN, WebSockets get a Close frame, pending polls
+ * are answered), let the last bytes leave for at most close_timeout_ms, return
+ * from skio_run(). Further calls do nothing.
+ *
+ * Threads: any; async-signal-safe. Since: 0.1.
+ */
+SKIO_API void skio_server_stop(skio_server *server) SKIO_NONNULL(1);
+
+/** Runs on the loop thread, see skio_server_post(). */
+typedef void skio_post_fn(skio_server *server, void *arg);
+
+/**
+ * Run a function on the loop thread, soon, in the order of the calls.
+ *
+ * When the server is freed first, fn is still called, with server NULL, so
+ * that it can free arg.
+ *
+ * Returns SKIO_OK; SKIO_ENOBUFS when max_posted calls wait already;
+ * SKIO_ECLOSED when the server has stopped; SKIO_ENOTSUP without a transport;
+ * SKIO_ENOMEM.
+ *
+ * Threads: any. Since: 0.1.
+ */
+SKIO_API int skio_server_post(skio_server *server, skio_post_fn *fn, void *arg)
+    SKIO_NONNULL(1, 2) SKIO_MUST_CHECK;
+
+/** Sessions that are open now. Since: 0.1. */
+SKIO_API size_t skio_server_sessions(const skio_server *server) SKIO_NONNULL(1);
+
+/** A pointer of yours. Since: 0.1. */
+SKIO_API void skio_server_set_data(skio_server *server, void *data)
+    SKIO_NONNULL(1);
+SKIO_API void *skio_server_data(const skio_server *server) SKIO_NONNULL(1);
+
+SKIO_END_DECLS
+
+#endif /* SOCKETIO_SERVER_H */

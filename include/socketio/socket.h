@@ -1,0 +1,156 @@
+/*
+ * libsocketio: one client's connection to one namespace
+ *
+ * In a callback the pointer is simply valid. To keep it longer take a
+ * reference; after the disconnect the socket stays readable and sends return
+ * SKIO_ECLOSED. From elsewhere use its id: each socket is in the room that its
+ * id names, so skio_emit_to(nsp, id, …) reaches it across a cluster.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+#ifndef SOCKETIO_SOCKET_H
+#define SOCKETIO_SOCKET_H
+
+#include <socketio/base.h>
+#include <socketio/value.h>
+
+SKIO_BEGIN_DECLS
+
+typedef struct skio_socket skio_socket;
+typedef struct skio_nsp skio_nsp;
+
+/* Why a socket disconnected, with the words that Node's server uses. */
+/* clang-format off */
+#define SKIO_DISCONNECT_MAP(X)                                                 \
+    X(TRANSPORT_CLOSE, 1, "transport close")                                   \
+    X(TRANSPORT_ERROR, 2, "transport error")                                   \
+    X(PING_TIMEOUT, 3, "ping timeout")                                         \
+    X(PARSE_ERROR, 4, "parse error")                                           \
+    X(FORCED_CLOSE, 5, "forced close")                                         \
+    X(CLIENT_NAMESPACE, 6, "client namespace disconnect")                      \
+    X(SERVER_NAMESPACE, 7, "server namespace disconnect")                      \
+    X(FORCED_SERVER_CLOSE, 8, "forced server close")                           \
+    X(SERVER_SHUTDOWN, 9, "server shutting down")                              \
+    X(SLOW_CONSUMER, 10, "slow consumer")
+/* clang-format on */
+
+/** Why a socket disconnected. SLOW_CONSUMER is ours: Node has no limit. */
+enum skio_disconnect {
+#define SKIO_DISCONNECT_ENUM(name, value, text)                                \
+    SKIO_DISCONNECT_##name = (value),
+    SKIO_DISCONNECT_MAP(SKIO_DISCONNECT_ENUM)
+#undef SKIO_DISCONNECT_ENUM
+};
+
+/** Node's words for a reason, as in "transport close". Static, never NULL. */
+SKIO_API const char *skio_disconnect_name(enum skio_disconnect reason);
+
+/** The public id: 20 characters, unpredictable, not the session's id. */
+SKIO_API const char *skio_socket_id(const skio_socket *socket) SKIO_NONNULL(1);
+SKIO_API skio_nsp *skio_socket_nsp(const skio_socket *socket) SKIO_NONNULL(1);
+SKIO_API bool skio_socket_is_connected(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** Keep a socket beyond its callback. Returns the socket. */
+SKIO_API skio_socket *skio_socket_ref(skio_socket *socket) SKIO_NONNULL(1);
+
+/** Give a reference back. NULL does nothing. */
+SKIO_API void skio_socket_unref(skio_socket *socket);
+
+/**
+ * Hang something of yours on the socket.
+ *
+ * free_fn  Called with data after the disconnect handlers have run, or at once
+ *          with what was set before; NULL: never.
+ */
+SKIO_API void skio_socket_set_data(skio_socket *socket, void *data,
+                                   void (*free_fn)(void *data)) SKIO_NONNULL(1);
+SKIO_API void *skio_socket_data(const skio_socket *socket) SKIO_NONNULL(1);
+
+/**
+ * Set the JSON value that other nodes may see of this socket (Node's
+ * socket.data), from a template of one value, see skio_format(7).
+ *
+ * Returns SKIO_OK; SKIO_EINVAL for a malformed template or one with binary
+ * data; SKIO_ENOMEM.
+ */
+SKIO_API int skio_socket_set_shared(skio_socket *socket, const char *format,
+                                    ...) SKIO_PRINTF(2, 3) SKIO_NONNULL(1, 2);
+
+/** What skio_socket_set_shared() set, as JSON text; "{}" before. */
+SKIO_API const char *skio_socket_shared(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** The auth object of the client's CONNECT packet; an empty object if none. */
+SKIO_API const skio_value *skio_socket_auth(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** A header of the handshake request, by lower-case name, or NULL. */
+SKIO_API const char *skio_socket_header(const skio_socket *socket,
+                                        const char *name) SKIO_NONNULL(1, 2);
+
+/**
+ * A parameter of the handshake request's query, decoded, or NULL. Of a
+ * repeated name the last one counts, as in Node. Borrowed until the callback
+ * returns.
+ */
+SKIO_API const char *skio_socket_query(const skio_socket *socket,
+                                       const char *name) SKIO_NONNULL(1, 2);
+
+/** The peer's address, as in "192.0.2.1" or "2001:db8::1". */
+SKIO_API const char *skio_socket_address(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** The request target of the handshake. */
+SKIO_API const char *skio_socket_url(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** Whether the handshake came by TLS. */
+SKIO_API bool skio_socket_is_secure(const skio_socket *socket) SKIO_NONNULL(1);
+
+/** "polling" or "websocket", as it stands now; "" once disconnected. */
+SKIO_API const char *skio_socket_transport(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** Bytes that wait to be sent to this client, all namespaces together. */
+SKIO_API size_t skio_socket_queued(const skio_socket *socket) SKIO_NONNULL(1);
+
+/**
+ * Join a room, made when it does not exist. Joining twice does nothing.
+ *
+ * Returns SKIO_OK; SKIO_EINVAL for a name longer than max_name_bytes or not
+ * UTF-8; SKIO_ELIMIT beyond max_rooms; SKIO_ECLOSED; SKIO_ENOMEM.
+ */
+SKIO_API int skio_join(skio_socket *socket, const char *room)
+    SKIO_NONNULL(1, 2);
+
+/** Leave a room. SKIO_OK, or SKIO_ENOENT when the socket is not in it. */
+SKIO_API int skio_leave(skio_socket *socket, const char *room)
+    SKIO_NONNULL(1, 2);
+
+/** Whether the socket is in a room; its own id is one. */
+SKIO_API bool skio_in_room(const skio_socket *socket, const char *room)
+    SKIO_NONNULL(1, 2);
+
+/** Called for each room; return false to stop. */
+typedef bool skio_room_fn(const char *room, void *user);
+
+/** Visit the rooms of a socket, its own first. The callback may not change
+ *  them. */
+SKIO_API void skio_each_room(const skio_socket *socket, skio_room_fn *fn,
+                             void *user) SKIO_NONNULL(1, 2);
+
+/**
+ * Disconnect, as socket.disconnect() does.
+ *
+ * close  false: leave this namespace, the connection stays. true: leave all
+ *        namespaces of the client and close its connection.
+ *
+ * The handlers of `disconnect` run before this returns, with the reason
+ * SKIO_DISCONNECT_SERVER_NAMESPACE.
+ */
+SKIO_API void skio_disconnect(skio_socket *socket, bool close) SKIO_NONNULL(1);
+
+SKIO_END_DECLS
+
+#endif /* SOCKETIO_SOCKET_H */

@@ -1,0 +1,147 @@
+/*
+ * Engine.IO: what all sessions of a server share, and the seam to what sits on
+ * top of it (Socket.IO, or an application through <socketio/engine.h>)
+ *
+ * The engine has no socket and no clock: exchanges and WebSocket messages come
+ * in through exchange.h and websocket.h, time through the transport's now_ms.
+ *
+ * Freeing: whatever a peer, a timer or a callback closes is unlinked at once
+ * but freed only when the outermost call into the core returns (enter/leave),
+ * so no pointer on the stack dies under its user.
+ */
+#ifndef SKIO_ENGINEIO_ENGINE_H
+#define SKIO_ENGINEIO_ENGINE_H
+
+#include <socketio/engine.h>
+#include <socketio/transport.h>
+
+#include "base/blob.h"
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/map.h"
+#include "base/timer.h"
+
+struct eio_engine;
+
+/*
+ * What sits on top. `open` runs after the open packet was queued; a message is
+ * whole and borrowed; `close` runs once for each session that was opened, with
+ * the session still readable. Each may close any session.
+ */
+struct eio_upper {
+    size_t state_size; /* zeroed bytes in every session, eio_upper_state() */
+    void (*open)(struct skio_session *session);
+    void (*message)(struct skio_session *session, const char *data, size_t len,
+                    bool binary);
+    void (*close)(struct skio_session *session, enum skio_disconnect reason);
+    /* The queue passed outbound_high_bytes (told once until it halved). */
+    void (*pressure)(struct skio_session *session, size_t queued);
+};
+
+struct eio_engine {
+    skio_server *server; /* opaque here: handed back to hooks and posts */
+    const skio_server_options *options;
+    const skio_allocator *mem;
+    struct skio__logger log;
+    skio_transport hooks; /* zeros until attached */
+    void *transport;
+    const struct eio_upper *upper;
+    void *upper_user;
+
+    struct skio__map sessions;    /* sid -> session */
+    struct skio__map addresses;   /* peer address -> its count of sessions */
+    uint32_t unconnected;         /* sessions not yet admitted by the upper */
+    uint32_t id_counter;
+    unsigned depth;               /* nesting of enter */
+    bool flush_wanted;
+    bool shutting_down;
+    char *path;                   /* "/socket.io/", finished */
+    size_t path_len;
+
+    struct skio__fifo ping_due;    /* delay ping_interval: send a ping */
+    struct skio__fifo pong_due;    /* delay ping_timeout: give the peer up */
+    struct skio__fifo upgrade_due; /* delay upgrade_timeout: drop the probe */
+    struct skio__fifo noop_due;    /* 100 ms: release a poll while probing */
+    struct skio__fifo linger_due;  /* 30 s: a closing polling session */
+
+    struct eio_dirty *dirty_first; /* sessions and sockets with output */
+    struct eio_dirty *dirty_last;
+    struct skio_session *dead;     /* to be freed by leave */
+    struct skio__buf scratch;      /* joins payloads */
+    skio_counters counters;
+};
+
+/* path, sizes and lists from options, which must outlive the engine. */
+int skio__engine_init(struct eio_engine *engine, skio_server *server,
+                      const skio_server_options *options,
+                      const skio_allocator *mem, const uint8_t hash_key[16]);
+/* Ends every session without a word (upper->close runs), frees everything. */
+void skio__engine_deinit(struct eio_engine *engine);
+
+/* The transport's clock; 0 while there is none. */
+uint64_t skio__engine_now(const struct eio_engine *engine);
+
+/* Unpredictable bytes: options->random or libsodium. */
+void skio__engine_random(const struct eio_engine *engine, void *buf,
+                         size_t len);
+
+/* Every entry from outside is bracketed; leave frees what died inside. */
+void skio__engine_enter(struct eio_engine *engine);
+void skio__engine_leave(struct eio_engine *engine);
+
+/* The earliest due time of the engine's own timers, or SKIO__NEVER. */
+uint64_t skio__engine_next_due(const struct eio_engine *engine);
+void skio__engine_timeout(struct eio_engine *engine, uint64_t now_ms);
+
+/* Hand out what the dirty list holds: the end of a loop turn. */
+void skio__engine_flush(struct eio_engine *engine);
+
+/* Close all sessions with this reason, discarding nothing that is a packet
+ * already; refuse new ones. */
+void skio__engine_shutdown(struct eio_engine *engine);
+
+/* ---- Sessions, as the upper layer sees them ---- */
+
+/* The upper's zeroed state inside the session. */
+void *skio__session_state(struct skio_session *session);
+struct eio_engine *skio__session_engine(const struct skio_session *session);
+bool skio__session_is_open(const struct skio_session *session);
+/* "polling" or "websocket". */
+const char *skio__session_transport(const struct skio_session *session);
+
+/*
+ * Queue one Engine.IO packet, taking a reference of its own: no allocation
+ * in the steady state.
+ *
+ * Returns SKIO_OK; SKIO_ECLOSED unless open; SKIO_ENOBUFS when
+ * max_outbound_bytes would be passed: the session is then doomed, it closes as
+ * a slow consumer at the end of the turn (never inside this call, so that a
+ * broadcast can iterate); SKIO_ENOMEM.
+ */
+int skio__session_queue(struct skio_session *session, struct skio__blob *blob);
+
+/*
+ * Whether a volatile packet would go out with this turn: over WebSocket unless
+ * output is stuck or the high mark is passed, over polling while a poll waits.
+ */
+bool skio__session_is_writable(const struct skio_session *session);
+size_t skio__session_queued(const struct skio_session *session);
+
+/*
+ * Close: upper->close runs at once. What is queued still goes out before the
+ * Close frame (WebSocket) or the close packet (polling), unless discard.
+ */
+void skio__session_close(struct skio_session *session,
+                         enum skio_disconnect reason, bool discard);
+
+/* The upper has accepted the client: it no longer counts as unconnected. */
+void skio__session_admit(struct skio_session *session);
+
+/*
+ * The first request of the session, kept for the handshake: one block, counted,
+ * shared with whoever holds a reference beyond the session.
+ */
+struct eio_request;
+struct eio_request *skio__session_request(const struct skio_session *session);
+
+#endif /* SKIO_ENGINEIO_ENGINE_H */

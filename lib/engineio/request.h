@@ -1,0 +1,46 @@
+/*
+ * The handshake request of a session: one counted block with its headers,
+ * target and peer address; and the reading of queries
+ *
+ *     [ struct | target NUL | address NUL | name NUL value NUL … ]
+ *
+ * Sockets hold references: headers stay readable after the session is gone.
+ */
+#ifndef SKIO_ENGINEIO_REQUEST_H
+#define SKIO_ENGINEIO_REQUEST_H
+
+#include <socketio/transport.h>
+
+struct eio_request;
+
+/* Copy a request, one reference. NULL when memory is out. The block's size is
+ * bounded by max_header_bytes and max_query_bytes, checked by the caller. */
+struct eio_request *skio__request_new(const skio_allocator *mem,
+                                      const skio_request *request);
+struct eio_request *skio__request_ref(struct eio_request *request);
+void skio__request_unref(struct eio_request *request);
+
+/* Lower-case name; NULL if absent. Of a repeated one the first. */
+const char *skio__request_header(const struct eio_request *request,
+                                 const char *name);
+const char *skio__request_target(const struct eio_request *request);
+const char *skio__request_address(const struct eio_request *request);
+bool skio__request_is_secure(const struct eio_request *request);
+
+/*
+ * Find a parameter of a raw query and decode it (percent and '+') into out.
+ * Of a repeated name the last one counts, as in Node. Returns its decoded
+ * length, or -1 when it is absent; out gets at most size bytes with a NUL, and
+ * a value that does not fit counts as absent (size max_query_bytes + 1 always
+ * fits).
+ */
+ptrdiff_t skio__query_get(const char *query, const char *name, char *out,
+                          size_t size);
+/* The query of the request's target, raw; "" if none. */
+const char *skio__request_query(const struct eio_request *request);
+
+/* The header in a transport's block, or NULL. */
+const char *skio__headers_find(const char *headers, size_t len,
+                               const char *name);
+
+#endif /* SKIO_ENGINEIO_REQUEST_H */

@@ -1,0 +1,39 @@
+/*
+ * JSON templates: printf conversions inside JSON text, skio_format(7)
+ *
+ * The compiler checks the arguments against the conversions; this checks the
+ * JSON around them: the template is scanned while it is written, so that what
+ * comes out is one valid argument list (or one value) or nothing.
+ */
+#ifndef SKIO_SOCKETIO_FORMAT_H
+#define SKIO_SOCKETIO_FORMAT_H
+
+#include <socketio/base.h>
+
+#include "base/buf.h"
+
+/* Attachments a template collected, in the order of their placeholders. */
+struct sio_attachments {
+    skio_bytes *items;
+    uint32_t count;
+    uint32_t max;
+};
+
+struct sio_format {
+    const skio_allocator *mem;
+    uint32_t max_json_depth;
+    bool trust_raw_json;
+    bool is_value; /* exactly one value is wanted, not a list of any number */
+    struct sio_attachments *attachments; /* NULL: "%p" is SKIO_EINVAL */
+};
+
+/*
+ * Append the template's JSON to out. On failure out->len is what it was.
+ *
+ * Returns SKIO_OK, SKIO_EINVAL, SKIO_ETOOBIG (attachments, or out->max),
+ * SKIO_ENOMEM. The bytes of attachments are borrowed from the arguments.
+ */
+int skio__format(const struct sio_format *options, struct skio__buf *out,
+                 const char *format, va_list *args);
+
+#endif /* SKIO_SOCKETIO_FORMAT_H */

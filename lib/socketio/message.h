@@ -1,0 +1,69 @@
+/*
+ * Messages: Socket.IO packets ready to be sent
+ *
+ * One blob for the text and one for each attachment, encoded once, counted,
+ * shared by all queues they stand in.
+ */
+#ifndef SKIO_SOCKETIO_MESSAGE_H
+#define SKIO_SOCKETIO_MESSAGE_H
+
+#include <socketio/emit.h>
+
+#include "base/blob.h"
+#include "socketio/packet.h"
+
+struct skio_message {
+    uint32_t refs;
+    uint32_t count;  /* blobs: 1 + attachments */
+    skio_nsp *nsp;   /* of an event; not counted */
+    size_t bytes;    /* of all frames */
+    const skio_allocator *mem;
+    struct skio__blob *blobs[]; /* [0] is the text */
+};
+
+/* What an encoder needs to know. */
+struct sio_encoder {
+    const skio_allocator *mem;
+    struct skio__buf *scratch;   /* reused: no allocation in the steady state */
+    const char *nsp;             /* "/" or "/name" */
+    uint32_t max_attachments;
+    uint32_t max_json_depth;
+    size_t max_name_bytes;
+    size_t max_bytes;            /* of the whole message: max_outbound_bytes */
+    bool trust_raw_json;
+};
+
+#define SIO_NO_ID UINT64_MAX
+
+/*
+ * `2["event",args…]`, or 5 with attachments, with an ack id unless SIO_NO_ID.
+ *
+ * format NULL: no arguments. Errors as skio_emit(): SKIO_EINVAL, SKIO_ETOOBIG,
+ * SKIO_ENOBUFS beyond max_bytes, SKIO_ENOMEM.
+ */
+int skio__message_event(const struct sio_encoder *encoder, const char *event,
+                        uint64_t id, const char *format, va_list *args,
+                        struct skio_message **out);
+
+/* As above, with finished JSON for the arguments. */
+int skio__message_event_json(const struct sio_encoder *encoder,
+                             const char *event, uint64_t id, const char *json,
+                             size_t len, struct skio_message **out);
+
+/* `3<id>[args…]`, or 6. */
+int skio__message_ack(const struct sio_encoder *encoder, uint64_t id,
+                      const char *format, va_list *args,
+                      struct skio_message **out);
+
+/*
+ * The other types: `type [nsp,] json`, json finished text or NULL: CONNECT
+ * with `{"sid":"…"}`, CONNECT_ERROR, DISCONNECT.
+ */
+int skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
+                          const char *json, size_t len,
+                          struct skio_message **out);
+
+struct skio_message *skio__message_ref(struct skio_message *message);
+void skio__message_unref(struct skio_message *message);
+
+#endif /* SKIO_SOCKETIO_MESSAGE_H */
