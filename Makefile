@@ -1,0 +1,340 @@
+# libsocketio. In a git clone plain `make` configures itself; a release is
+# built with ./configure && make && make check && make install.
+#
+#   make                  the library                make V=1   show commands
+#   make chat PORT=3000   the chat example           make check everything
+#   make check SAN=address,undefined (or thread)     the tests, sanitized
+#
+# All output goes to $(B): build/, or the folder that configure was run in.
+
+srcdir ?= .
+B ?= build
+all:
+
+# A git clone, unless somebody made ./configure: that is a release, or a
+# distributor's build, where nothing is installed or fetched on its own.
+CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
+
+# Goals that need tools beyond the compiler, and may install them in a clone.
+SETUP_GOALS = chat check check-long check-interop check-run
+NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
+
+# ------------------------------------------------------------ configuration
+
+ifneq ($(filter-out setup clean distclean format,$(or $(MAKECMDGOALS),all)),)
+include $(B)/config.mk
+endif
+
+ifeq ($(wildcard $(srcdir)/configure),)
+CONFIG_IN = configure.ac lib/config.mk.in include/socketio/version.h.in
+$(B)/config.mk: $(CONFIG_IN:%=$(srcdir)/%) | $(if $(NEEDS_SETUP),setup)
+	@mkdir -p $(B)
+	autom4te --language=autoconf --cache=$(B)/autom4te.cache \
+	    --mode=755 --output=$(B)/configure $(srcdir)/configure.ac
+	cd $(B) && ./configure --srcdir=$(abspath $(srcdir)) --enable-werror
+	@touch $@
+$(B)/include/socketio/version.h: $(B)/config.mk ;
+else
+$(B)/config.mk:
+	@echo 'Run ./configure first.' >&2; exit 1
+endif
+
+# Installs what the goal needs and the machine lacks (tests/setup explains).
+setup:
+	@$(srcdir)/tests/setup $(if $(filter-out chat,$(or \
+	    $(filter $(SETUP_GOALS),$(MAKECMDGOALS)),check)),check,chat) $(B)/npm
+
+# ------------------------------------------------------------------ sources
+
+lib_of = $(wildcard $(patsubst %,$(srcdir)/lib/%.c,$(1)))
+LWS_yes = $(call lib_of,transport/*)
+REDIS_yes = $(call lib_of,adapter/redis*)
+SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory addon/*) \
+       $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
+
+HEADERS_LWS_no = %/lws.h
+HEADERS_REDIS_no = %/redis.h
+HEADERS = $(filter-out $(HEADERS_LWS_$(HAVE_LWS)) $(HEADERS_REDIS_$(HAVE_REDIS)), \
+            $(wildcard $(srcdir)/include/socketio/*.h))
+VERSION_H = $(B)/include/socketio/version.h
+MAN = $(wildcard $(srcdir)/man/*.[1-9])
+
+# Test programs, test_*.c, and the helpers beside them.
+TEST_DIRS = unit scenario oom threats transport
+TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
+NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
+TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
+TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)),$(TEST_ALL))
+TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
+TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
+JS_TESTS = $(wildcard $(srcdir)/tests/*/test_*.mjs)
+API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
+
+# Programs on the public headers that need the transport to be of use.
+SERVERS_yes = $(wildcard $(srcdir)/tests/*/*-server.c)
+SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS))))
+EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
+                 $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
+EXAMPLES = $(EXAMPLES_$(HAVE_LWS):%=$(O)/examples/%)
+
+# -------------------------------------------------------------------- flags
+
+# Another compiler or sanitizer lives in a folder of its own: objects of two
+# kinds must never meet.
+comma = ,
+VARIANT = $(subst $(comma),-,$(SAN))
+O = $(B)$(VARIANT:%=/%)
+
+WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
+       -Wformat=2 -Wvla $(WARN_$(WERROR))
+WARN_yes = -Werror
+SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
+             -fno-omit-frame-pointer)
+# Ours first, the user's last: a distributor's flag always wins.
+FLAGS = $(WARN) $(SANFLAGS) -I$(B)/include -I$(srcdir)/include
+LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -I$(srcdir)/lib \
+            $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+TEST_FLAGS = -std=c11 $(FLAGS) -I$(srcdir)/lib -I$(srcdir)/tests \
+             $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+SERVER_FLAGS = -std=gnu11 $(FLAGS) $(CPPFLAGS) $(CFLAGS)
+ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
+DEPEND = -MMD -MP
+
+Q_0 = @printf '  %-7s %s\n' $(1) $(@:$(CURDIR)/%=%);
+Q = $(Q_$(or $(V),0))
+PARALLEL = $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(shell nproc 2>/dev/null || echo 2))
+
+# ------------------------------------------------------------------ library
+
+OBJS = $(SRCS:$(srcdir)/lib/%.c=$(O)/obj/%.o)
+ARCHIVE = $(O)/libsocketio.a
+
+$(O)/obj/%.o: $(srcdir)/lib/%.c $(B)/config.mk
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(LIB_FLAGS) $(DEPEND) -c -o $@ $<
+
+$(ARCHIVE): $(OBJS)
+	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $(OBJS)
+
+SO_elf = libsocketio.so.$(SO_FULL)
+SONAME_elf = libsocketio.so.$(SO_VERSION)
+LINKNAME_elf = libsocketio.so
+SOFLAGS_elf = -shared -Wl,-soname,$(SONAME_elf) -Wl,-z,defs -Wl,--as-needed \
+              -Wl,--version-script=$(srcdir)/lib/libsocketio.map
+SO_macho = libsocketio.$(SO_VERSION).dylib
+SONAME_macho = $(SO_macho)
+LINKNAME_macho = libsocketio.dylib
+SOFLAGS_macho = -dynamiclib -install_name $(libdir)/$(SONAME_macho) \
+                -compatibility_version $(VERSION) -current_version $(VERSION)
+SO = $(O)/$(SO_$(SHARED_KIND))
+SONAME = $(SONAME_$(SHARED_KIND))
+LINKNAME = $(LINKNAME_$(SHARED_KIND))
+
+$(SO): $(OBJS) $(srcdir)/lib/libsocketio.map
+	$(call Q,LINK)$(CC) $(SOFLAGS_$(SHARED_KIND)) $(SANFLAGS) $(CFLAGS) \
+	    $(LDFLAGS) -o $@ $(OBJS) $(ALL_LIBS)
+
+BUILT_yes = $(SO)
+BUILT = $(ARCHIVE) $(BUILT_$(if $(SAN),no,$(ENABLE_SHARED)))
+all: $(BUILT)
+
+# ------------------------------------------------- tests, servers, examples
+
+# Tests see the internals, so they link the archive, never the shared library.
+TESTS = $(TEST_MAINS:$(srcdir)/tests/%.c=$(O)/tests/%)
+TEST_HELP_OBJS = $(TEST_HELP:$(srcdir)/tests/%.c=$(O)/tests/%.o)
+
+$(O)/tests/%.o: $(srcdir)/tests/%.c $(B)/config.mk
+	@mkdir -p $(@D)
+	$(call Q,CC)$(CC) $(TEST_FLAGS) $(DEPEND) -c -o $@ $<
+$(O)/tests/libhelp.a: $(TEST_HELP_OBJS)
+	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $(TEST_HELP_OBJS)
+$(TESTS): %: %.o $(O)/tests/libhelp.a $(ARCHIVE)
+	$(call Q,LINK)$(CC) $(SANFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $< \
+	    $(O)/tests/libhelp.a $(ARCHIVE) $(TEST_LIBS) $(ALL_LIBS)
+
+.SECONDEXPANSION:
+$(SERVERS): $(O)/%: $$(wildcard $(srcdir)/tests/*/$$*.c) $(ARCHIVE)
+	$(call Q,LINK)$(CC) $(SERVER_FLAGS) $(DEPEND) $(LDFLAGS) -o $@ $< \
+	    $(ARCHIVE) $(ALL_LIBS)
+bench-server conformance-server: %: $(O)/%
+
+# Examples are built as a user would: from an installed copy, through
+# pkg-config, without a look into the source tree.
+STAGE = $(abspath $(O))/stage
+STAGE_DIRS = prefix=$(STAGE) exec_prefix=$(STAGE) libdir=$(STAGE)/lib \
+             includedir=$(STAGE)/include mandir=$(STAGE)/share/man DESTDIR=
+STAGE_PC = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig:$$PKG_CONFIG_PATH $(PKG_CONFIG)
+STATIC_PC = $(if $(SAN)$(filter no,$(ENABLE_SHARED)),--static)
+
+$(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsocketio.pc.in
+	@rm -rf $(STAGE)
+	$(call Q,STAGE)$(MAKE) -s install $(STAGE_DIRS)
+	@touch $@
+
+$(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
+    $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
+	@mkdir -p $(@D)
+	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS) \
+	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
+	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
+examples: $(EXAMPLES)
+
+PORT = 3000
+CLIENT = $(B)/npm/node_modules/socket.io-client/dist
+chat: $(O)/examples/chat
+	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
+	@$(O)/examples/chat $(PORT) $(srcdir)/examples/chat $(CLIENT)
+
+# -------------------------------------------------------------------- check
+
+export NPM = $(abspath $(B))/npm
+RUN = RESULTS=$(abspath $(B))/tests/results $(srcdir)/tests/run
+RUN_ENV = SKIO_SRC=$(abspath $(srcdir)) SKIO_BUILD=$(abspath $(O)) \
+          CC='$(CC)' CXX='$(CXX)' NM='$(NM)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE)' \
+          SRCS='$(abspath $(SRCS))' HEADERS='$(abspath $(HEADERS))' \
+          STAGE='$(STAGE)' ENABLE_SHARED=$(ENABLE_SHARED) ENABLE_STATIC=$(ENABLE_STATIC)
+TESTS_IF = $(if $(filter yes,$(HAVE_CMOCKA)),$(TESTS))
+LABEL = $(VARIANT:%=%/)
+
+# Runs all, counts all, and only then fails.
+check:
+	@$(RUN) begin
+	@$(MAKE) $(PARALLEL) --no-print-directory check-build
+	@$(MAKE) --no-print-directory check-run check-api
+ifeq ($(SAN),)
+ifneq ($(CLONE),)
+	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-build
+	@$(MAKE) --no-print-directory SAN=address,undefined check-run
+	@$(MAKE) --no-print-directory check-lint
+endif
+endif
+	@$(RUN) end
+
+check-build: all $(TESTS_IF) $(SERVERS) $(EXAMPLES) $(STAGE)/installed
+check-run: check-build
+	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(TESTS_IF)
+	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
+ifneq ($(HAVE_CMOCKA),yes)
+	@$(RUN) skip $(LABEL)c 'cmocka is not installed' $(TEST_MAINS)
+endif
+check-api: check-build
+	@$(RUN_ENV) $(RUN) group api $(filter-out %/test_lint,$(API_TESTS))
+check-lint:
+	@$(RUN_ENV) TIMEOUT=1200 $(RUN) group lint $(srcdir)/tests/api/test_lint
+check-interop: check-build
+	@$(RUN) begin
+	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
+	@$(RUN) end
+
+# Minutes, not seconds: every C test under valgrind, threads under
+# ThreadSanitizer, and a release that builds everywhere it should.
+THREAD_TESTS = $(filter %_post %_threads,$(TESTS_IF))
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+check-long: check-build
+	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
+	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
+	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
+	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
+	@$(RUN) end
+check-threads: $(THREAD_TESTS)
+	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS)
+
+update-exports: $(SO)
+	$(srcdir)/tests/api/exports $(SO) > $(srcdir)/tests/api/exports.txt
+
+# --------------------------------------------------------------------- lint
+
+C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
+            examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
+TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS))
+CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
+           --enable=warning,performance,portability --library=posix \
+           --suppress=missingInclude --suppress=missingIncludeSystem
+
+lint: check-format tidy cppcheck clang-build
+format:
+	clang-format -i $(C_FILES)
+check-format:
+	@clang-format --dry-run --Werror $(C_FILES)
+tidy: $(TIDIED)
+define TIDY
+	@mkdir -p $(@D)
+	$(call Q,TIDY)clang-tidy --quiet $< -- $(TEST_FLAGS) 2>$@.err || \
+	    { cat $@.err >&2; exit 1; }
+	@touch $@
+endef
+# A file is read again when its object had to be compiled again.
+$(B)/tidy/lib/%.ok: $(srcdir)/lib/%.c $(O)/obj/%.o $(srcdir)/.clang-tidy
+	$(TIDY)
+$(B)/tidy/tests/%.ok: $(srcdir)/tests/%.c $(O)/tests/%.o $(srcdir)/.clang-tidy
+	$(TIDY)
+cppcheck:
+	@mkdir -p $(B)/cppcheck
+	$(call Q,CHECK)$(CPPCHECK) -j2 --cppcheck-build-dir=$(B)/cppcheck \
+	    -I$(srcdir)/lib -I$(srcdir)/include -I$(B)/include \
+	    $(wildcard $(srcdir)/lib/*/*.c $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
+clang-build:
+	@$(MAKE) CC=clang VARIANT=clang WERROR=yes ENABLE_SHARED=no all $(TESTS_IF:$(O)/%=$(B)/clang/%)
+
+# ------------------------------------------------------------------ install
+
+PC_SED = $(foreach v,prefix exec_prefix libdir includedir VERSION PC_REQUIRES PC_LIBS, \
+           -e 's|@$(v)@|$($(v))|')
+DI = $(INSTALL) -d
+FI = $(INSTALL) -m 644
+install: all
+	$(DI) $(DESTDIR)$(includedir)/socketio $(DESTDIR)$(libdir)/pkgconfig
+	$(FI) $(HEADERS) $(VERSION_H) $(DESTDIR)$(includedir)/socketio
+	sed $(PC_SED) $(srcdir)/pkgconfig/libsocketio.pc.in \
+	    > $(DESTDIR)$(libdir)/pkgconfig/libsocketio.pc
+ifeq ($(ENABLE_STATIC),yes)
+	$(FI) $(ARCHIVE) $(DESTDIR)$(libdir)
+endif
+ifneq ($(BUILT_$(if $(SAN),no,$(ENABLE_SHARED))),)
+	$(INSTALL) -m 755 $(SO) $(DESTDIR)$(libdir)
+	test $(notdir $(SO)) = $(SONAME) || ln -sf $(notdir $(SO)) $(DESTDIR)$(libdir)/$(SONAME)
+	ln -sf $(SONAME) $(DESTDIR)$(libdir)/$(LINKNAME)
+endif
+	$(foreach m,$(MAN),$(DI) $(DESTDIR)$(call man_dir,$(m)) && \
+	    $(FI) $(m) $(DESTDIR)$(call man_dir,$(m)) && ) :
+man_dir = $(mandir)/man$(subst .,,$(suffix $(1)))
+
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(includedir)/socketio/,$(notdir $(HEADERS)) version.h)
+	-rmdir $(DESTDIR)$(includedir)/socketio
+	rm -f $(addprefix $(DESTDIR)$(libdir)/,pkgconfig/libsocketio.pc \
+	    libsocketio.a $(notdir $(SO)) $(SONAME) $(LINKNAME))
+	rm -f $(foreach m,$(MAN),$(DESTDIR)$(call man_dir,$(m))/$(notdir $(m)))
+
+clean:
+	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang \
+	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server*)
+distclean: clean
+	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
+	    autom4te.cache include npm Makefile)
+	-rmdir $(B)
+
+# --------------------------------------------------------------------- dist
+
+DIST = libsocketio-$(VERSION)
+DIST_FILES = $(if $(wildcard $(srcdir)/.git),git ls-files --cached,find $(DIST_TOP) -type f)
+DIST_TOP = Makefile configure configure.ac lib include examples tests man \
+           pkgconfig README.md NEWS LICENSE .clang-format .clang-tidy .ci .gitignore
+dist:
+	@rm -rf $(B)/$(DIST) && mkdir -p $(B)/$(DIST)
+	cd $(srcdir) && $(DIST_FILES) | tar -cf - -T - | tar -xf - -C $(abspath $(B))/$(DIST)
+	cp $(firstword $(wildcard $(srcdir)/configure $(B)/configure)) $(B)/$(DIST)/configure
+	tar -czf $(B)/$(DIST).tar.gz --owner=0 --group=0 --sort=name -C $(B) $(DIST)
+	@rm -rf $(B)/$(DIST)
+	@echo $(B)/$(DIST).tar.gz
+distcheck: dist
+	$(srcdir)/tests/api/distcheck $(B)/$(DIST).tar.gz $(B)/distcheck
+
+.PHONY: all setup examples chat bench-server conformance-server check check-build check-run \
+        check-api check-lint check-interop check-long check-threads update-exports lint \
+        format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
+.SECONDARY:
+.DELETE_ON_ERROR:
+-include $(OBJS:.o=.d) $(TESTS:=.d) $(TEST_HELP_OBJS:.o=.d) $(SERVERS:=.d)
