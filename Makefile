@@ -92,9 +92,9 @@ SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
              -fno-omit-frame-pointer)
 # Ours first, the user's last: a distributor's flag always wins.
 FLAGS = $(WARN) $(SANFLAGS) -I$(B)/include -I$(srcdir)/include
-LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -I$(srcdir)/lib \
+LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-TEST_FLAGS = -std=c11 $(FLAGS) -I$(srcdir)/lib -I$(srcdir)/tests \
+TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \
              $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 SERVER_FLAGS = -std=gnu11 $(FLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
@@ -194,7 +194,9 @@ RUN = RESULTS=$(abspath $(B))/tests/results $(srcdir)/tests/run
 RUN_ENV = SKIO_SRC=$(abspath $(srcdir)) SKIO_BUILD=$(abspath $(O)) \
           CC='$(CC)' CXX='$(CXX)' NM='$(NM)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE)' \
           SRCS='$(abspath $(SRCS))' HEADERS='$(abspath $(HEADERS))' \
-          STAGE='$(STAGE)' ENABLE_SHARED=$(ENABLE_SHARED) ENABLE_STATIC=$(ENABLE_STATIC)
+          STAGE='$(STAGE)' DEPS_CFLAGS='$(DEPS_CFLAGS)' \
+          HAVE_ALL=$(HAVE_LWS)$(HAVE_REDIS) \
+          ENABLE_SHARED=$(ENABLE_SHARED) ENABLE_STATIC=$(ENABLE_STATIC)
 TESTS_IF = $(if $(filter yes,$(HAVE_CMOCKA)),$(TESTS))
 LABEL = $(VARIANT:%=%/)
 
@@ -273,7 +275,7 @@ $(B)/tidy/tests/%.ok: $(srcdir)/tests/%.c $(O)/tests/%.o $(srcdir)/.clang-tidy
 cppcheck:
 	@mkdir -p $(B)/cppcheck
 	$(call Q,CHECK)$(CPPCHECK) -j2 --cppcheck-build-dir=$(B)/cppcheck \
-	    -I$(srcdir)/lib -I$(srcdir)/include -I$(B)/include \
+	    -iquote $(srcdir)/lib -I$(srcdir)/include -I$(B)/include \
 	    $(wildcard $(srcdir)/lib/*/*.c $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
 clang-build:
 	@$(MAKE) CC=clang VARIANT=clang WERROR=yes ENABLE_SHARED=no all $(TESTS_IF:$(O)/%=$(B)/clang/%)
@@ -297,16 +299,22 @@ ifneq ($(BUILT_$(if $(SAN),no,$(ENABLE_SHARED))),)
 	test $(notdir $(SO)) = $(SONAME) || ln -sf $(notdir $(SO)) $(DESTDIR)$(libdir)/$(SONAME)
 	ln -sf $(SONAME) $(DESTDIR)$(libdir)/$(LINKNAME)
 endif
-	$(foreach m,$(MAN),$(DI) $(DESTDIR)$(call man_dir,$(m)) && \
-	    $(FI) $(m) $(DESTDIR)$(call man_dir,$(m)) && ) :
-man_dir = $(mandir)/man$(subst .,,$(suffix $(1)))
+	$(foreach m,$(MAN),$(DI) $(call man_dir,$(m)) && $(FI) $(m) $(call man_dir,$(m)) && \
+	    for n in $(call man_links,$(m)); do \
+	        ln -sf $(notdir $(m)) $(call man_dir,$(m))/$$n$(suffix $(m)); done && ) :
+
+# A page serves every name of its NAME section.
+man_dir = $(DESTDIR)$(mandir)/man$(subst .,,$(suffix $(1)))
+man_links = $(filter-out $(basename $(notdir $(1))),$(shell \
+    sed -n '/^\.Sh NAME/,/^\.Nd/s/^\.Nm \([^ ]*\).*/\1/p' $(1)))
 
 uninstall:
 	rm -f $(addprefix $(DESTDIR)$(includedir)/socketio/,$(notdir $(HEADERS)) version.h)
 	-rmdir $(DESTDIR)$(includedir)/socketio
 	rm -f $(addprefix $(DESTDIR)$(libdir)/,pkgconfig/libsocketio.pc \
 	    libsocketio.a $(notdir $(SO)) $(SONAME) $(LINKNAME))
-	rm -f $(foreach m,$(MAN),$(DESTDIR)$(call man_dir,$(m))/$(notdir $(m)))
+	rm -f $(foreach m,$(MAN),$(call man_dir,$(m))/$(notdir $(m)) $(addprefix \
+	    $(call man_dir,$(m))/,$(addsuffix $(suffix $(m)),$(call man_links,$(m)))))
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang \
@@ -329,8 +337,8 @@ dist:
 	tar -czf $(B)/$(DIST).tar.gz --owner=0 --group=0 --sort=name -C $(B) $(DIST)
 	@rm -rf $(B)/$(DIST)
 	@echo $(B)/$(DIST).tar.gz
-distcheck: dist
-	$(srcdir)/tests/api/distcheck $(B)/$(DIST).tar.gz $(B)/distcheck
+distcheck:
+	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
 .PHONY: all setup examples chat bench-server conformance-server check check-build check-run \
         check-api check-lint check-interop check-long check-threads update-exports lint \
