@@ -88,8 +88,8 @@ skio__blob_seal(struct skio__blob *blob, size_t len)
     assert(blob->head == 0);
     assert(len <= blob->len);
 
-    head = skio__blob_header(header, (blob->flags & SKIO__BLOB_BINARY) != 0,
-                             len);
+    head =
+        skio__blob_header(header, (blob->flags & SKIO__BLOB_BINARY) != 0, len);
     memcpy(skio__blob_data(blob) - head, header, head);
     blob->head = (uint32_t)head;
     blob->len = (uint32_t)len;

@@ -21,7 +21,7 @@
 
 /* The object that holds `ptr` as its member `member`. */
 #define skio__container_of(ptr, type, member)                                  \
-    ((type *)(void *)((char *)(ptr) - offsetof(type, member)))
+    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 
 /*
  * Size arithmetic: true when the result does not fit. *out is then without

@@ -90,8 +90,7 @@ skio__utf8_valid(const char *text, size_t len)
 {
     struct skio__utf8 state = {0, 0, 0, 0};
 
-    return skio__utf8_feed(&state, text, len) &&
-           skio__utf8_is_complete(&state);
+    return skio__utf8_feed(&state, text, len) && skio__utf8_is_complete(&state);
 }
 
 size_t
