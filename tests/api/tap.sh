@@ -25,7 +25,7 @@ t() { # name command...
     else
         tap_failed=$((tap_failed + 1))
         echo "not ok $tap_number - $name"
-        head -n 40 "$tap_dir/output" | sed 's/^/# /'
+        tail -n 40 "$tap_dir/output" | sed 's/^/# /'
     fi
 }
 
