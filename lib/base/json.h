@@ -51,7 +51,8 @@ struct skio__json_limits {
 
     /*
      * The number of attachments: every object whose "_placeholder" is true
-     * must then have an integer "num" below it. -1: no object is special.
+     * must then have an integer "num" below it, also an object that a
+     * duplicate key hides from JSON.parse. -1: no object is special.
      */
     int64_t placeholders;
 };
