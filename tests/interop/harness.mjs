@@ -7,7 +7,7 @@
 // declaration. Environment:
 //
 //   SKIO_BUILD        where the built programs are (default: <repo>/build)
-//   SKIO_NPM          where the npm packages are (default: <repo>/build/npm)
+//   SKIO_NPM          where the npm packages are (default: $NPM, <repo>/build/npm)
 //   SKIO_JOBS         scenarios at a time (default: 6)
 //   SKIO_ONLY         run only tests whose name matches this expression
 //   SKIO_SHOW         1: print the transcripts of the reference

@@ -7,5 +7,6 @@ import { fileURLToPath } from "node:url";
 export const here = dirname(fileURLToPath(import.meta.url));
 export const repository = resolve(here, "../..");
 export const npmFolder =
-    resolve(process.env.SKIO_NPM ?? `${repository}/build/npm`);
+    resolve(process.env.SKIO_NPM ?? process.env.NPM ??
+            `${repository}/build/npm`);
 export const require = createRequire(`${npmFolder}/`);
