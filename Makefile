@@ -27,7 +27,7 @@ endif
 
 ifeq ($(wildcard $(srcdir)/configure),)
 CONFIG_IN = configure.ac lib/config.mk.in include/socketio/version.h.in
-$(B)/config.mk: $(CONFIG_IN:%=$(srcdir)/%) | $(if $(NEEDS_SETUP),setup)
+$(B)/config.mk: $(CONFIG_IN:%=$(srcdir)/%) $(if $(NEEDS_SETUP),$(B)/setup.stamp)
 	@mkdir -p $(B)
 	autom4te --language=autoconf --cache=$(B)/autom4te.cache \
 	    --mode=755 --output=$(B)/configure $(srcdir)/configure.ac
@@ -39,10 +39,13 @@ $(B)/config.mk:
 	@echo 'Run ./configure first.' >&2; exit 1
 endif
 
-# Installs what the goal needs and the machine lacks (tests/setup explains).
-setup:
-	@$(srcdir)/tests/setup $(if $(filter-out chat,$(or \
-	    $(filter $(SETUP_GOALS),$(MAKECMDGOALS)),check)),check,chat) $(B)/npm
+# Installs what the goal needs and the machine lacks (tests/setup explains). The
+# stamp changes when something was installed: then configure looks again.
+SETUP_FOR = $(if $(filter chat,$(MAKECMDGOALS)),chat,check)
+setup: $(B)/setup.stamp
+$(B)/setup.stamp: FORCE
+	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
+FORCE:
 
 # ------------------------------------------------------------------ sources
 
@@ -340,7 +343,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all setup examples chat bench-server conformance-server check check-build check-run \
+.PHONY: all FORCE setup examples chat bench-server conformance-server check check-build check-run \
         check-api check-lint check-interop check-long check-threads update-exports lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
