@@ -16,7 +16,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat check check-long check-interop check-run
+SETUP_GOALS = chat check check-long check-interop
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -99,7 +99,7 @@ LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \
              $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-SERVER_FLAGS = -std=gnu11 $(FLAGS) $(CPPFLAGS) $(CFLAGS)
+SERVER_FLAGS = -std=gnu11 $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
 DEPEND = -MMD -MP
 
@@ -207,7 +207,7 @@ LABEL = $(VARIANT:%=%/)
 check:
 	@$(RUN) begin
 	@$(MAKE) $(PARALLEL) --no-print-directory check-build
-	@$(MAKE) --no-print-directory check-run check-api
+	@$(MAKE) --no-print-directory check-run $(if $(SAN),,check-api)
 ifeq ($(SAN),)
 ifneq ($(CLONE),)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-build
@@ -253,7 +253,9 @@ update-exports: $(SO)
 
 C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
-TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS))
+PUBLIC_C = $(SERVERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
+TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS)) \
+         $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
            --enable=warning,performance,portability --library=posix \
            --suppress=missingInclude --suppress=missingIncludeSystem
@@ -266,15 +268,17 @@ check-format:
 tidy: $(TIDIED)
 define TIDY
 	@mkdir -p $(@D)
-	$(call Q,TIDY)clang-tidy --quiet $< -- $(TEST_FLAGS) 2>$@.err || \
+	$(call Q,TIDY)clang-tidy --quiet $< -- $(1) 2>$@.err || \
 	    { cat $@.err >&2; exit 1; }
 	@touch $@
 endef
 # A file is read again when its object had to be compiled again.
 $(B)/tidy/lib/%.ok: $(srcdir)/lib/%.c $(O)/obj/%.o $(srcdir)/.clang-tidy
-	$(TIDY)
+	$(call TIDY,$(TEST_FLAGS))
 $(B)/tidy/tests/%.ok: $(srcdir)/tests/%.c $(O)/tests/%.o $(srcdir)/.clang-tidy
-	$(TIDY)
+	$(call TIDY,$(TEST_FLAGS))
+$(B)/tidy/public/%.ok: $(srcdir)/%.c $(srcdir)/.clang-tidy $(HEADERS)
+	$(call TIDY,$(SERVER_FLAGS))
 cppcheck:
 	@mkdir -p $(B)/cppcheck
 	$(call Q,CHECK)$(CPPCHECK) -j2 --cppcheck-build-dir=$(B)/cppcheck \
