@@ -188,7 +188,8 @@ PORT = 3000
 CLIENT = $(B)/npm/node_modules/socket.io-client/dist
 chat: $(O)/examples/chat
 	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
-	@$(O)/examples/chat $(PORT) $(srcdir)/examples/chat $(CLIENT)
+	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
+	    --client $(CLIENT)
 
 # -------------------------------------------------------------------- check
 
