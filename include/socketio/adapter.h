@@ -42,9 +42,10 @@ typedef struct skio_adapter_ops {
     /** Deliver a message to a target. */
     int (*broadcast)(skio_adapter *adapter, skio_message *message,
                      const skio_target *target);
-    /** Visit the local sockets of a target; the callback may disconnect any. */
-    void (*each)(skio_adapter *adapter, const skio_target *target,
-                 skio_socket_fn *fn, void *user);
+    /** Visit the local sockets of a target; the callback may disconnect any.
+     *  SKIO_OK or SKIO_ENOMEM. */
+    int (*each)(skio_adapter *adapter, const skio_target *target,
+                skio_socket_fn *fn, void *user);
     /** See skio_sockets_join(), skio_sockets_leave(), skio_sockets_disconnect()
      *  and skio_sockets_fetch(). */
     int (*sockets_join)(skio_adapter *adapter, const skio_target *target,
@@ -78,6 +79,14 @@ SKIO_API int skio_server_adapter(skio_server *server,
 /** The memory adapter: the default, and the local half of every other. */
 SKIO_API int skio_adapter_memory(skio_nsp *nsp, void *user, skio_adapter **out)
     SKIO_NONNULL(1, 3);
+
+/** A socket in the result of a fetch: a local one, or what a node reported. */
+struct skio_remote {
+    skio_socket *socket; /**< local; NULL: the rest is filled */
+    const char *id;
+    const char *shared;       /**< JSON text */
+    const char *const *rooms; /**< NULL-terminated, its own first */
+};
 
 /** Where an adapter keeps what it knows of a socket; NULL at first. */
 SKIO_API void **skio_adapter_slot(const skio_socket *socket) SKIO_NONNULL(1);

@@ -27,7 +27,8 @@
 #define SKIO_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define SKIO_NONNULL(...) __attribute__((nonnull(__VA_ARGS__)))
 #define SKIO_MUST_CHECK __attribute__((warn_unused_result))
-#define SKIO_DEPRECATED(since, hint) __attribute__((deprecated(since ": " hint)))
+#define SKIO_DEPRECATED(since, hint)                                           \
+    __attribute__((deprecated(since ": " hint)))
 #else
 #define SKIO_API
 #define SKIO_PRINTF(fmt, args)

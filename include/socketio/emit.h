@@ -89,7 +89,7 @@ SKIO_API int skio_emit(skio_socket *socket, const char *event,
 /** As skio_emit(), from a va_list. */
 SKIO_API int skio_emitv(skio_socket *socket, const char *event,
                         const char *format, va_list args) SKIO_PRINTF(3, 0)
-        SKIO_NONNULL(1, 2);
+    SKIO_NONNULL(1, 2);
 
 /** Drop the event unless the client can take it at once (socket.volatile). */
 SKIO_API int skio_emit_volatile(skio_socket *socket, const char *event,
@@ -121,8 +121,7 @@ SKIO_API int skio_emit_with(skio_nsp *nsp, const skio_target *target,
 /** As skio_emit_with(), from a va_list. */
 SKIO_API int skio_emit_withv(skio_nsp *nsp, const skio_target *target,
                              const char *event, const char *format,
-                             va_list args) SKIO_PRINTF(4, 0)
-        SKIO_NONNULL(1, 3);
+                             va_list args) SKIO_PRINTF(4, 0) SKIO_NONNULL(1, 3);
 
 /** Send to everybody but this socket (socket.broadcast.emit). */
 SKIO_API int skio_broadcast(skio_socket *socket, const char *event,

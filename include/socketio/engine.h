@@ -76,7 +76,8 @@ typedef struct skio_counters {
     uint64_t parse_errors;     /**< sessions closed for a bad packet */
     uint64_t limits_hit;       /**< peers stopped by a limit */
     uint64_t slow_consumers;   /**< sessions closed by max_outbound_bytes */
-    uint64_t volatile_dropped; /**< events not sent to who could not take them */
+    uint64_t
+        volatile_dropped; /**< events not sent to who could not take them */
 } skio_counters;
 
 /** Fill *out, up to its struct_size. */

@@ -154,9 +154,11 @@ typedef bool skio_socket_fn(skio_socket *socket, void *user);
 
 /**
  * Visit the connected sockets of a namespace on this server. The callback may
- * disconnect any of them; sockets that connect meanwhile may be missed.
+ * disconnect any of them; sockets that connect meanwhile are not visited.
+ *
+ * Returns SKIO_OK or SKIO_ENOMEM (nobody was visited).
  */
-SKIO_API void skio_each_socket(skio_nsp *nsp, skio_socket_fn *fn, void *user)
+SKIO_API int skio_each_socket(skio_nsp *nsp, skio_socket_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 
 SKIO_END_DECLS

@@ -31,68 +31,68 @@ typedef struct skio_server_options {
     size_t struct_size; /**< set by skio_server_options_init() */
 
     /* Engine.IO: Socket.IO's names and defaults (engine.io 6.6) */
-    const char *path;             /**< "/socket.io" */
-    bool add_trailing_slash;      /**< true: the path is "/socket.io/" */
-    uint32_t ping_interval_ms;    /**< 25000 */
-    uint32_t ping_timeout_ms;     /**< 20000 */
-    uint32_t upgrade_timeout_ms;  /**< 10000 */
-    uint32_t connect_timeout_ms;  /**< 45000: to join a first namespace */
-    size_t max_http_buffer_size;  /**< 1000000: a message, or a POST body */
-    unsigned transports;          /**< SKIO_POLLING | SKIO_WEBSOCKET */
-    bool allow_upgrades;          /**< true: polling may become WebSocket */
+    const char *path;            /**< "/socket.io" */
+    bool add_trailing_slash;     /**< true: the path is "/socket.io/" */
+    uint32_t ping_interval_ms;   /**< 25000 */
+    uint32_t ping_timeout_ms;    /**< 20000 */
+    uint32_t upgrade_timeout_ms; /**< 10000 */
+    uint32_t connect_timeout_ms; /**< 45000: to join a first namespace */
+    size_t max_http_buffer_size; /**< 1000000: a message, or a POST body */
+    unsigned transports;         /**< SKIO_POLLING | SKIO_WEBSOCKET */
+    bool allow_upgrades;         /**< true: polling may become WebSocket */
 
     /* Who may connect from a browser. NULL: pages of the same origin only.
      * "*": every page. Else a comma-separated list of origins, as in
      * "https://a.example, https://b.example:8443". Enforced for both
      * transports: another origin is refused with 403. */
     const char *cors_origins;
-    bool cors_credentials;        /**< false: Allow-Credentials */
-    const char *cors_methods;     /**< "GET,HEAD,PUT,PATCH,POST,DELETE" */
-    const char *cors_headers;     /**< NULL: what the preflight asks for */
-    const char *cors_exposed;     /**< NULL: none */
-    uint32_t cors_max_age_s;      /**< 0: not sent */
+    bool cors_credentials;    /**< false: Allow-Credentials */
+    const char *cors_methods; /**< "GET,HEAD,PUT,PATCH,POST,DELETE" */
+    const char *cors_headers; /**< NULL: what the preflight asks for */
+    const char *cors_exposed; /**< NULL: none */
+    uint32_t cors_max_age_s;  /**< 0: not sent */
 
-    const char *cookie;           /**< NULL: none; else its name, "io" */
+    const char *cookie; /**< NULL: none; else its name, "io" */
 
     /* Limits of one connection. */
-    size_t max_outbound_bytes;    /**< 1 MiB queued: closed beyond that */
-    size_t outbound_high_bytes;   /**< 64 KiB: volatile events are dropped and
+    size_t max_outbound_bytes;      /**< 1 MiB queued: closed beyond that */
+    size_t outbound_high_bytes;     /**< 64 KiB: volatile events are dropped and
                                        skio_on_backpressure() is told */
-    uint32_t max_attachments;     /**< 10 in one packet */
+    uint32_t max_attachments;       /**< 10 in one packet */
     uint32_t attachment_timeout_ms; /**< 10000 for all of one packet */
-    uint32_t max_json_depth;      /**< 64 */
-    uint32_t max_payload_packets; /**< 1000 in one POST body */
-    uint32_t max_namespaces;      /**< 32 joined by one connection */
-    uint32_t max_pending_acks;    /**< 1000 asked of one socket */
-    uint32_t max_rooms;           /**< 1000 joined by one socket */
-    size_t max_name_bytes;        /**< 512: a namespace, room or event name */
-    size_t max_header_bytes;      /**< 8192: all headers of a request */
-    uint32_t max_headers;         /**< 100 */
-    size_t max_query_bytes;       /**< 4096 */
+    uint32_t max_json_depth;        /**< 64 */
+    uint32_t max_payload_packets;   /**< 1000 in one POST body */
+    uint32_t max_namespaces;        /**< 32 joined by one connection */
+    uint32_t max_pending_acks;      /**< 1000 asked of one socket */
+    uint32_t max_rooms;             /**< 1000 joined by one socket */
+    size_t max_name_bytes;          /**< 512: a namespace, room or event name */
+    size_t max_header_bytes;        /**< 8192: all headers of a request */
+    uint32_t max_headers;           /**< 100 */
+    size_t max_query_bytes;         /**< 4096 */
 
     /* Limits of the whole server. */
-    uint32_t max_connections;     /**< 100000 sessions */
+    uint32_t max_connections;             /**< 100000 sessions */
     uint32_t max_connections_per_address; /**< 200 */
-    uint32_t max_unconnected;     /**< 1000 that joined no namespace yet */
-    uint32_t max_posted;          /**< 10000 waiting skio_server_post() */
+    uint32_t max_unconnected; /**< 1000 that joined no namespace yet */
+    uint32_t max_posted;      /**< 10000 waiting skio_server_post() */
 
     /* The listener (skio_listen) */
-    uint32_t backlog;             /**< 511 */
-    uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
-    uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
-    uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
-    uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
+    uint32_t backlog;           /**< 511 */
+    uint32_t header_timeout_ms; /**< 10000: to send a request's headers */
+    uint32_t body_timeout_ms;   /**< 20000: to send a request's body */
+    uint32_t idle_timeout_ms;   /**< 60000: keep-alive without a request */
+    uint32_t close_timeout_ms;  /**< 5000: a stopping server waits that long
                                        for its last bytes to leave */
-    uint32_t rx_buffer_size;      /**< 256: read at once, per connection */
-    const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
-    const char *tls_key_file;     /**< PEM */
-    const char *client_dir;       /**< NULL; else the folder whose *.js the path
+    uint32_t rx_buffer_size;    /**< 256: read at once, per connection */
+    const char *tls_cert_file;  /**< NULL: no TLS; else PEM, chain included */
+    const char *tls_key_file;   /**< PEM */
+    const char *client_dir;     /**< NULL; else the folder whose *.js the path
                                        serves: /socket.io/socket.io.min.js */
 
-    bool trust_raw_json;          /**< false: "%-s" text is checked */
+    bool trust_raw_json; /**< false: "%-s" text is checked */
 
-    skio_allocator allocator;     /**< zeros: the C library's */
-    skio_log_fn *log;             /**< NULL: silent */
+    skio_allocator allocator; /**< zeros: the C library's */
+    skio_log_fn *log;         /**< NULL: silent */
     void *log_user;
     enum skio_log_level log_level; /**< SKIO_LOG_INFO */
 
@@ -121,8 +121,8 @@ SKIO_API void skio_server_options_init_size(skio_server_options *options,
  * its caller the loop thread. Since: 0.1.
  */
 SKIO_API int skio_server_new(skio_server **out,
-                             const skio_server_options *options)
-    SKIO_NONNULL(1) SKIO_MUST_CHECK;
+                             const skio_server_options *options) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
 
 /**
  * End every connection at once and free the server with all it owns.

@@ -102,8 +102,7 @@ SKIO_API const char *skio_socket_address(const skio_socket *socket)
     SKIO_NONNULL(1);
 
 /** The request target of the handshake. */
-SKIO_API const char *skio_socket_url(const skio_socket *socket)
-    SKIO_NONNULL(1);
+SKIO_API const char *skio_socket_url(const skio_socket *socket) SKIO_NONNULL(1);
 
 /** Whether the handshake came by TLS. */
 SKIO_API bool skio_socket_is_secure(const skio_socket *socket) SKIO_NONNULL(1);

@@ -100,8 +100,8 @@ typedef struct skio_transport {
  * (post, stop and destroy may be NULL).
  */
 SKIO_API int skio_transport_attach(skio_server *server,
-                                   const skio_transport *hooks,
-                                   void *transport) SKIO_NONNULL(1, 2);
+                                   const skio_transport *hooks, void *transport)
+    SKIO_NONNULL(1, 2);
 
 /** What was attached, or NULL. */
 SKIO_API void *skio_transport_of(const skio_server *server) SKIO_NONNULL(1);

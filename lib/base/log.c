@@ -70,25 +70,33 @@ skio__log_escape(char *out, size_t size, const char *text, size_t len)
 }
 
 void
-skio__log(const struct skio__logger *logger, enum skio_log_level level,
-          const char *format, ...)
+skio__logv(const struct skio__logger *logger, enum skio_log_level level,
+           const char *format, va_list args)
 {
     char raw[SKIO__LOG_MAX + 8]; /* full: longer than line, which tells so */
     char line[SKIO__LOG_MAX];
-    va_list args;
     size_t len;
     int n;
 
     if (!skio__log_is_on(logger, level))
         return;
 
-    va_start(args, format);
     n = vsnprintf(raw, sizeof(raw), format, args);
-    va_end(args);
     if (n < 0)
         return;
 
     len = (size_t)n < sizeof(raw) ? (size_t)n : sizeof(raw) - 1;
     skio__log_escape(line, sizeof(line), raw, len);
     logger->fn(logger->user, level, line);
+}
+
+void
+skio__log(const struct skio__logger *logger, enum skio_log_level level,
+          const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    skio__logv(logger, level, format, args);
+    va_end(args);
 }

@@ -31,6 +31,8 @@ skio__log_is_on(const struct skio__logger *logger, enum skio_log_level level)
 /* logger may be NULL (silent). Does not allocate and cannot fail. */
 void skio__log(const struct skio__logger *logger, enum skio_log_level level,
                const char *format, ...) SKIO_PRINTF(3, 4);
+void skio__logv(const struct skio__logger *logger, enum skio_log_level level,
+                const char *format, va_list args) SKIO_PRINTF(3, 0);
 
 /*
  * Write len bytes of text into out, escaped, cut at size with "..." and

@@ -1,0 +1,91 @@
+/*
+ * What adapters ask of the core, <socketio/adapter.h>
+ */
+#include <socketio/adapter.h>
+
+#include "socketio/socket.h"
+
+int
+skio_server_adapter(skio_server *server, skio_adapter_factory *factory,
+                    void *user)
+{
+    skio_nsp *root = server->root;
+    skio_adapter *adapter;
+    int err;
+
+    if (skio__map_count(&server->namespaces) > 1 || skio_nsp_count(root) > 0)
+        return SKIO_EBUSY;
+
+    err = factory(root, user, &adapter);
+    if (err != SKIO_OK)
+        return err;
+
+    root->adapter->ops->close(root->adapter);
+    root->adapter = adapter;
+    server->factory = factory;
+    server->factory_user = user;
+    return SKIO_OK;
+}
+
+void **
+skio_adapter_slot(const skio_socket *socket)
+{
+    return (void **)(uintptr_t)&socket->slot;
+}
+
+void
+skio_adapter_deliver(skio_socket *socket, skio_message *message, unsigned flags)
+{
+    /* One that cannot take it is dealt with when the turn ends. */
+    if (socket->state == SIO_CONNECTED)
+        (void)skio__socket_send(socket, message, flags);
+}
+
+const skio_allocator *
+skio_adapter_allocator(const skio_nsp *nsp)
+{
+    return skio__server_mem(nsp->server);
+}
+
+const unsigned char *
+skio_adapter_hash_key(const skio_nsp *nsp)
+{
+    return nsp->server->hash_key;
+}
+
+const skio_server_options *
+skio_adapter_options(const skio_nsp *nsp)
+{
+    return &nsp->server->options;
+}
+
+const char *
+skio_remote_id(const skio_remote *remote)
+{
+    return remote->socket != NULL ? skio_socket_id(remote->socket) : remote->id;
+}
+
+const char *
+skio_remote_shared(const skio_remote *remote)
+{
+    return remote->socket != NULL ? skio_socket_shared(remote->socket)
+                                  : remote->shared;
+}
+
+void
+skio_remote_each_room(const skio_remote *remote, skio_room_fn *fn, void *user)
+{
+    if (remote->socket != NULL) {
+        skio_each_room(remote->socket, fn, user);
+        return;
+    }
+    for (const char *const *room = remote->rooms; *room != NULL; room++)
+        if (!fn(*room, user))
+            return;
+}
+
+skio_socket *
+skio_remote_socket(const skio_remote *remote)
+{
+    return remote->socket;
+}

@@ -1,0 +1,41 @@
+/*
+ * A binary packet whose attachments are still to come
+ *
+ * The text is copied, each attachment too. Bounded three ways: their number
+ * (by the decoder), their bytes together (max_http_buffer_size) and the time
+ * until the last one (attachment_timeout_ms).
+ */
+#ifndef SKIO_SOCKETIO_ASSEMBLY_H
+#define SKIO_SOCKETIO_ASSEMBLY_H
+
+#include "base/timer.h"
+#include "socketio/client.h"
+#include "socketio/packet.h"
+
+struct sio_assembly {
+    struct skio__fifo_node due; /* in server->attachments_due */
+    struct sio_client *client;
+    struct sio_packet packet; /* its slices point into text */
+    skio_bytes *attachments;  /* packet.attachments of them, own copies */
+    uint32_t received;
+    size_t bytes; /* of those received */
+    char *text;
+};
+
+/* Begin for a decoded packet, whose text is copied. NULL: no memory. */
+struct sio_assembly *skio__assembly_new(struct sio_client *client,
+                                        const struct sio_packet *packet,
+                                        const char *text, size_t len);
+
+/*
+ * Take one attachment.
+ *
+ * Returns 1 when it was the last one, 0 when more are due, SKIO_ELIMIT beyond
+ * max_http_buffer_size together, SKIO_ENOMEM.
+ */
+int skio__assembly_add(struct sio_assembly *assembly, const char *data,
+                       size_t len);
+
+void skio__assembly_free(struct sio_assembly *assembly);
+
+#endif /* SKIO_SOCKETIO_ASSEMBLY_H */

@@ -1,0 +1,252 @@
+/*
+ * Emitting: to one socket, and to many through the adapter
+ */
+#include <socketio/emit.h>
+
+#include "socketio/socket.h"
+
+/* Encode an event for one receiver. */
+static int
+encode(skio_nsp *nsp, const char *event, const char *format, va_list args,
+       struct skio_message **out)
+{
+    struct sio_encoder encoder;
+    va_list copy;
+    int err;
+
+    skio__nsp_encoder(nsp, &encoder);
+    va_copy(copy, args);
+    err = skio__message_event(&encoder, event, SIO_NO_ID, format, &copy, out);
+    va_end(copy);
+    if (err == SKIO_OK)
+        (*out)->nsp = nsp;
+    return err;
+}
+
+static int
+emit(skio_socket *socket, unsigned flags, const char *event, const char *format,
+     va_list args)
+{
+    struct skio_message *message;
+    int err;
+
+    if (socket->state == SIO_GONE || socket->client == NULL)
+        return SKIO_ECLOSED;
+
+    err = encode(socket->nsp, event, format, args, &message);
+    if (err != SKIO_OK)
+        return err;
+
+    err = skio__socket_send(socket, message, flags);
+    skio__message_unref(message);
+    return err;
+}
+
+int
+skio_emit(skio_socket *socket, const char *event, const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = emit(socket, 0, event, format, args);
+    va_end(args);
+    return err;
+}
+
+int
+skio_emitv(skio_socket *socket, const char *event, const char *format,
+           va_list args)
+{
+    return emit(socket, 0, event, format, args);
+}
+
+int
+skio_emit_volatile(skio_socket *socket, const char *event, const char *format,
+                   ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = emit(socket, SKIO_VOLATILE, event, format, args);
+    va_end(args);
+    return err;
+}
+
+int
+skio_emit_json(skio_socket *socket, const char *event, const char *json,
+               size_t len)
+{
+    struct sio_encoder encoder;
+    struct skio_message *message;
+    int err;
+
+    if (socket->state == SIO_GONE || socket->client == NULL)
+        return SKIO_ECLOSED;
+
+    skio__nsp_encoder(socket->nsp, &encoder);
+    err = skio__message_event_json(&encoder, event, SIO_NO_ID, json, len,
+                                   &message);
+    if (err != SKIO_OK)
+        return err;
+
+    err = skio__socket_send(socket, message, 0);
+    skio__message_unref(message);
+    return err;
+}
+
+/* Encode once and give it to the adapter. */
+static int
+broadcast(skio_nsp *nsp, const skio_target *target, const char *event,
+          const char *format, va_list args)
+{
+    struct skio_message *message;
+    int err = encode(nsp, event, format, args, &message);
+
+    if (err != SKIO_OK)
+        return err;
+
+    err = nsp->adapter->ops->broadcast(nsp->adapter, message, target);
+    skio__message_unref(message);
+    return err;
+}
+
+int
+skio_emit_all(skio_nsp *nsp, const char *event, const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = broadcast(nsp, NULL, event, format, args);
+    va_end(args);
+    return err;
+}
+
+int
+skio_emit_to(skio_nsp *nsp, const char *room, const char *event,
+             const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = broadcast(nsp, SKIO_TARGET(.to = SKIO_ROOMS(room)), event, format,
+                    args);
+    va_end(args);
+    return err;
+}
+
+int
+skio_emit_with(skio_nsp *nsp, const skio_target *target, const char *event,
+               const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = broadcast(nsp, target, event, format, args);
+    va_end(args);
+    return err;
+}
+
+int
+skio_emit_withv(skio_nsp *nsp, const skio_target *target, const char *event,
+                const char *format, va_list args)
+{
+    return broadcast(nsp, target, event, format, args);
+}
+
+int
+skio_broadcast(skio_socket *socket, const char *event, const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    if (socket->nsp == NULL)
+        return SKIO_ECLOSED;
+    va_start(args, format);
+    err = broadcast(socket->nsp, SKIO_TARGET(.sender = socket), event, format,
+                    args);
+    va_end(args);
+    return err;
+}
+
+int
+skio_broadcast_to(skio_socket *socket, const char *room, const char *event,
+                  const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    if (socket->nsp == NULL)
+        return SKIO_ECLOSED;
+    va_start(args, format);
+    err = broadcast(socket->nsp,
+                    SKIO_TARGET(.to = SKIO_ROOMS(room), .sender = socket),
+                    event, format, args);
+    va_end(args);
+    return err;
+}
+
+skio_message *
+skio_message_new(skio_nsp *nsp, const char *event, const char *format, ...)
+{
+    struct skio_message *message = NULL;
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = encode(nsp, event, format, args, &message);
+    va_end(args);
+    return err == SKIO_OK ? message : NULL;
+}
+
+int
+skio_message_emit(skio_message *message, skio_socket *socket)
+{
+    if (socket->nsp != NULL && socket->nsp != message->nsp)
+        return SKIO_EINVAL;
+    return skio__socket_send(socket, message, 0);
+}
+
+int
+skio_message_emit_with(skio_message *message, const skio_target *target)
+{
+    skio_adapter *adapter = message->nsp->adapter;
+
+    return adapter->ops->broadcast(adapter, message, target);
+}
+
+void
+skio_message_free(skio_message *message)
+{
+    if (message != NULL)
+        skio__message_unref(message);
+}
+
+int
+skio_sockets_join(skio_nsp *nsp, const skio_target *target, const char *room)
+{
+    return nsp->adapter->ops->sockets_join(nsp->adapter, target, room);
+}
+
+int
+skio_sockets_leave(skio_nsp *nsp, const skio_target *target, const char *room)
+{
+    return nsp->adapter->ops->sockets_leave(nsp->adapter, target, room);
+}
+
+int
+skio_sockets_disconnect(skio_nsp *nsp, const skio_target *target, bool close)
+{
+    return nsp->adapter->ops->sockets_disconnect(nsp->adapter, target, close);
+}
+
+int
+skio_sockets_fetch(skio_nsp *nsp, const skio_target *target, skio_fetch_fn *fn,
+                   void *user)
+{
+    return nsp->adapter->ops->fetch(nsp->adapter, target, fn, user);
+}

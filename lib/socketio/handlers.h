@@ -1,0 +1,68 @@
+/*
+ * Handlers of a namespace
+ *
+ * Lists of a function and its user pointer, run in the order of registration.
+ * A list may change while it runs: what is added meanwhile runs next time, what
+ * is removed does not run any more.
+ */
+#ifndef SKIO_SOCKETIO_HANDLERS_H
+#define SKIO_SOCKETIO_HANDLERS_H
+
+#include <socketio/namespace.h>
+
+#include "base/map.h"
+
+/* C has no generic function pointer but this one, cast back before the call. */
+typedef void sio_any_function(void);
+
+struct sio_handler {
+    sio_any_function *fn; /* NULL: removed while the list ran */
+    void *user;
+};
+
+struct sio_handlers {
+    struct sio_handler *items;
+    uint32_t count;
+    uint32_t cap;
+    uint32_t running; /* nesting of runs */
+    bool has_holes;
+};
+
+int skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
+                       sio_any_function *fn, void *user);
+
+/* fn NULL: all. Returns how many were removed. */
+int skio__handlers_remove(struct sio_handlers *list, sio_any_function *fn,
+                          void *user);
+void skio__handlers_deinit(struct sio_handlers *list,
+                           const skio_allocator *mem);
+
+/* Bracket a run, so that removals leave holes until the last one ends. */
+void skio__handlers_enter(struct sio_handlers *list);
+void skio__handlers_leave(struct sio_handlers *list);
+
+/* Run a list: `call` uses `fn` (cast back) and `user_data`. */
+#define SIO_HANDLERS_RUN(list, type, call)                                     \
+    do {                                                                       \
+        struct sio_handlers *run_list = (list);                                \
+        uint32_t run_count = run_list->count;                                  \
+        if (run_count == 0)                                                    \
+            break;                                                             \
+        skio__handlers_enter(run_list);                                        \
+        for (uint32_t run = 0; run < run_count; run++) {                       \
+            type *fn = (type *)run_list->items[run].fn;                        \
+            void *user_data = run_list->items[run].user;                       \
+            if (fn != NULL)                                                    \
+                call;                                                          \
+        }                                                                      \
+        skio__handlers_leave(run_list);                                        \
+    } while (0)
+
+/* The handlers of one event. */
+struct sio_event {
+    struct skio__map_node node;
+    struct sio_handlers handlers;
+    char name[];
+};
+
+#endif /* SKIO_SOCKETIO_HANDLERS_H */

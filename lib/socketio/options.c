@@ -1,0 +1,204 @@
+/*
+ * Options: defaults, copies and checks
+ *
+ * A caller compiled against an older header passes a shorter struct: what it
+ * does not know keeps its default.
+ */
+#include <string.h>
+
+#include "base/json.h"
+#include "base/mem.h"
+#include "socketio/server.h"
+
+/* The strings, by their offset: copied, and freed with the options. */
+static const size_t strings[] = {
+    offsetof(skio_server_options, path),
+    offsetof(skio_server_options, cors_origins),
+    offsetof(skio_server_options, cors_methods),
+    offsetof(skio_server_options, cors_headers),
+    offsetof(skio_server_options, cors_exposed),
+    offsetof(skio_server_options, cookie),
+    offsetof(skio_server_options, tls_cert_file),
+    offsetof(skio_server_options, tls_key_file),
+    offsetof(skio_server_options, client_dir),
+};
+#define STRING_COUNT (sizeof strings / sizeof strings[0])
+
+static const skio_server_options defaults = {
+    .struct_size = sizeof(skio_server_options),
+    .path = "/socket.io",
+    .add_trailing_slash = true,
+    .ping_interval_ms = 25000,
+    .ping_timeout_ms = 20000,
+    .upgrade_timeout_ms = 10000,
+    .connect_timeout_ms = 45000,
+    .max_http_buffer_size = 1000000,
+    .transports = SKIO_POLLING | SKIO_WEBSOCKET,
+    .allow_upgrades = true,
+    .cors_methods = "GET,HEAD,PUT,PATCH,POST,DELETE",
+    .max_outbound_bytes = (size_t)1 << 20,
+    .outbound_high_bytes = (size_t)64 << 10,
+    .max_attachments = 10,
+    .attachment_timeout_ms = 10000,
+    .max_json_depth = 64,
+    .max_payload_packets = 1000,
+    .max_namespaces = 32,
+    .max_pending_acks = 1000,
+    .max_rooms = 1000,
+    .max_name_bytes = 512,
+    .max_header_bytes = 8192,
+    .max_headers = 100,
+    .max_query_bytes = 4096,
+    .max_connections = 100000,
+    .max_connections_per_address = 200,
+    .max_unconnected = 1000,
+    .max_posted = 10000,
+    .backlog = 511,
+    .header_timeout_ms = 10000,
+    .body_timeout_ms = 20000,
+    .idle_timeout_ms = 60000,
+    .close_timeout_ms = 5000,
+    .rx_buffer_size = 256,
+    .log_level = SKIO_LOG_INFO,
+};
+
+void
+skio_server_options_init_size(skio_server_options *options, size_t struct_size)
+{
+    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
+
+    memset(options, 0, struct_size);
+    memcpy(options, &defaults, size);
+    options->struct_size = struct_size;
+}
+
+/* A string field. */
+static const char **
+string_at(skio_server_options *options, size_t i)
+{
+    return (const char **)(void *)((char *)options + strings[i]);
+}
+
+/* The name of the first option out of its range, or NULL. */
+static const char *
+find_bad(const skio_server_options *o)
+{
+    const uint32_t max_ms = INT32_MAX;
+
+    if (o->path == NULL || o->path[0] != '/' || strlen(o->path) > 256)
+        return "path";
+    if (o->ping_interval_ms == 0 || o->ping_interval_ms > max_ms)
+        return "ping_interval_ms";
+    if (o->ping_timeout_ms == 0 || o->ping_timeout_ms > max_ms)
+        return "ping_timeout_ms";
+    if (o->upgrade_timeout_ms == 0 || o->upgrade_timeout_ms > max_ms)
+        return "upgrade_timeout_ms";
+    if (o->connect_timeout_ms == 0 || o->connect_timeout_ms > max_ms)
+        return "connect_timeout_ms";
+    if (o->attachment_timeout_ms == 0 || o->attachment_timeout_ms > max_ms)
+        return "attachment_timeout_ms";
+    if (o->max_http_buffer_size == 0 ||
+        o->max_http_buffer_size > UINT32_MAX / 2)
+        return "max_http_buffer_size";
+    if (o->transports == 0 ||
+        (o->transports & ~(unsigned)(SKIO_POLLING | SKIO_WEBSOCKET)) != 0)
+        return "transports";
+    if (o->max_outbound_bytes == 0 || o->max_outbound_bytes > UINT32_MAX / 2)
+        return "max_outbound_bytes";
+    if (o->outbound_high_bytes == 0 ||
+        o->outbound_high_bytes > o->max_outbound_bytes)
+        return "outbound_high_bytes";
+    if (o->max_attachments == 0)
+        return "max_attachments";
+    if (o->max_json_depth == 0 || o->max_json_depth > SKIO__JSON_DEPTH_MAX)
+        return "max_json_depth";
+    if (o->max_payload_packets == 0)
+        return "max_payload_packets";
+    if (o->max_namespaces == 0)
+        return "max_namespaces";
+    if (o->max_pending_acks == 0)
+        return "max_pending_acks";
+    if (o->max_rooms == 0)
+        return "max_rooms";
+    if (o->max_name_bytes == 0)
+        return "max_name_bytes";
+    if (o->max_header_bytes == 0 || o->max_header_bytes > 16384)
+        return "max_header_bytes";
+    if (o->max_headers == 0)
+        return "max_headers";
+    if (o->max_query_bytes == 0 || o->max_query_bytes > o->max_header_bytes)
+        return "max_query_bytes";
+    if (o->max_connections == 0)
+        return "max_connections";
+    if (o->max_connections_per_address == 0)
+        return "max_connections_per_address";
+    if (o->max_unconnected == 0)
+        return "max_unconnected";
+    if (o->max_posted == 0)
+        return "max_posted";
+    if (o->backlog == 0 || o->backlog > 65535)
+        return "backlog";
+    if (o->header_timeout_ms == 0 || o->header_timeout_ms > max_ms)
+        return "header_timeout_ms";
+    if (o->body_timeout_ms == 0 || o->body_timeout_ms > max_ms)
+        return "body_timeout_ms";
+    if (o->idle_timeout_ms == 0 || o->idle_timeout_ms > max_ms)
+        return "idle_timeout_ms";
+    if (o->close_timeout_ms == 0 || o->close_timeout_ms > max_ms)
+        return "close_timeout_ms";
+    if (o->rx_buffer_size < 64 || o->rx_buffer_size > (1u << 20))
+        return "rx_buffer_size";
+    if ((o->tls_cert_file == NULL) != (o->tls_key_file == NULL))
+        return o->tls_cert_file == NULL ? "tls_cert_file" : "tls_key_file";
+    if ((o->allocator.malloc == NULL) != (o->allocator.free == NULL) ||
+        (o->allocator.malloc == NULL) != (o->allocator.realloc == NULL))
+        return "allocator";
+    return NULL;
+}
+
+int
+skio__options_copy(skio_server_options *out, const skio_server_options *options,
+                   const skio_allocator *mem, const char **bad)
+{
+    *out = defaults;
+    if (options != NULL) {
+        size_t size = options->struct_size < sizeof *out ? options->struct_size
+                                                         : sizeof *out;
+
+        memcpy(out, options, size);
+        out->struct_size = sizeof *out;
+    }
+
+    *bad = find_bad(out);
+    if (*bad == NULL) {
+        for (size_t i = 0; i < STRING_COUNT; i++) {
+            const char **string = string_at(out, i);
+
+            if (*string == NULL)
+                continue;
+            *string = skio__mem_strndup(mem, *string, strlen(*string));
+            if (*string != NULL)
+                continue;
+
+            /* Those that were not copied yet are still the caller's. */
+            for (size_t rest = i + 1; rest < STRING_COUNT; rest++)
+                *string_at(out, rest) = NULL;
+            skio__options_deinit(out, mem);
+            return SKIO_ENOMEM;
+        }
+        return SKIO_OK;
+    }
+
+    for (size_t i = 0; i < STRING_COUNT; i++)
+        *string_at(out, i) = NULL;
+    return SKIO_EINVAL;
+}
+
+void
+skio__options_deinit(skio_server_options *options, const skio_allocator *mem)
+{
+    for (size_t i = 0; i < STRING_COUNT; i++) {
+        skio__mem_free(mem, (void *)(uintptr_t)*string_at(options, i));
+        *string_at(options, i) = NULL;
+    }
+}

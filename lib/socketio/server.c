@@ -1,0 +1,265 @@
+#include "socketio/server.h"
+
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/compiler.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "socketio/ack.h"
+#include "socketio/client.h"
+#include "socketio/namespace.h"
+#include "socketio/socket.h"
+
+/* Scratch for the unescaped copies of one callback: a message expands to at
+ * most its own size with each read, a handler that reads in a loop is ended. */
+#define ARENA_TIMES 16
+
+struct sio_home *
+skio__home_ref(struct sio_home *home)
+{
+    home->refs++;
+    return home;
+}
+
+void
+skio__home_unref(struct sio_home *home)
+{
+    if (--home->refs > 0)
+        return;
+
+    skio_allocator mem = home->mem; /* it is about to free itself */
+    skio__mem_free(&mem, home);
+}
+
+struct eio_engine *
+skio__server_engine(skio_server *server)
+{
+    return &server->engine;
+}
+
+void
+skio__server_packet_limits(const skio_server *server,
+                           struct sio_packet_limits *limits)
+{
+    limits->max_attachments = server->options.max_attachments;
+    limits->max_json_depth = server->options.max_json_depth;
+    limits->max_name_bytes = server->options.max_name_bytes;
+}
+
+void
+skio__server_make_id(skio_server *server, char out[21])
+{
+    unsigned char random[SKIO__ID_RANDOM];
+
+    skio__engine_random(&server->engine, random, sizeof random);
+    skio__id_make(out, random, server->id_counter++);
+}
+
+uint64_t
+skio__server_next_due(const skio_server *server)
+{
+    uint64_t due = skio__fifo_peek_due(&server->connect_due);
+    uint64_t attachments = skio__fifo_peek_due(&server->attachments_due);
+    uint64_t ack = skio__heap_peek_due(&server->ack_due);
+
+    if (attachments < due)
+        due = attachments;
+    return ack < due ? ack : due;
+}
+
+void
+skio__server_timeout(skio_server *server, uint64_t now_ms)
+{
+    skio__client_timeouts(server, now_ms);
+    skio__ack_timeouts(server, now_ms);
+}
+
+void
+skio__server_wants_timer(skio_server *server)
+{
+    if (server->engine.hooks.wants_timer != NULL)
+        server->engine.hooks.wants_timer(server->engine.transport);
+}
+
+/* The allocator that the options name, or the C library's. */
+static const skio_allocator *
+choose_allocator(const skio_server_options *options)
+{
+    if (options == NULL ||
+        options->struct_size < offsetof(skio_server_options, allocator) +
+                                   sizeof options->allocator)
+        return skio__mem_default();
+    return options->allocator.malloc != NULL &&
+                   options->allocator.realloc != NULL &&
+                   options->allocator.free != NULL
+               ? &options->allocator
+               : skio__mem_default();
+}
+
+/* Tell of a bad option, with the caller's own log: there is no server yet. */
+static void
+log_bad_option(const skio_server_options *options, const char *name)
+{
+    struct skio__logger log = {options->log, options->log_user,
+                               options->log_level};
+
+    skio__log(&log, SKIO_LOG_ERROR, "the option %s is out of its range", name);
+}
+
+int
+skio_server_new(skio_server **out, const skio_server_options *options)
+{
+    const skio_allocator *mem = choose_allocator(options);
+    const char *bad;
+    skio_server *server;
+    int err;
+
+    /* Idempotent, thread-safe, and cheap after the first time. */
+    if (sodium_init() < 0)
+        return SKIO_EIO;
+
+    server = skio__mem_calloc(mem, 1, sizeof *server);
+    if (server == NULL)
+        return SKIO_ENOMEM;
+    server->home = skio__mem_calloc(mem, 1, sizeof *server->home);
+    if (server->home == NULL) {
+        skio__mem_free(mem, server);
+        return SKIO_ENOMEM;
+    }
+    server->home->mem = *mem;
+    server->home->refs = 1;
+    mem = &server->home->mem;
+
+    err = skio__options_copy(&server->options, options, mem, &bad);
+    if (err != SKIO_OK) {
+        if (bad != NULL)
+            log_bad_option(&server->options, bad);
+        goto fail_options;
+    }
+
+    randombytes_buf(server->hash_key, sizeof server->hash_key);
+    skio__map_init(&server->namespaces, mem, server->hash_key);
+    skio__map_init(&server->waits, mem, server->hash_key);
+    skio__heap_init(&server->ack_due, mem);
+    skio__fifo_init(&server->connect_due, server->options.connect_timeout_ms);
+    skio__fifo_init(&server->attachments_due,
+                    server->options.attachment_timeout_ms);
+    skio__arena_init(&server->arena, mem,
+                     server->options.max_http_buffer_size * ARENA_TIMES);
+    skio__buf_init(&server->scratch, mem);
+    server->factory = skio_adapter_memory;
+
+    err = skio__engine_init(&server->engine, server, &server->options, mem,
+                            server->hash_key);
+    if (err != SKIO_OK)
+        goto fail_engine;
+    server->engine.upper = &skio__client_upper;
+
+    server->root = skio_of(server, "/");
+    if (server->root == NULL) {
+        err = SKIO_ENOMEM;
+        goto fail_root;
+    }
+
+    *out = server;
+    return SKIO_OK;
+
+fail_root:
+    skio__engine_deinit(&server->engine);
+fail_engine:
+    skio__arena_deinit(&server->arena);
+    skio__options_deinit(&server->options, mem);
+fail_options:;
+    struct sio_home *home = server->home;
+    skio__mem_free(mem, server);
+    skio__home_unref(home);
+    return err;
+}
+
+void
+skio_server_free(skio_server *server)
+{
+    struct skio__map_node *node;
+    struct skio__map_node *after;
+
+    if (server == NULL)
+        return;
+
+    /* Inside a callback the stack above still uses everything. */
+    if (server->engine.depth > 0) {
+        skio_server_stop(server);
+        return;
+    }
+
+    server->freeing = true;
+    skio_transport_shutdown(server);
+    skio_transport_flush(server);
+    if (server->engine.hooks.destroy != NULL)
+        server->engine.hooks.destroy(server->engine.transport);
+    skio__engine_deinit(&server->engine);
+
+    SKIO__MAP_EACH(&server->namespaces, node, after) {
+        skio_nsp *nsp = skio__container_of(node, skio_nsp, node);
+
+        skio__map_remove(&server->namespaces, node);
+        skio__nsp_free(nsp);
+    }
+    skio__map_deinit(&server->namespaces);
+    skio__map_deinit(&server->waits);
+    skio__heap_deinit(&server->ack_due);
+    skio__arena_deinit(&server->arena);
+    skio__buf_deinit(&server->scratch);
+
+    struct sio_home *home = server->home;
+    skio__options_deinit(&server->options, &home->mem);
+    skio__mem_free(&home->mem, server);
+    skio__home_unref(home);
+}
+
+void
+skio_server_stop(skio_server *server)
+{
+    /* Written once, before there are other threads to call this. */
+    if (server->engine.hooks.stop != NULL)
+        server->engine.hooks.stop(server->engine.transport);
+}
+
+int
+skio_server_post(skio_server *server, skio_post_fn *fn, void *arg)
+{
+    if (server->engine.hooks.post == NULL)
+        return SKIO_ENOTSUP;
+    return server->engine.hooks.post(server->engine.transport, fn, arg);
+}
+
+size_t
+skio_server_sessions(const skio_server *server)
+{
+    return skio__map_count(&server->engine.sessions);
+}
+
+void
+skio_server_set_data(skio_server *server, void *data)
+{
+    server->data = data;
+}
+
+void *
+skio_server_data(const skio_server *server)
+{
+    return server->data;
+}
+
+void
+skio_server_counters(const skio_server *server, skio_counters *out)
+{
+    size_t size = out->struct_size;
+    skio_counters counters = server->engine.counters;
+
+    if (size > sizeof counters)
+        size = sizeof counters;
+    counters.struct_size = out->struct_size;
+    memcpy(out, &counters, size);
+}

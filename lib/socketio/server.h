@@ -1,0 +1,85 @@
+/*
+ * The server: options, namespaces, and what all sockets share
+ *
+ * It owns the engine (sessions) and is what the engine's upper layer hangs on.
+ * Timers of this room: clients that joined nothing yet, packets whose
+ * attachments are due, acknowledgements.
+ */
+#ifndef SKIO_SOCKETIO_SERVER_H
+#define SKIO_SOCKETIO_SERVER_H
+
+#include <socketio/adapter.h>
+#include <socketio/emit.h>
+#include <socketio/server.h>
+
+#include "base/arena.h"
+#include "base/map.h"
+#include "base/timer.h"
+#include "engineio/engine.h"
+#include "socketio/message.h"
+
+/*
+ * The allocator, in a block that outlives the server for as long as the
+ * application holds references to its sockets.
+ */
+struct sio_home {
+    skio_allocator mem;
+    size_t refs; /* the server, and every socket */
+};
+
+struct skio_server {
+    struct eio_engine engine;
+    skio_server_options options; /* strings are copies of ours */
+    struct sio_home *home;
+    uint8_t hash_key[SKIO__MAP_KEY_BYTES];
+
+    struct skio__map namespaces; /* name -> skio_nsp */
+    skio_nsp *root;
+    skio_adapter_factory *factory;
+    void *factory_user;
+
+    struct skio__arena arena; /* unescaped copies, until a callback returns */
+    struct skio__buf scratch; /* where packets are encoded */
+    uint32_t id_counter;
+
+    struct skio__fifo connect_due;     /* sio_client: joined nothing yet */
+    struct skio__fifo attachments_due; /* sio_assembly */
+    struct skio__heap ack_due;         /* sio_wait */
+    struct skio__map waits;            /* {socket, id} -> sio_wait */
+
+    void *data;
+    bool freeing;
+};
+
+/* Copy the options, with defaults for what the caller's struct is too short
+ * for, and check them. skio__options_deinit() frees the copies. */
+int skio__options_copy(skio_server_options *out,
+                       const skio_server_options *options,
+                       const skio_allocator *mem, const char **bad);
+void skio__options_deinit(skio_server_options *options,
+                          const skio_allocator *mem);
+
+struct sio_home *skio__home_ref(struct sio_home *home);
+void skio__home_unref(struct sio_home *home);
+
+static inline const skio_allocator *
+skio__server_mem(const skio_server *server)
+{
+    return &server->home->mem;
+}
+
+/* A server's limits, in the shape that the codec wants. */
+void skio__server_packet_limits(const skio_server *server,
+                                struct sio_packet_limits *limits);
+
+/* A fresh 20-character id. */
+void skio__server_make_id(skio_server *server, char out[21]);
+
+/* The earliest due time of this room's timers; and run those due. */
+uint64_t skio__server_next_due(const skio_server *server);
+void skio__server_timeout(skio_server *server, uint64_t now_ms);
+
+/* A timer was armed that may be the earliest now. */
+void skio__server_wants_timer(skio_server *server);
+
+#endif /* SKIO_SOCKETIO_SERVER_H */

@@ -1,0 +1,454 @@
+#include "socketio/socket.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "engineio/request.h"
+#include "socketio/ack.h"
+#include "socketio/format.h"
+
+/* What skio_socket_auth() answers for a client that sent none. */
+static const skio_value no_auth = {
+    .text = "{}",
+    .root = {.start = 0, .len = 2, .type = SKIO__JSON_OBJECT},
+};
+
+const char *
+skio_disconnect_name(enum skio_disconnect reason)
+{
+    switch (reason) {
+#define SKIO_DISCONNECT_CASE(name, value, text)                                \
+    case SKIO_DISCONNECT_##name:                                               \
+        return text;
+        SKIO_DISCONNECT_MAP(SKIO_DISCONNECT_CASE)
+#undef SKIO_DISCONNECT_CASE
+    }
+    return "unknown reason";
+}
+
+skio_socket *
+skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
+                 size_t auth_len)
+{
+    skio_server *server = nsp->server;
+    const skio_allocator *mem = skio__server_mem(server);
+    skio_socket *socket = skio__mem_calloc(mem, 1, sizeof *socket);
+
+    if (socket == NULL)
+        return NULL;
+
+    if (auth != NULL) {
+        socket->auth = skio_value_new(server, auth, auth_len);
+        if (socket->auth == NULL) {
+            skio__mem_free(mem, socket);
+            return NULL;
+        }
+    }
+
+    socket->home = skio__home_ref(server->home);
+    socket->nsp = nsp;
+    socket->refs = 1;
+    socket->state = SIO_CONNECTING;
+    socket->request = skio__request_ref(skio__session_request(client->session));
+    skio__server_make_id(server, socket->id);
+    skio__client_add(client, socket);
+    return socket;
+}
+
+/* Tell the client its id: `40[/nsp,]{"sid":"…"}`. */
+static int
+send_connect(skio_socket *socket)
+{
+    char json[sizeof "{\"sid\":\"\"}" + SKIO__ID_LEN];
+    struct sio_encoder encoder;
+    struct skio_message *message;
+    int err;
+
+    memcpy(json, "{\"sid\":\"", 8);
+    memcpy(json + 8, socket->id, SKIO__ID_LEN);
+    memcpy(json + 8 + SKIO__ID_LEN, "\"}", 3);
+
+    skio__nsp_encoder(socket->nsp, &encoder);
+    err = skio__message_control(&encoder, SIO_CONNECT, json, strlen(json),
+                                &message);
+    if (err != SKIO_OK)
+        return err;
+
+    err = skio__client_send(socket->client, message);
+    skio__message_unref(message);
+    return err;
+}
+
+void
+skio__socket_connect(skio_socket *socket)
+{
+    skio_nsp *nsp = socket->nsp;
+    struct sio_client *client = socket->client;
+
+    if (skio__map_put(&nsp->sockets, &socket->node, socket->id, SKIO__ID_LEN) !=
+        SKIO_OK)
+        goto fail;
+    if (nsp->adapter->ops->add(nsp->adapter, socket) != SKIO_OK) {
+        skio__map_remove(&nsp->sockets, &socket->node);
+        goto fail;
+    }
+
+    socket->state = SIO_CONNECTED;
+    nsp->server->engine.counters.sockets_connected++;
+    skio__client_joined(client);
+
+    if (send_connect(socket) != SKIO_OK) {
+        skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
+                            true);
+        return;
+    }
+
+    SIO_HANDLERS_RUN(&nsp->connect, skio_connect_fn,
+                     if (socket->state == SIO_CONNECTED) fn(socket, user_data));
+    return;
+
+fail:
+    /* Out of memory: a connection without its socket is of no use. */
+    skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE, true);
+}
+
+/* Take the socket from its namespace, with the callbacks that belong to it. */
+static void
+leave_namespace(skio_socket *socket, enum skio_disconnect reason)
+{
+    skio_nsp *nsp = socket->nsp;
+
+    socket->state = SIO_LEAVING;
+    SIO_HANDLERS_RUN(&nsp->disconnecting, skio_disconnect_fn,
+                     fn(socket, reason, user_data));
+
+    socket->state = SIO_GONE;
+    nsp->adapter->ops->remove(nsp->adapter, socket);
+    skio__map_remove(&nsp->sockets, &socket->node);
+    nsp->server->engine.counters.sockets_disconnected++;
+
+    skio__ack_close_all(socket);
+    SIO_HANDLERS_RUN(&nsp->disconnect, skio_disconnect_fn,
+                     fn(socket, reason, user_data));
+}
+
+void
+skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
+                   bool keep_entry)
+{
+    struct sio_client *client = socket->client;
+    bool was_connected = socket->state == SIO_CONNECTED;
+
+    /* A handler that disconnects once more finds it LEAVING: one close each. */
+    if (socket->state == SIO_LEAVING)
+        return;
+
+    skio_socket_ref(socket);
+    if (was_connected)
+        leave_namespace(socket, reason);
+    socket->state = SIO_GONE;
+
+    skio_socket_set_data(socket, NULL, NULL);
+
+    /* The handlers may have closed the whole client meanwhile. */
+    if (!keep_entry && socket->client == client && client != NULL) {
+        skio__client_remove(client, socket);
+        skio_socket_unref(socket);
+    }
+    skio_socket_unref(socket);
+}
+
+int
+skio__socket_send(skio_socket *socket, struct skio_message *message,
+                  unsigned flags)
+{
+    if (socket->state == SIO_GONE || socket->client == NULL)
+        return SKIO_ECLOSED;
+
+    if ((flags & SKIO_VOLATILE) != 0 &&
+        !skio__session_is_writable(socket->client->session)) {
+        socket->nsp->server->engine.counters.volatile_dropped++;
+        return SKIO_OK;
+    }
+    return skio__client_send(socket->client, message);
+}
+
+void
+skio__socket_orphan(skio_socket *socket)
+{
+    socket->nsp = NULL;
+    socket->client = NULL;
+    socket->state = SIO_GONE;
+}
+
+const char *
+skio_socket_id(const skio_socket *socket)
+{
+    return socket->id;
+}
+
+skio_nsp *
+skio_socket_nsp(const skio_socket *socket)
+{
+    return socket->nsp;
+}
+
+bool
+skio_socket_is_connected(const skio_socket *socket)
+{
+    return socket->state == SIO_CONNECTED;
+}
+
+skio_socket *
+skio_socket_ref(skio_socket *socket)
+{
+    socket->refs++;
+    return socket;
+}
+
+void
+skio_socket_unref(skio_socket *socket)
+{
+    struct sio_home *home;
+
+    if (socket == NULL || --socket->refs > 0)
+        return;
+
+    home = socket->home;
+    if (socket->free_data != NULL)
+        socket->free_data(socket->data);
+    skio_value_free(socket->auth);
+    skio__request_unref(socket->request);
+    skio__mem_free(&home->mem, socket->shared);
+    skio__mem_free(&home->mem, socket);
+    skio__home_unref(home);
+}
+
+void
+skio_socket_set_data(skio_socket *socket, void *data,
+                     void (*free_fn)(void *data))
+{
+    void *old = socket->data;
+    void (*free_old)(void *data) = socket->free_data;
+
+    socket->data = data;
+    socket->free_data = free_fn;
+    if (free_old != NULL)
+        free_old(old);
+}
+
+void *
+skio_socket_data(const skio_socket *socket)
+{
+    return socket->data;
+}
+
+int
+skio_socket_set_shared(skio_socket *socket, const char *format, ...)
+{
+    const skio_allocator *mem = &socket->home->mem;
+    struct skio__buf buf;
+    va_list args;
+    char *json;
+    int err;
+
+    if (socket->nsp == NULL)
+        return SKIO_ECLOSED;
+
+    const skio_server_options *limits = &socket->nsp->server->options;
+    struct sio_format options = {
+        .mem = mem,
+        .max_json_depth = limits->max_json_depth,
+        .trust_raw_json = limits->trust_raw_json,
+        .is_value = true,
+    };
+
+    skio__buf_init(&buf, mem);
+    buf.max = limits->max_http_buffer_size;
+    va_start(args, format);
+    va_list copy;
+    va_copy(copy, args);
+    err = skio__format(&options, &buf, format, &copy);
+    va_end(copy);
+    va_end(args);
+    if (err == SKIO_OK)
+        err = skio__buf_putc(&buf, '\0');
+    if (err != SKIO_OK) {
+        skio__buf_deinit(&buf);
+        return err;
+    }
+
+    size_t len;
+    json = skio__buf_steal(&buf, &len);
+    skio__mem_free(mem, socket->shared);
+    socket->shared = json;
+    return SKIO_OK;
+}
+
+const char *
+skio_socket_shared(const skio_socket *socket)
+{
+    return socket->shared == NULL ? "{}" : socket->shared;
+}
+
+const skio_value *
+skio_socket_auth(const skio_socket *socket)
+{
+    return socket->auth == NULL ? &no_auth : socket->auth;
+}
+
+const char *
+skio_socket_header(const skio_socket *socket, const char *name)
+{
+    return skio__request_header(socket->request, name);
+}
+
+const char *
+skio_socket_query(const skio_socket *socket, const char *name)
+{
+    const char *query = skio__request_query(socket->request);
+    size_t size = strlen(query) + 1;
+    char *out;
+
+    if (socket->nsp == NULL)
+        return NULL;
+
+    out = skio__arena_alloc(&socket->nsp->server->arena, size);
+    if (out == NULL || skio__query_get(query, name, out, size) < 0)
+        return NULL;
+    return out;
+}
+
+const char *
+skio_socket_address(const skio_socket *socket)
+{
+    return skio__request_address(socket->request);
+}
+
+const char *
+skio_socket_url(const skio_socket *socket)
+{
+    return skio__request_target(socket->request);
+}
+
+bool
+skio_socket_is_secure(const skio_socket *socket)
+{
+    return skio__request_is_secure(socket->request);
+}
+
+const char *
+skio_socket_transport(const skio_socket *socket)
+{
+    if (socket->client == NULL)
+        return "";
+    return skio__session_transport(socket->client->session);
+}
+
+size_t
+skio_socket_queued(const skio_socket *socket)
+{
+    return socket->client == NULL
+               ? 0
+               : skio__session_queued(socket->client->session);
+}
+
+/* A room's name: not too long, and UTF-8, since it travels in clusters. */
+static bool
+is_room_name(const skio_socket *socket, const char *room)
+{
+    size_t len = strlen(room);
+
+    return len <= socket->nsp->server->options.max_name_bytes &&
+           skio__utf8_valid(room, len);
+}
+
+int
+skio_join(skio_socket *socket, const char *room)
+{
+    if (socket->state != SIO_CONNECTED)
+        return SKIO_ECLOSED;
+    if (!is_room_name(socket, room))
+        return SKIO_EINVAL;
+    return socket->nsp->adapter->ops->join(socket->nsp->adapter, socket, room);
+}
+
+int
+skio_leave(skio_socket *socket, const char *room)
+{
+    if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
+        return SKIO_ENOENT;
+    return socket->nsp->adapter->ops->leave(socket->nsp->adapter, socket, room);
+}
+
+bool
+skio_in_room(const skio_socket *socket, const char *room)
+{
+    if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
+        return false;
+    return socket->nsp->adapter->ops->has(socket->nsp->adapter, socket, room);
+}
+
+void
+skio_each_room(const skio_socket *socket, skio_room_fn *fn, void *user)
+{
+    if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
+        return;
+    socket->nsp->adapter->ops->rooms(socket->nsp->adapter, socket, fn, user);
+}
+
+/* Tell the client that the namespace is over: `41[/nsp,]`. */
+static void
+send_disconnect(skio_socket *socket)
+{
+    struct sio_encoder encoder;
+    struct skio_message *message;
+
+    skio__nsp_encoder(socket->nsp, &encoder);
+    if (skio__message_control(&encoder, SIO_DISCONNECT, NULL, 0, &message) !=
+        SKIO_OK) {
+        /* Without the packet only the connection's end can tell it. */
+        skio__session_close(socket->client->session,
+                            SKIO_DISCONNECT_FORCED_CLOSE, true);
+        return;
+    }
+    /* Closed or doomed: the connection's end tells the client as well. */
+    (void)skio__client_send(socket->client, message);
+    skio__message_unref(message);
+}
+
+void
+skio_disconnect(skio_socket *socket, bool close)
+{
+    struct sio_client *client = socket->client;
+
+    if (socket->state != SIO_CONNECTED || client == NULL)
+        return;
+
+    skio_server *server = socket->nsp->server;
+    struct skio_session *session = client->session;
+
+    skio__engine_enter(&server->engine);
+    if (!close) {
+        send_disconnect(socket);
+        skio__socket_close(socket, SKIO_DISCONNECT_SERVER_NAMESPACE, true);
+    } else {
+        /*
+         * Each handler can change the list; a socket that is CONNECTED leaves
+         * that state below, so the walk ends.
+         */
+        for (skio_socket *each = client->sockets; each != NULL;) {
+            if (each->state != SIO_CONNECTED) {
+                each = each->next;
+                continue;
+            }
+            send_disconnect(each);
+            skio__socket_close(each, SKIO_DISCONNECT_SERVER_NAMESPACE, true);
+            each = client->sockets;
+        }
+        skio__session_close(session, SKIO_DISCONNECT_FORCED_CLOSE, false);
+    }
+    skio__engine_leave(&server->engine);
+}

@@ -1,0 +1,64 @@
+/*
+ * Sockets: one client in one namespace
+ *
+ *     CONNECTING ──▶ CONNECTED ──▶ LEAVING ──▶ GONE
+ *         └────────────────────────────────────▶┘
+ *
+ * CONNECTING: the middlewares have not decided. LEAVING: the `disconnecting`
+ * handlers run, rooms still there. GONE: readable until the last reference. A
+ * socket that the server disconnected stays in its client's list, GONE, so
+ * that packets under way are told from those that break the protocol.
+ */
+#ifndef SKIO_SOCKETIO_SOCKET_H
+#define SKIO_SOCKETIO_SOCKET_H
+
+#include <socketio/socket.h>
+
+#include "base/id.h"
+#include "socketio/client.h"
+#include "socketio/namespace.h"
+
+enum sio_state { SIO_CONNECTING, SIO_CONNECTED, SIO_LEAVING, SIO_GONE };
+
+struct sio_wait; /* an acknowledgement asked for, ack.h */
+struct eio_request;
+
+struct skio_socket {
+    struct skio__map_node node; /* in nsp->sockets, while CONNECTED */
+    struct sio_home *home;
+    skio_nsp *nsp;             /* NULL once the server is freed */
+    struct sio_client *client; /* NULL once the connection has ended */
+    skio_socket *next;         /* of the same client */
+    void *slot;                /* the adapter's */
+    void *data;                /* the application's */
+    void (*free_data)(void *data);
+    struct sio_wait *waits;
+    uint32_t wait_count;
+    uint32_t refs;
+    enum sio_state state;
+    char id[SKIO__ID_LEN + 1];
+    char *shared;     /* JSON; NULL: "{}" */
+    skio_value *auth; /* NULL: an empty object */
+    struct eio_request *request;
+};
+
+/* A CONNECTING socket with one reference, the client's. NULL: no memory. */
+skio_socket *skio__socket_new(struct sio_client *client, skio_nsp *nsp,
+                              const char *auth, size_t auth_len);
+
+/* All middlewares said yes: register, tell the client, run the handlers. */
+void skio__socket_connect(skio_socket *socket);
+
+/* The connection or the namespace was left. Runs the handlers, ends acks,
+ * frees the data, drops the client's reference unless keep_entry. */
+void skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
+                        bool keep_entry);
+
+/* Queue a message; volatile ones only when the client can take them now. */
+int skio__socket_send(skio_socket *socket, struct skio_message *message,
+                      unsigned flags);
+
+/* The server is being freed under a socket that is still referenced. */
+void skio__socket_orphan(skio_socket *socket);
+
+#endif /* SKIO_SOCKETIO_SOCKET_H */

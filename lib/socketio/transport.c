@@ -1,0 +1,169 @@
+/*
+ * The server's side of <socketio/transport.h>
+ *
+ * Exchanges and WebSockets are Engine.IO's own (engineio/); here stands what
+ * concerns the whole server: attaching, the turn's end, timers, shutdown, and
+ * small services for a transport's HTTP endpoints.
+ */
+#include <socketio/transport.h>
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "engineio/exchange.h"
+#include "socketio/format.h"
+#include "socketio/server.h"
+#include "socketio/value.h"
+
+int
+skio_transport_attach(skio_server *server, const skio_transport *hooks,
+                      void *transport)
+{
+    skio_transport copy = {0};
+    size_t size =
+        hooks->struct_size < sizeof copy ? hooks->struct_size : sizeof copy;
+
+    if (server->engine.hooks.struct_size != 0)
+        return SKIO_EBUSY;
+
+    memcpy(&copy, hooks, size);
+    if (copy.now_ms == NULL || copy.wants_flush == NULL ||
+        copy.wants_timer == NULL || copy.respond == NULL ||
+        copy.ws_flush == NULL)
+        return SKIO_EINVAL;
+
+    copy.struct_size = sizeof copy;
+    server->engine.hooks = copy;
+    server->engine.transport = transport;
+    return SKIO_OK;
+}
+
+void *
+skio_transport_of(const skio_server *server)
+{
+    return server->engine.transport;
+}
+
+const skio_server_options *
+skio_transport_options(const skio_server *server)
+{
+    return &server->options;
+}
+
+void
+skio_transport_log(skio_server *server, enum skio_log_level level,
+                   const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    skio__logv(&server->engine.log, level, format, args);
+    va_end(args);
+}
+
+bool
+skio_transport_owns(const skio_server *server, const char *path)
+{
+    return strncmp(path, server->engine.path, server->engine.path_len) == 0;
+}
+
+int
+skio_exchange_new(skio_server *server, const skio_request *request,
+                  void *handle, skio_exchange **out)
+{
+    return skio__exchange_new(&server->engine, request, handle, out);
+}
+
+void
+skio_transport_flush(skio_server *server)
+{
+    skio__engine_enter(&server->engine);
+    skio__engine_flush(&server->engine);
+    skio__engine_leave(&server->engine);
+
+    /* What getters copied outside of a packet's callback ends with the turn. */
+    if (server->engine.depth == 0)
+        skio__arena_release(&server->arena, (struct skio__arena_mark){0});
+}
+
+int64_t
+skio_transport_next_timeout(const skio_server *server)
+{
+    uint64_t due = skio__engine_next_due(&server->engine);
+    uint64_t own = skio__server_next_due(server);
+    uint64_t now;
+
+    if (own < due)
+        due = own;
+    if (due == SKIO__NEVER)
+        return -1;
+
+    now = skio__engine_now(&server->engine);
+    return due <= now ? 0 : (int64_t)(due - now);
+}
+
+void
+skio_transport_timeout(skio_server *server)
+{
+    uint64_t now = skio__engine_now(&server->engine);
+
+    skio__engine_enter(&server->engine);
+    skio__engine_timeout(&server->engine, now);
+    skio__server_timeout(server, now);
+    skio__engine_leave(&server->engine);
+}
+
+void
+skio_transport_shutdown(skio_server *server)
+{
+    skio__engine_enter(&server->engine);
+    skio__engine_shutdown(&server->engine);
+    skio__engine_leave(&server->engine);
+}
+
+int
+skio_transport_json(skio_server *server, skio_bytes *out, const char *format,
+                    va_list args)
+{
+    struct sio_format options = {
+        .mem = skio__server_mem(server),
+        .max_json_depth = server->options.max_json_depth,
+        .trust_raw_json = server->options.trust_raw_json,
+        .is_value = true,
+    };
+    struct skio__buf buf;
+    va_list copy;
+    int err;
+
+    skio__buf_init(&buf, skio__server_mem(server));
+    buf.max = UINT32_MAX;
+    va_copy(copy, args);
+    err = skio__format(&options, &buf, format, &copy);
+    va_end(copy);
+    if (err != SKIO_OK) {
+        skio__buf_deinit(&buf);
+        return err;
+    }
+
+    out->data = skio__buf_steal(&buf, &out->len);
+    return SKIO_OK;
+}
+
+void *
+skio_transport_alloc(skio_server *server, size_t size)
+{
+    return skio__mem_alloc(skio__server_mem(server), size);
+}
+
+void
+skio_transport_free(skio_server *server, void *ptr)
+{
+    skio__mem_free(skio__server_mem(server), ptr);
+}
+
+skio_value *
+skio_value_new(skio_server *server, const char *json, size_t len)
+{
+    return skio__value_new(skio__server_mem(server), json, len,
+                           server->options.max_json_depth);
+}
