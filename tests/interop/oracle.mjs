@@ -84,7 +84,7 @@ function checksum(bytes) {
 }
 
 function pattern(length) {
-    return Buffer.from({ length }, (_, i) => i & 255);
+    return Buffer.from(Array.from({ length }, (_, i) => i & 255));
 }
 
 /*
@@ -121,13 +121,19 @@ function serve(nsp, socket) {
             socket.emit(name, ...args);
     };
     on("echo", echo("echo"));
-    on("error", echo("error"));
+    // The reference also tells of bad packets this way; only clients' count.
+    on("error", ([first, ...rest], ...ack) => {
+        if (!(first instanceof Error))
+            echo("error")([first, ...rest], ...ack);
+    });
     on("message", echo("message"));
 
-    on("first", ([value], ack) => ack(value));
-    on("types", (args, ack) => ack(...args.map(typeName)));
+    on("types", (args, ack) => ack(args.map(typeName)));
     on("bytes", ([bytes], ack) => ack(bytes.length, checksum(bytes)));
-    on("text", ([text], ack) => ack(Buffer.byteLength(text), text));
+    on("text", ([text], ack) => {
+        const bytes = Buffer.from(text);
+        ack(bytes.length, checksum(bytes));
+    });
     on("auth", (_, ack) => ack(auth));
     on("handshake", (_, ack) => ack({
         tag: query.tag ?? null,
@@ -183,10 +189,9 @@ function serve(nsp, socket) {
             socket.emit("answer", "ok", ...answer);
         });
     });
-    on("later", ([delay, ...args], ack) => {
-        setTimeout(() => ack(...args), delay);
+    on("later", ([delay, value], ack) => {
+        setTimeout(() => ack(value), delay);
     });
-    on("silent", () => {});
     on("disconnect-me", ([close]) => {
         socket.disconnect(close === true);
     });

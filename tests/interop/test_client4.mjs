@@ -162,8 +162,8 @@ feature("server_knows_the_types", async (server, t, mode) => {
     return client.ask("types", null, true, 1.5, "s", [1], { a: 1 },
                       bytes(1), [bytes(2)], { b: bytes(3) });
 }, {
-    expect: ["null", "boolean", "number", "string", "array", "object",
-             "binary", "array", "object"],
+    expect: [["null", "boolean", "number", "string", "array", "object",
+              "binary", "array", "object"]],
 });
 
 feature("text_is_counted_in_utf8_bytes", async (server, t, mode) => {
