@@ -11,13 +11,7 @@
 #include <socketio/base.h>
 
 #include "base/buf.h"
-
-/* Attachments a template collected, in the order of their placeholders. */
-struct sio_attachments {
-    skio_bytes *items;
-    uint32_t count;
-    uint32_t max;
-};
+#include "socketio/attachments.h"
 
 struct sio_format {
     const skio_allocator *mem;
@@ -28,7 +22,12 @@ struct sio_format {
 };
 
 /*
- * Append the template's JSON to out. On failure out->len is what it was.
+ * Append the template's JSON to out. On failure out->len and the number of
+ * attachments are what they were; an error of the buffer itself stays in
+ * out->err, which tells too long from too many.
+ *
+ * args  A va_list that is a variable, not a parameter, of the caller: a
+ *       parameter may be an array that has become a pointer. Copy it.
  *
  * Returns SKIO_OK, SKIO_EINVAL, SKIO_ETOOBIG (attachments, or out->max),
  * SKIO_ENOMEM. The bytes of attachments are borrowed from the arguments.

@@ -2,7 +2,8 @@
  * Messages: Socket.IO packets ready to be sent
  *
  * One blob for the text and one for each attachment, encoded once, counted,
- * shared by all queues they stand in.
+ * shared by all queues they stand in. The text begins with Engine.IO's '4' and
+ * stands in its blob as in a WebSocket frame; an attachment is its bare bytes.
  */
 #ifndef SKIO_SOCKETIO_MESSAGE_H
 #define SKIO_SOCKETIO_MESSAGE_H
@@ -64,6 +65,6 @@ int skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
                           struct skio_message **out);
 
 struct skio_message *skio__message_ref(struct skio_message *message);
-void skio__message_unref(struct skio_message *message);
+void skio__message_unref(struct skio_message *message); /* NULL: nothing */
 
 #endif /* SKIO_SOCKETIO_MESSAGE_H */

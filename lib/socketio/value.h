@@ -3,7 +3,9 @@
  *
  * Three kinds share the type: the arguments of a packet (the elements of an
  * array from `skip` on), a part of one (skio_get_value), and a text of its own
- * (handshake auth, HTTP body). Copies made on demand live in an arena.
+ * (handshake auth, HTTP body). Copies made on demand live in an arena; for a
+ * text of its own, which may live as long as its socket, each is made once and
+ * found again, so that reading it over and over costs no memory.
  */
 #ifndef SKIO_SOCKETIO_VALUE_H
 #define SKIO_SOCKETIO_VALUE_H
@@ -15,7 +17,8 @@
 
 #define SIO_VALUE_ITEMS 16 /* argument slices kept; later ones are walked to */
 
-struct sio_tree; /* a cJSON tree built on first use, cjson.c */
+struct sio_tree;   /* a cJSON tree built on first use, cjson.c */
+struct sio_copies; /* what was made of a text of its own, value.c */
 
 struct skio_value {
     const char *text;            /* checked; not NUL-terminated */
@@ -29,12 +32,15 @@ struct skio_value {
                                     an argument */
     const skio_bytes *attachments;
     uint32_t attachment_count;
-    struct skio__arena *arena;
+    struct skio__arena *arena;   /* for copies, or NULL: */
+    struct sio_copies *copies;   /* then they are kept here */
+    struct skio_value *owner;    /* whose trees are used; NULL: its own */
     struct sio_tree *tree;       /* NULL until asked for */
 };
 
 /* A list of arguments: root must be an array (validated), its first `skip`
- * elements hidden. items may be NULL. */
+ * elements hidden. items may be NULL. text NULL: a packet without data, there
+ * are no arguments. */
 void skio__value_init_args(struct skio_value *value, const char *text,
                            const struct skio__json_slice *root,
                            const struct skio__json_slice *items,
@@ -51,9 +57,45 @@ void skio__value_init_root(struct skio_value *value, const char *text,
 /* Drop the trees that were built (arena memory is the caller's). */
 void skio__value_deinit(struct skio_value *value);
 
+/*
+ * A value on the heap, on text that is checked here; the caller keeps the
+ * text, or it is copied. NULL when it is not JSON or memory ran out.
+ */
+struct skio_value *skio__value_new(const skio_allocator *mem, const char *text,
+                                   size_t len, uint32_t max_depth);
+struct skio_value *skio__value_copy(const skio_allocator *mem, const char *text,
+                                    size_t len, uint32_t max_depth);
+void skio__value_free(struct skio_value *value); /* NULL does nothing */
+
 /* The raw text of a value as it is passed on: for a list, the arguments
  * between the brackets, from `skip` on (may be empty). */
 void skio__value_raw(const struct skio_value *value, const char **text,
                      size_t *len);
+
+/*
+ * Where a path leads. *whole (may be NULL) is set when that is the argument
+ * list itself: root, the hidden elements included. SKIO_OK or SKIO_ENOENT.
+ */
+int skio__value_find(const struct skio_value *value, const char *path,
+                     struct skio__json_slice *out, bool *whole);
+
+/* The attachment a slice stands for; false if it is no placeholder. */
+bool skio__value_attachment(const struct skio_value *value,
+                            const struct skio__json_slice *slice,
+                            skio_bytes *out);
+
+/* The allocator that its copies come from. */
+const skio_allocator *skio__value_mem(const struct skio_value *value);
+
+/* What a copy is. */
+enum sio_copy { SIO_COPY_STR, SIO_COPY_JSON, SIO_COPY_VALUE };
+
+/*
+ * Memory that lives as long as the value's copies do. *is_new tells whether it
+ * must be filled: a text of its own answers with what it has for this place.
+ * NULL when memory ran out.
+ */
+void *skio__value_keep(const struct skio_value *value, enum sio_copy what,
+                       uint32_t start, size_t size, bool *is_new);
 
 #endif /* SKIO_SOCKETIO_VALUE_H */

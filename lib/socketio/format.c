@@ -1,0 +1,692 @@
+/*
+ * JSON templates: see format.h and skio_format(7)
+ *
+ * One pass over the template writes the JSON and checks its grammar, with the
+ * same states as the scanner of json.c:
+ *
+ *     VALUE  a value must come         COLON  a key has ended
+ *     FIRST  one may come, or a key,   AFTER  a value has ended
+ *            or the container ends     KEY    a key must come
+ *
+ * The commas of the template are only checked. Those of the output are written
+ * before each element but the first: a spliced list may be empty.
+ */
+#include "socketio/format.h"
+
+#include <string.h>
+
+#include <socketio/emit.h>
+
+#include "base/json.h"
+#include "base/number.h"
+#include "base/utf8.h"
+
+#define LEVEL_OBJECT 1 /* else an array, or the argument list itself */
+#define LEVEL_FILLED 2 /* something was written in it */
+
+enum state { VALUE, FIRST, KEY, COLON, AFTER };
+
+struct writer {
+    const struct sio_format *options;
+    struct skio__buf *out;
+    const char *pos;
+    va_list *args;
+    enum state state;
+    uint32_t depth; /* of the template's own brackets */
+    uint32_t room;  /* levels that may still be opened */
+    uint8_t stack[SKIO__JSON_DEPTH_MAX + 1];
+};
+
+enum length {
+    LENGTH_NONE,
+    LENGTH_CHAR,
+    LENGTH_SHORT,
+    LENGTH_LONG,
+    LENGTH_LONG_LONG,
+    LENGTH_INTMAX,
+    LENGTH_SIZE,
+    LENGTH_PTRDIFF,
+    LENGTH_LONG_DOUBLE
+};
+
+/* A conversion: what stands between '%' and its letter. */
+struct spec {
+    bool is_raw;        /* '-' */
+    bool has_precision; /* of any kind, also "*" with a negative number */
+    int precision;      /* negative: none */
+    enum length length;
+    char letter;
+};
+
+static uint8_t *
+top(struct writer *w)
+{
+    return &w->stack[w->depth];
+}
+
+static bool
+is_at_key(struct writer *w)
+{
+    return w->state == KEY ||
+           (w->state == FIRST && (*top(w) & LEVEL_OBJECT) != 0);
+}
+
+static bool
+is_at_value(struct writer *w)
+{
+    return w->state == VALUE ||
+           (w->state == FIRST && (*top(w) & LEVEL_OBJECT) == 0);
+}
+
+/* The comma before an element that is not the first. */
+static int
+put_comma(struct writer *w)
+{
+    uint8_t *level = top(w);
+
+    if ((*level & LEVEL_FILLED) != 0)
+        return skio__buf_putc(w->out, ',');
+    *level |= LEVEL_FILLED;
+    return SKIO_OK;
+}
+
+/* A value is about to be written. */
+static int
+begin_value(struct writer *w)
+{
+    if (!is_at_value(w))
+        return SKIO_EINVAL;
+    w->state = AFTER;
+    return (*top(w) & LEVEL_OBJECT) != 0 ? SKIO_OK : put_comma(w);
+}
+
+/* A string is about to be written: a key or a value. */
+static int
+begin_string(struct writer *w)
+{
+    if (!is_at_key(w))
+        return begin_value(w);
+    w->state = COLON;
+    return put_comma(w);
+}
+
+static int
+put_null(struct writer *w)
+{
+    int err = begin_value(w);
+
+    return err == SKIO_OK ? skio__buf_append(w->out, "null", 4) : err;
+}
+
+static int
+open_level(struct writer *w)
+{
+    bool is_object = *w->pos == '{';
+    int err = begin_value(w);
+
+    if (err != SKIO_OK)
+        return err;
+    if (w->room == 0)
+        return SKIO_EINVAL;
+    w->room--;
+    w->depth++;
+    *top(w) = is_object ? LEVEL_OBJECT : 0;
+    w->state = FIRST;
+    return skio__buf_putc(w->out, *w->pos++);
+}
+
+static int
+close_level(struct writer *w)
+{
+    char bracket = (*top(w) & LEVEL_OBJECT) != 0 ? '}' : ']';
+
+    if (w->depth == 0 || *w->pos != bracket ||
+        (w->state != FIRST && w->state != AFTER))
+        return SKIO_EINVAL;
+    w->room++;
+    w->depth--;
+    w->state = AFTER;
+    return skio__buf_putc(w->out, *w->pos++);
+}
+
+static int
+pass_comma(struct writer *w)
+{
+    if (w->state != AFTER || (w->depth == 0 && w->options->is_value))
+        return SKIO_EINVAL;
+    w->state = (*top(w) & LEVEL_OBJECT) != 0 ? KEY : VALUE;
+    w->pos++;
+    return SKIO_OK;
+}
+
+static int
+pass_colon(struct writer *w)
+{
+    if (w->state != COLON)
+        return SKIO_EINVAL;
+    w->state = VALUE;
+    return skio__buf_putc(w->out, *w->pos++);
+}
+
+static bool
+is_word(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || c == 'E' ||
+           c == '+' || c == '-' || c == '.';
+}
+
+/* A number or literal of the template, as it is written there. */
+static int
+put_word(struct writer *w)
+{
+    const struct skio__json_limits limits = {0, -1};
+    struct skio__json_scan scan = {0};
+    const char *start = w->pos;
+    size_t len = 0;
+    int err = begin_value(w);
+
+    if (err != SKIO_OK)
+        return err;
+    while (is_word(start[len]))
+        len++;
+    if (skio__json_scan(start, len, &limits, &scan) != SKIO_OK)
+        return SKIO_EINVAL;
+    w->pos += len;
+    return skio__buf_append(w->out, start, len);
+}
+
+static bool
+is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
+           (c >= 'A' && c <= 'F');
+}
+
+/* An escape of the template, a backslash: JSON's own, and \' */
+static int
+put_escape(struct writer *w)
+{
+    const char *escape = w->pos;
+    size_t len = 2;
+
+    switch (escape[1]) {
+    case '\'':
+        w->pos += 2;
+        return skio__buf_putc(w->out, '\'');
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        break;
+    case 'u':
+        for (; len < 6; len++)
+            if (!is_hex(escape[len]))
+                return SKIO_EINVAL;
+        break;
+    default:
+        return SKIO_EINVAL;
+    }
+    w->pos += len;
+    return skio__buf_append(w->out, escape, len);
+}
+
+/* The length of a string, max at most: C has no strnlen(). */
+static size_t
+bounded_length(const char *str, size_t max)
+{
+    const char *nul = memchr(str, '\0', max);
+
+    return nul != NULL ? (size_t)(nul - str) : max;
+}
+
+/* One character of a string of the template that is not its quote. */
+static int
+put_literal_char(struct writer *w)
+{
+    const char *start = w->pos;
+    size_t len;
+
+    switch (*start) {
+    case '\\':
+        return put_escape(w);
+    case '"': /* in single quotes */
+        w->pos++;
+        return skio__buf_append(w->out, "\\\"", 2);
+    case '%':
+        if (start[1] != '%')
+            return SKIO_EINVAL;
+        w->pos += 2;
+        return skio__buf_putc(w->out, '%');
+    default:
+        break;
+    }
+
+    if ((unsigned char)*start < 0x20)
+        return SKIO_EINVAL; /* the end of the template, too */
+    len = skio__utf8_char(start, bounded_length(start, 4));
+    if (len == 0)
+        return SKIO_EINVAL;
+    w->pos += len;
+    return skio__buf_append(w->out, start, len);
+}
+
+/* Characters of a string that stand for themselves. */
+static bool
+is_plain(char c, char quote)
+{
+    return (unsigned char)c >= 0x20 && (unsigned char)c < 0x80 && c != quote &&
+           c != '"' && c != '\\' && c != '%';
+}
+
+static int
+put_literal(struct writer *w)
+{
+    char quote = *w->pos;
+    int err = begin_string(w);
+
+    if (err == SKIO_OK)
+        err = skio__buf_putc(w->out, '"');
+    w->pos++;
+    while (err == SKIO_OK && *w->pos != quote) {
+        const char *start = w->pos;
+
+        while (is_plain(*w->pos, quote))
+            w->pos++;
+        if (w->pos > start)
+            err = skio__buf_append(w->out, start, (size_t)(w->pos - start));
+        else
+            err = put_literal_char(w);
+    }
+    if (err != SKIO_OK)
+        return err;
+    w->pos++;
+    return skio__buf_putc(w->out, '"');
+}
+
+/* The string of "%s", with printf's rule: up to a NUL, precision at most. */
+static size_t
+measure(const char *str, const struct spec *spec)
+{
+    if (spec->precision < 0)
+        return strlen(str);
+    return bounded_length(str, (size_t)spec->precision);
+}
+
+/* "%-s": one JSON value, finished. */
+static int
+put_raw(struct writer *w, const char *json, size_t len)
+{
+    const struct skio__json_limits limits = {w->room, -1};
+    struct skio__json_scan scan = {0};
+    int err = begin_value(w);
+
+    if (err != SKIO_OK)
+        return err;
+    if (w->options->trust_raw_json && len > 0)
+        return skio__buf_append(w->out, json, len);
+    if (skio__json_scan(json, len, &limits, &scan) != SKIO_OK)
+        return SKIO_EINVAL;
+    return skio__buf_append(w->out, json + scan.root.start, scan.root.len);
+}
+
+static int
+convert_string(struct writer *w, const struct spec *spec)
+{
+    const char *str = va_arg(*w->args, const char *);
+    size_t len;
+    int err;
+
+    if (spec->length != LENGTH_NONE)
+        return SKIO_EINVAL;
+    if (str == NULL)
+        return put_null(w);
+
+    len = measure(str, spec);
+    if (spec->is_raw)
+        return put_raw(w, str, len);
+    if (!skio__utf8_valid(str, len))
+        return SKIO_EINVAL;
+    err = begin_string(w);
+    return err == SKIO_OK ? skio__json_quote(w->out, str, len) : err;
+}
+
+static int
+put_bool(struct writer *w, bool value)
+{
+    int err = begin_value(w);
+
+    if (err != SKIO_OK)
+        return err;
+    return skio__buf_append_str(w->out, value ? "true" : "false");
+}
+
+static int64_t
+take_signed(struct writer *w, enum length length)
+{
+    switch (length) {
+    case LENGTH_SHORT:
+        return (short)va_arg(*w->args, int);
+    case LENGTH_LONG:
+        return va_arg(*w->args, long);
+    case LENGTH_LONG_LONG:
+        return va_arg(*w->args, long long);
+    case LENGTH_INTMAX:
+        return va_arg(*w->args, intmax_t);
+    case LENGTH_SIZE: /* the signed type of size_t's width */
+    case LENGTH_PTRDIFF:
+        return va_arg(*w->args, ptrdiff_t);
+    default:
+        return va_arg(*w->args, int);
+    }
+}
+
+static uint64_t
+take_unsigned(struct writer *w, enum length length)
+{
+    switch (length) {
+    case LENGTH_CHAR:
+        return (unsigned char)va_arg(*w->args, unsigned);
+    case LENGTH_SHORT:
+        return (unsigned short)va_arg(*w->args, unsigned);
+    case LENGTH_LONG:
+        return va_arg(*w->args, unsigned long);
+    case LENGTH_LONG_LONG:
+        return va_arg(*w->args, unsigned long long);
+    case LENGTH_INTMAX:
+        return va_arg(*w->args, uintmax_t);
+    case LENGTH_SIZE:
+    case LENGTH_PTRDIFF:
+        return va_arg(*w->args, size_t);
+    default:
+        return va_arg(*w->args, unsigned);
+    }
+}
+
+static int
+put_digits(struct writer *w, const char *digits, size_t len)
+{
+    int err = begin_value(w);
+
+    return err == SKIO_OK ? skio__buf_append(w->out, digits, len) : err;
+}
+
+static int
+convert_integer(struct writer *w, const struct spec *spec)
+{
+    char digits[SKIO__NUMBER_MAX];
+    size_t len;
+
+    if (spec->is_raw || spec->has_precision ||
+        spec->length == LENGTH_LONG_DOUBLE)
+        return SKIO_EINVAL;
+
+    if (spec->letter == 'u')
+        len = skio__number_format_u64(take_unsigned(w, spec->length), digits);
+    else if (spec->length == LENGTH_CHAR)
+        return put_bool(w, (signed char)va_arg(*w->args, int) != 0);
+    else
+        len = skio__number_format_i64(take_signed(w, spec->length), digits);
+    return put_digits(w, digits, len);
+}
+
+static int
+convert_double(struct writer *w, const struct spec *spec)
+{
+    char digits[SKIO__NUMBER_MAX];
+    double value;
+
+    if (spec->is_raw)
+        return SKIO_EINVAL;
+    if (spec->length == LENGTH_LONG_DOUBLE)
+        value = (double)va_arg(*w->args, long double);
+    else if (spec->length == LENGTH_NONE || spec->length == LENGTH_LONG)
+        value = va_arg(*w->args, double);
+    else
+        return SKIO_EINVAL;
+    return put_digits(w, digits, skio__number_format(value, digits));
+}
+
+static int
+put_bytes(struct writer *w, const void *data, size_t len)
+{
+    const skio_bytes bytes = {data, len};
+    int err;
+
+    if (w->options->attachments == NULL || (data == NULL && len > 0))
+        return SKIO_EINVAL;
+    err = begin_value(w);
+    if (err != SKIO_OK)
+        return err;
+    return skio__attachments_add(w->options->attachments, w->out, &bytes);
+}
+
+/*
+ * Whether a value stays within the depth when it is put here. An argument list
+ * in another one is no deeper than where it came from.
+ */
+static bool
+value_fits(const struct writer *w, const struct skio_value *value)
+{
+    const struct skio__json_limits limits = {w->room + value->is_list, -1};
+    struct skio__json_scan scan = {0};
+
+    return (value->is_list && w->depth == 0) ||
+           skio__json_scan(value->text + value->root.start, value->root.len,
+                           &limits, &scan) == SKIO_OK;
+}
+
+/* SKIO_VALUE(): the text, its attachments along with it. */
+static int
+put_value(struct writer *w, const struct skio_value *value)
+{
+    const char *text;
+    size_t len;
+    int err;
+
+    if (value == NULL)
+        return put_null(w);
+    if ((value->attachment_count > 0 && w->options->attachments == NULL) ||
+        !value_fits(w, value))
+        return SKIO_EINVAL;
+
+    if (value->is_list) {
+        /* Any number of values fits an array and the list only. */
+        if (!is_at_value(w) || (*top(w) & LEVEL_OBJECT) != 0 ||
+            (w->depth == 0 && w->options->is_value))
+            return SKIO_EINVAL;
+        skio__value_raw(value, &text, &len);
+        if (len == 0) {
+            w->state = AFTER;
+            return SKIO_OK;
+        }
+    }
+    err = begin_value(w);
+    if (err != SKIO_OK)
+        return err;
+    return skio__attachments_splice(w->options->attachments, w->out, value);
+}
+
+static int
+convert_pointer(struct writer *w, const struct spec *spec)
+{
+    const skio_arg *arg = va_arg(*w->args, const void *);
+
+    if (spec->is_raw || spec->has_precision || spec->length != LENGTH_NONE)
+        return SKIO_EINVAL;
+    if (arg == NULL)
+        return put_null(w);
+    if (arg->tag == SKIO_ARG_BYTES)
+        return put_bytes(w, arg->data, arg->len);
+    if (arg->tag == SKIO_ARG_VALUE)
+        return put_value(w, arg->data);
+    return SKIO_EINVAL;
+}
+
+static enum length
+parse_length(const char **pos)
+{
+    const char *p = *pos;
+    enum length length = LENGTH_NONE;
+
+    switch (*p) {
+    case 'h':
+        length = p[1] == 'h' ? LENGTH_CHAR : LENGTH_SHORT;
+        break;
+    case 'l':
+        length = p[1] == 'l' ? LENGTH_LONG_LONG : LENGTH_LONG;
+        break;
+    case 'j':
+        length = LENGTH_INTMAX;
+        break;
+    case 'z':
+        length = LENGTH_SIZE;
+        break;
+    case 't':
+        length = LENGTH_PTRDIFF;
+        break;
+    case 'L':
+        length = LENGTH_LONG_DOUBLE;
+        break;
+    default:
+        return LENGTH_NONE;
+    }
+    *pos += length == LENGTH_CHAR || length == LENGTH_LONG_LONG ? 2 : 1;
+    return length;
+}
+
+/* Digits, or '*'. A precision too large for an int is none at all. */
+static int
+parse_precision(struct writer *w, const char **pos)
+{
+    const int most = 1000000000;
+    int n = 0;
+
+    if (**pos == '*') {
+        (*pos)++;
+        return va_arg(*w->args, int);
+    }
+    for (; **pos >= '0' && **pos <= '9'; (*pos)++)
+        n = n >= most / 10 ? most : 10 * n + (**pos - '0');
+    return n == most ? -1 : n;
+}
+
+static int
+convert(struct writer *w)
+{
+    struct spec spec = {0};
+    const char *pos = w->pos + 1;
+
+    spec.is_raw = *pos == '-';
+    pos += spec.is_raw;
+    spec.has_precision = *pos == '.';
+    spec.precision = -1;
+    if (spec.has_precision) {
+        pos++;
+        spec.precision = parse_precision(w, &pos);
+    }
+    spec.length = parse_length(&pos);
+    spec.letter = *pos;
+    if (spec.letter != '\0')
+        pos++;
+    w->pos = pos;
+
+    switch (spec.letter) {
+    case 's':
+        return convert_string(w, &spec);
+    case 'd':
+    case 'i':
+    case 'u':
+        return convert_integer(w, &spec);
+    case 'e':
+    case 'E':
+    case 'f':
+    case 'F':
+    case 'g':
+    case 'G':
+        return convert_double(w, &spec);
+    case 'p':
+        return convert_pointer(w, &spec);
+    default:
+        return SKIO_EINVAL;
+    }
+}
+
+static int
+step(struct writer *w)
+{
+    switch (*w->pos) {
+    case '%':
+        return convert(w);
+    case '\'':
+    case '"':
+        return put_literal(w);
+    case '{':
+    case '[':
+        return open_level(w);
+    case '}':
+    case ']':
+        return close_level(w);
+    case ',':
+        return pass_comma(w);
+    case ':':
+        return pass_colon(w);
+    case ' ':
+    case '\n':
+    case '\r':
+    case '\t':
+        w->pos++; /* JSON.stringify() writes none */
+        return SKIO_OK;
+    default:
+        return put_word(w);
+    }
+}
+
+static void
+begin(struct writer *w, const struct sio_format *options)
+{
+    uint32_t room = options->max_json_depth < SKIO__JSON_DEPTH_MAX
+                        ? options->max_json_depth
+                        : SKIO__JSON_DEPTH_MAX;
+
+    /* The brackets around an argument list are a level, too. */
+    if (!options->is_value && room > 0)
+        room--;
+    w->options = options;
+    w->room = room;
+    w->depth = 0;
+    w->stack[0] = 0;
+    w->state = options->is_value ? VALUE : FIRST;
+}
+
+int
+skio__format(const struct sio_format *options, struct skio__buf *out,
+             const char *format, va_list *args)
+{
+    struct sio_attachments *list = options->attachments;
+    const uint32_t count = list != NULL ? list->count : 0;
+    const size_t len = out->len;
+    struct writer w;
+    int err = out->err;
+
+    begin(&w, options);
+    w.out = out;
+    w.pos = format;
+    w.args = args;
+    while (err == SKIO_OK && *w.pos != '\0')
+        err = step(&w);
+
+    if (err == SKIO_OK &&
+        (w.depth > 0 ||
+         (w.state != AFTER && (w.state != FIRST || options->is_value))))
+        err = SKIO_EINVAL;
+    if (err != SKIO_OK) {
+        out->len = len;
+        if (list != NULL)
+            list->count = count;
+    }
+    return err;
+}

@@ -1,0 +1,310 @@
+/*
+ * Socket.IO packets, decoded: see packet.h
+ *
+ * The order of the checks is the order of the text, so that a hostile head is
+ * refused before its JSON is looked at.
+ */
+#include "socketio/packet.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define ID_MAX ((UINT64_C(1) << 53) - 1) /* Number.MAX_SAFE_INTEGER */
+
+/* Names that the application's own events may not have. */
+static const char *const reserved[] = {
+    "connect",       "connect_error", "disconnect",
+    "disconnecting", "newListener",   "removeListener",
+};
+
+#define RESERVED_COUNT (sizeof(reserved) / sizeof(*reserved))
+#define RESERVED_MIN 7 /* bytes of the shortest */
+
+struct decoder {
+    const char *pos;
+    const char *end;
+    const struct sio_packet_limits *limits;
+    struct sio_packet *packet;
+    const char *why;
+};
+
+static int
+refuse(struct decoder *d, int err, const char *why)
+{
+    d->why = why;
+    return err;
+}
+
+/*
+ * Digits, at least one, up to max: no sign, blank, or exponent. Stops at the
+ * first digit that leads past max, so a megabyte of them costs nothing.
+ * Returns SKIO_OK, SKIO_EPROTO without a digit, SKIO_ELIMIT past max.
+ */
+static int
+decode_digits(struct decoder *d, uint64_t max, uint64_t *out)
+{
+    const char *start = d->pos;
+    uint64_t n = 0;
+
+    while (d->pos < d->end && *d->pos >= '0' && *d->pos <= '9') {
+        n = 10 * n + (uint64_t)(*d->pos++ - '0');
+        if (n > max)
+            return SKIO_ELIMIT;
+    }
+    *out = n;
+    return d->pos > start ? SKIO_OK : SKIO_EPROTO;
+}
+
+/* `count "-"`, of the binary types. */
+static int
+decode_attachments(struct decoder *d)
+{
+    uint64_t count;
+    int err = decode_digits(d, d->limits->max_attachments, &count);
+
+    if (err == SKIO_ELIMIT)
+        return refuse(d, err, "too many attachments");
+    if (err != SKIO_OK || count == 0 || d->pos == d->end || *d->pos != '-')
+        return refuse(d, SKIO_EPROTO, "Illegal attachments");
+    d->pos++;
+    d->packet->attachments = (uint32_t)count;
+    return SKIO_OK;
+}
+
+/*
+ * `"/" name ","`, up to the end of the text if there is no comma. A name with
+ * a NUL is nobody's: refused here, so that it never looks like another one.
+ */
+static int
+decode_nsp(struct decoder *d)
+{
+    const char *start = d->pos;
+    const size_t max = d->limits->max_name_bytes;
+    size_t left = (size_t)(d->end - start);
+    const char *comma;
+    size_t len;
+
+    if (left == 0 || *start != '/')
+        return SKIO_OK;
+
+    comma = memchr(start, ',', left <= max ? left : max + 1);
+    if (comma == NULL && left > max)
+        return refuse(d, SKIO_ELIMIT, "namespace too long");
+    len = comma != NULL ? (size_t)(comma - start) : left;
+
+    if (!skio__utf8_valid(start, len))
+        return refuse(d, SKIO_EUTF8, "invalid UTF-8");
+    if (memchr(start, '\0', len) != NULL)
+        return refuse(d, SKIO_EPROTO, "invalid namespace");
+
+    d->packet->nsp = start;
+    d->packet->nsp_len = len;
+    d->pos = start + len + (comma != NULL);
+    return SKIO_OK;
+}
+
+static int
+decode_id(struct decoder *d)
+{
+    if (d->pos == d->end || *d->pos < '0' || *d->pos > '9')
+        return SKIO_OK;
+    if (decode_digits(d, ID_MAX, &d->packet->id) != SKIO_OK)
+        return refuse(d, SKIO_EPROTO, "ack id too large");
+    d->packet->has_id = true;
+    return SKIO_OK;
+}
+
+/* Why the scan said no. */
+static int
+refuse_json(struct decoder *d, int err, const struct skio__json_limits *limits)
+{
+    struct skio__json_limits plain = {limits->max_depth, -1};
+    struct skio__json_scan scan = {0};
+
+    switch (err) {
+    case SKIO_EUTF8:
+        return refuse(d, err, "invalid UTF-8");
+    case SKIO_ELIMIT:
+        return refuse(d, err, "payload nested too deep");
+    case SKIO_ETOOBIG:
+        return refuse(d, SKIO_ELIMIT, "payload too large");
+    default:
+        break;
+    }
+    if (limits->placeholders >= 0 &&
+        skio__json_scan(d->packet->json, d->packet->json_len, &plain, &scan) ==
+            SKIO_OK)
+        return refuse(d, SKIO_EPROTO, "illegal attachments");
+    return refuse(d, SKIO_EPROTO, "invalid payload");
+}
+
+/* The rest of the text, if there is any. It begins with the value itself:
+ * Node reads a blank here as the ack id 0. */
+static int
+decode_json(struct decoder *d)
+{
+    struct sio_packet *packet = d->packet;
+    struct skio__json_limits limits = {d->limits->max_json_depth, -1};
+    struct skio__json_scan scan = {0};
+    int err;
+
+    if (d->pos == d->end)
+        return SKIO_OK;
+
+    packet->json = d->pos;
+    packet->json_len = (size_t)(d->end - d->pos);
+    if (memchr(" \t\r\n", *d->pos, 4) != NULL)
+        return refuse(d, SKIO_EPROTO, "invalid payload");
+
+    if (packet->attachments > 0)
+        limits.placeholders = packet->attachments;
+    scan.items = packet->items;
+    scan.cap = SIO_VALUE_ITEMS;
+    err = skio__json_scan(packet->json, packet->json_len, &limits, &scan);
+    if (err != SKIO_OK)
+        return refuse_json(d, err, &limits);
+
+    packet->root = scan.root;
+    packet->count = scan.count;
+    return SKIO_OK;
+}
+
+static bool
+name_is_reserved(const char *text, const struct skio__json_slice *name)
+{
+    size_t i;
+
+    if ((name->flags & SKIO__JSON_ESCAPED) == 0)
+        return skio__packet_is_reserved(text + name->start + 1, name->len - 2);
+
+    for (i = 0; i < RESERVED_COUNT; i++)
+        if (skio__json_string_is(text, name, reserved[i], strlen(reserved[i])))
+            return true;
+    return false;
+}
+
+/* An array whose first element names the event: a string, or a number. */
+static int
+check_event(struct decoder *d)
+{
+    const struct sio_packet *packet = d->packet;
+    const struct skio__json_slice *name = &packet->items[0];
+
+    if (packet->root.type != SKIO__JSON_ARRAY || packet->count == 0)
+        return refuse(d, SKIO_EPROTO, "invalid payload");
+    if (name->type == SKIO__JSON_NUMBER)
+        return name->len <= d->limits->max_name_bytes
+                   ? SKIO_OK
+                   : refuse(d, SKIO_ELIMIT, "event name too long");
+    if (name->type != SKIO__JSON_STRING)
+        return refuse(d, SKIO_EPROTO, "invalid payload");
+    if (name->len - 2 > d->limits->max_name_bytes) /* as it is written */
+        return refuse(d, SKIO_ELIMIT, "event name too long");
+    if (name_is_reserved(packet->json, name))
+        return refuse(d, SKIO_EPROTO, "invalid payload");
+    return SKIO_OK;
+}
+
+/*
+ * Whether the type may carry this payload. Every type may come without one:
+ * an event is then one without a name, which no handler hears.
+ */
+static int
+check_payload(struct decoder *d)
+{
+    const struct sio_packet *packet = d->packet;
+    enum skio__json_type root = (enum skio__json_type)packet->root.type;
+    bool fits = false;
+
+    if (packet->json == NULL)
+        return SKIO_OK;
+
+    switch (packet->type) {
+    case SIO_CONNECT:
+        fits = root == SKIO__JSON_OBJECT;
+        break;
+    case SIO_DISCONNECT:
+        break;
+    case SIO_EVENT:
+    case SIO_BINARY_EVENT:
+        return check_event(d);
+    case SIO_ACK:
+    case SIO_BINARY_ACK:
+        fits = root == SKIO__JSON_ARRAY;
+        break;
+    case SIO_CONNECT_ERROR:
+        fits = root == SKIO__JSON_OBJECT || root == SKIO__JSON_STRING;
+        break;
+    }
+    return fits ? SKIO_OK : refuse(d, SKIO_EPROTO, "invalid payload");
+}
+
+static int
+decode_type(struct decoder *d)
+{
+    unsigned type;
+
+    if (d->pos == d->end)
+        return refuse(d, SKIO_EPROTO, "empty packet");
+    type = (unsigned)(unsigned char)*d->pos++ - '0';
+    if (type > SIO_BINARY_ACK)
+        return refuse(d, SKIO_EPROTO, "unknown packet type");
+    d->packet->type = (enum sio_type)type;
+    return SKIO_OK;
+}
+
+static int
+decode(struct decoder *d)
+{
+    int err = decode_type(d);
+
+    if (err == SKIO_OK && d->packet->type >= SIO_BINARY_EVENT)
+        err = decode_attachments(d);
+    if (err == SKIO_OK)
+        err = decode_nsp(d);
+    if (err == SKIO_OK)
+        err = decode_id(d);
+    if (err == SKIO_OK)
+        err = decode_json(d);
+    if (err == SKIO_OK)
+        err = check_payload(d);
+    return err;
+}
+
+int
+skio__packet_decode(const char *text, size_t len,
+                    const struct sio_packet_limits *limits,
+                    struct sio_packet *packet, const char **why)
+{
+    struct decoder d = {text, text + len, limits, packet, ""};
+    int err;
+
+    packet->attachments = 0;
+    packet->nsp = "/";
+    packet->nsp_len = 1;
+    packet->has_id = false;
+    packet->id = 0;
+    packet->json = NULL;
+    packet->json_len = 0;
+    packet->root = (struct skio__json_slice){0, 0, SKIO__JSON_NULL, 0};
+    packet->count = 0;
+
+    err = decode(&d);
+    *why = d.why;
+    return err;
+}
+
+bool
+skio__packet_is_reserved(const char *name, size_t len)
+{
+    size_t i;
+
+    if (len < RESERVED_MIN)
+        return false;
+    for (i = 0; i < RESERVED_COUNT; i++)
+        if (*name == *reserved[i] && strlen(reserved[i]) == len &&
+            memcmp(name, reserved[i], len) == 0)
+            return true;
+    return false;
+}
