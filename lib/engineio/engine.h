@@ -68,6 +68,8 @@ struct eio_engine {
     struct eio_dirty *dirty_last;
     struct skio_session *dead;     /* to be freed by leave */
     struct skio__buf scratch;      /* joins payloads */
+    struct skio__blob *ping;       /* one for all sessions */
+    struct eio_raw *raw;           /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
 
@@ -77,6 +79,10 @@ int skio__engine_init(struct eio_engine *engine, skio_server *server,
                       const skio_allocator *mem, const uint8_t hash_key[16]);
 /* Ends every session without a word (upper->close runs), frees everything. */
 void skio__engine_deinit(struct eio_engine *engine);
+
+/* The engine of a server: for the public functions of this room. Defined by
+ * the server. */
+struct eio_engine *skio__server_engine(skio_server *server);
 
 /* The transport's clock; 0 while there is none. */
 uint64_t skio__engine_now(const struct eio_engine *engine);
@@ -119,6 +125,13 @@ const char *skio__session_transport(const struct skio_session *session);
  * broadcast can iterate); SKIO_ENOMEM.
  */
 int skio__session_queue(struct skio_session *session, struct skio__blob *blob);
+
+/*
+ * Close at the end of the turn, discarding the queue: for whoever finds out
+ * in the middle of a broadcast, where no callback may run.
+ */
+void skio__session_doom(struct skio_session *session,
+                        enum skio_disconnect reason);
 
 /*
  * Whether a volatile packet would go out with this turn: over WebSocket unless

@@ -7,7 +7,41 @@
 #ifndef SKIO_ENGINEIO_EXCHANGE_H
 #define SKIO_ENGINEIO_EXCHANGE_H
 
-#include "engineio/engine.h"
+#include "base/id.h"
+#include "engineio/dirty.h"
+#include "engineio/reply.h"
+#include "engineio/request.h"
+
+enum eio_exchange_kind {
+    EIO_EXCHANGE_POLL,
+    EIO_EXCHANGE_POST,
+    EIO_EXCHANGE_CONNECT, /* a WebSocket that opens a session */
+    EIO_EXCHANGE_PROBE    /* a WebSocket for a session that is polling */
+};
+
+struct skio_exchange {
+    struct eio_dirty dirty; /* when only the last response is left */
+    struct eio_engine *engine;
+    struct skio_session *session; /* of a poll or post; NULL: it has closed */
+    struct eio_asker asker;
+    uint8_t kind;                /* enum eio_exchange_kind */
+    const char *last;            /* poll: the last payload, static */
+    struct skio__buf body;       /* post: what came; poll: before `last` */
+    struct eio_request *request; /* connect */
+    char sid[SKIO__ID_LEN + 1];  /* probe: looked up again after the 101 */
+    skio_header headers[EIO_CORS_HEADERS];
+    size_t header_count;
+    char origin[]; /* what asker.cors.allow_origin points to */
+};
+
+/* An exchange that outlives the call; NULL when memory is out. */
+skio_exchange *skio__exchange_make(struct eio_engine *engine,
+                                   const struct eio_asker *asker,
+                                   enum eio_exchange_kind kind);
+void skio__exchange_free(skio_exchange *exchange);
+
+/* The end of a turn: the last response of a poll whose session is gone. */
+void skio__exchange_flush(skio_exchange *exchange);
 
 int skio__exchange_new(struct eio_engine *engine, const skio_request *request,
                        void *handle, skio_exchange **out);

@@ -36,11 +36,15 @@ bool skio__request_is_secure(const struct eio_request *request);
  */
 ptrdiff_t skio__query_get(const char *query, const char *name, char *out,
                           size_t size);
+/* The same undecoded and wherever it stands; false when it is absent. */
+bool skio__query_find(const char *query, const char *name, const char **value,
+                      size_t *len);
 /* The query of the request's target, raw; "" if none. */
 const char *skio__request_query(const struct eio_request *request);
 
 /* The header in a transport's block, or NULL. */
 const char *skio__headers_find(const char *headers, size_t len,
                                const char *name);
+size_t skio__headers_count(const char *headers, size_t len);
 
 #endif /* SKIO_ENGINEIO_REQUEST_H */

@@ -1,0 +1,35 @@
+/*
+ * Which pages may connect (options.cors_origins), and the headers that tell
+ * browsers so
+ *
+ * Unlike Node's server, which leaves the verdict to the browser and so has none
+ * for WebSockets, another origin is refused here, on both transports. A request
+ * without an Origin header does not come from a page and is let through.
+ */
+#ifndef SKIO_ENGINEIO_CORS_H
+#define SKIO_ENGINEIO_CORS_H
+
+#include "engineio/engine.h"
+
+/* What the responses to one request say about its origin. */
+struct eio_cors {
+    const char *allow_origin; /* Access-Control-Allow-Origin; NULL: none */
+    bool is_on;               /* cors_origins is set */
+    bool vary;                /* the response depends on the Origin */
+};
+
+/* Whether an Origin header has only bytes that a header may have. */
+bool skio__cors_is_clean(const char *origin);
+
+/*
+ * Judge a request by its headers; fills *cors, whose allow_origin points into
+ * them. Returns whether the origin (NULL: none was sent) may connect.
+ */
+bool skio__cors_judge(const skio_server_options *options,
+                      const skio_request *request, const char *origin,
+                      struct eio_cors *cors);
+
+/* Whether a page of this origin was served by this host[:port]. */
+bool skio__cors_is_same(const char *origin, const char *host, bool secure);
+
+#endif /* SKIO_ENGINEIO_CORS_H */

@@ -1,0 +1,303 @@
+#include "engineio/exchange.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "engineio/handshake.h"
+#include "engineio/polling.h"
+#include "engineio/upgrade.h"
+#include "engineio/websocket.h"
+
+skio_exchange *
+skio__exchange_make(struct eio_engine *engine, const struct eio_asker *asker,
+                    enum eio_exchange_kind kind)
+{
+    const char *origin = asker->cors.allow_origin;
+    size_t origin_size = origin != NULL ? strlen(origin) + 1 : 0;
+    skio_exchange *exchange =
+        skio__mem_calloc(engine->mem, 1, sizeof *exchange + origin_size);
+
+    if (exchange == NULL)
+        return NULL;
+    exchange->engine = engine;
+    exchange->dirty.kind = EIO_DIRTY_EXCHANGE;
+    exchange->kind = (uint8_t)kind;
+    exchange->asker = *asker;
+    skio__buf_init(&exchange->body, engine->mem);
+    if (origin != NULL) {
+        memcpy(exchange->origin, origin, origin_size);
+        exchange->asker.cors.allow_origin = exchange->origin;
+    }
+    return exchange;
+}
+
+void
+skio__exchange_free(skio_exchange *exchange)
+{
+    skio__dirty_clear(exchange->engine, &exchange->dirty);
+    skio__buf_deinit(&exchange->body);
+    skio__request_unref(exchange->request);
+    skio__mem_free(exchange->engine->mem, exchange);
+}
+
+void
+skio__exchange_flush(skio_exchange *exchange)
+{
+    struct eio_engine *engine = exchange->engine;
+    struct skio__buf *body = &exchange->body;
+
+    if (body->len > 0 && skio__buf_append_str(body, exchange->last) == SKIO_OK)
+        skio__reply_payload(engine, &exchange->asker, NULL, body->data,
+                            body->len);
+    else
+        skio__reply_payload(engine, &exchange->asker, NULL, exchange->last,
+                            strlen(exchange->last));
+    skio__exchange_free(exchange);
+}
+
+/* ---- A new request ---- */
+
+static const char *
+header(const skio_request *request, const char *name)
+{
+    return skio__headers_find(request->headers, request->headers_len, name);
+}
+
+/* Answer what is out of bounds before anything looks into it. */
+static bool
+is_too_large(struct eio_engine *engine, const skio_request *request,
+             const struct eio_asker *asker)
+{
+    const skio_server_options *options = engine->options;
+
+    if (request->headers_len > options->max_header_bytes ||
+        skio__headers_count(request->headers, request->headers_len) >
+            options->max_headers)
+        skio__reply_status(engine, asker, 431, NULL);
+    else if (strlen(request->query) > options->max_query_bytes)
+        skio__reply_error(engine, asker, EIO_ERROR_REQUEST);
+    else
+        return false;
+    engine->counters.limits_hit++;
+    return true;
+}
+
+static void
+read_headers(const struct eio_engine *engine, struct eio_question *question)
+{
+    const skio_request *request = question->request;
+    const char *agent = header(request, "user-agent");
+
+    question->asker.is_old_ie =
+        agent != NULL &&
+        (strstr(agent, ";MSIE") != NULL || strstr(agent, "Trident/") != NULL);
+    question->origin = header(request, "origin");
+    question->origin_may_connect =
+        skio__cors_judge(engine->options, request, question->origin,
+                         &question->asker.cors);
+    /* A header that cannot be sent is not sent back. */
+    if (question->origin != NULL && !skio__cors_is_clean(question->origin))
+        question->asker.cors.allow_origin = NULL;
+}
+
+static void
+preflight(struct eio_engine *engine, const struct eio_question *question)
+{
+    if (question->origin_may_connect)
+        skio__reply_preflight(
+            engine, &question->asker,
+            header(question->request, "access-control-request-headers"));
+    else
+        skio__reply_error(engine, &question->asker, EIO_ERROR_FORBIDDEN);
+}
+
+static int
+upgrade(struct eio_engine *engine, const struct eio_question *question,
+        skio_exchange **out)
+{
+    const skio_request *request = question->request;
+    struct skio_session *session = question->session;
+    skio_exchange *exchange;
+
+    if (strcmp(request->method, "GET") != 0) {
+        skio__reply_status(engine, &question->asker, 405,
+                           "Method Not Allowed");
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+    exchange = skio__exchange_make(
+        engine, &question->asker,
+        session != NULL ? EIO_EXCHANGE_PROBE : EIO_EXCHANGE_CONNECT);
+    if (exchange == NULL)
+        goto fail;
+    if (session != NULL) {
+        memcpy(exchange->sid, session->id, sizeof exchange->sid);
+    } else {
+        exchange->request = skio__request_new(engine->mem, request);
+        if (exchange->request == NULL)
+            goto fail;
+    }
+    exchange->header_count = skio__reply_cors(engine, &exchange->asker.cors,
+                                              exchange->headers);
+    *out = exchange;
+    return SKIO_EXCHANGE_UPGRADE;
+
+fail:
+    if (exchange != NULL)
+        skio__exchange_free(exchange);
+    skio__reply_busy(engine, &question->asker);
+    return SKIO_EXCHANGE_ANSWERED;
+}
+
+static int
+connect(struct eio_engine *engine, const struct eio_question *question,
+        skio_exchange **out)
+{
+    if (skio__session_is_refused(engine, question->request->address)) {
+        engine->counters.limits_hit++;
+        skio__log(&engine->log, SKIO_LOG_DEBUG,
+                  "handshake refused: too many sessions");
+        skio__reply_busy(engine, &question->asker);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+    if (question->is_websocket)
+        return upgrade(engine, question, out);
+    skio__handshake_polling(engine, question);
+    return SKIO_EXCHANGE_ANSWERED;
+}
+
+static int
+begin(struct eio_engine *engine, const skio_request *request, void *handle,
+      skio_exchange **out)
+{
+    struct eio_question question = {
+        .request = request,
+        .asker = {.handle = handle, .is_upgrade = request->upgrade},
+    };
+    enum eio_error error;
+
+    if (is_too_large(engine, request, &question.asker))
+        return SKIO_EXCHANGE_ANSWERED;
+    read_headers(engine, &question);
+
+    if (question.asker.cors.is_on && !request->upgrade &&
+        strcmp(request->method, "OPTIONS") == 0) {
+        preflight(engine, &question);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+    if (skio__handshake_verify(engine, &question, &error) != SKIO_OK) {
+        skio__reply_error(engine, &question.asker, error);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+
+    if (question.session == NULL)
+        return connect(engine, &question, out);
+    if (question.is_websocket)
+        return upgrade(engine, &question, out);
+    if (strcmp(request->method, "GET") == 0)
+        return skio__polling_get(question.session, &question.asker, out);
+    if (strcmp(request->method, "POST") == 0)
+        return skio__polling_post(question.session, &question.asker, request,
+                                  out);
+    /* Node's status for any other method; a strange one, but its own. */
+    skio__reply_status(engine, &question.asker, 500, NULL);
+    return SKIO_EXCHANGE_ANSWERED;
+}
+
+int
+skio__exchange_new(struct eio_engine *engine, const skio_request *request,
+                   void *handle, skio_exchange **out)
+{
+    int state;
+
+    *out = NULL;
+    skio__engine_enter(engine);
+    state = begin(engine, request, handle, out);
+    skio__engine_leave(engine);
+    return state;
+}
+
+/* ---- What follows ---- */
+
+int
+skio_exchange_body(skio_exchange *exchange, const void *data, size_t len)
+{
+    struct eio_engine *engine = exchange->engine;
+    int err;
+
+    skio__engine_enter(engine);
+    err = skio__polling_body(exchange, data, len);
+    skio__engine_leave(engine);
+    return err;
+}
+
+void
+skio_exchange_end(skio_exchange *exchange)
+{
+    struct eio_engine *engine = exchange->engine;
+
+    skio__engine_enter(engine);
+    skio__polling_end(exchange);
+    skio__engine_leave(engine);
+}
+
+void
+skio_exchange_abort(skio_exchange *exchange)
+{
+    struct eio_engine *engine = exchange->engine;
+    struct skio_session *session = exchange->session;
+
+    skio__engine_enter(engine);
+    if (session != NULL) {
+        if (session->poll == exchange)
+            session->poll = NULL;
+        if (session->post == exchange)
+            session->post = NULL;
+        exchange->session = NULL;
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+    }
+    skio__exchange_free(exchange);
+    skio__engine_leave(engine);
+}
+
+size_t
+skio_exchange_headers(const skio_exchange *exchange, const skio_header **out)
+{
+    *out = exchange->headers;
+    return exchange->header_count;
+}
+
+/* Whether the ws may live: it carries a session, probes, or says Close. */
+static bool
+open_ws(skio_exchange *exchange, skio_ws *ws)
+{
+    struct eio_engine *engine = exchange->engine;
+    struct skio_session *session;
+
+    if (exchange->kind == EIO_EXCHANGE_CONNECT)
+        return skio__handshake_websocket(engine, ws, exchange->request);
+
+    session = skio__session_find(engine, exchange->sid, SKIO__ID_LEN);
+    if (session == NULL || session->ws != NULL || session->upgrade != NULL) {
+        /* It has closed meanwhile, was upgraded, or is being upgraded. */
+        skio__ws_close(ws, EIO_WS_NO_STATUS);
+        return true;
+    }
+    return skio__upgrade_start(session, ws) == SKIO_OK;
+}
+
+skio_ws *
+skio_ws_open(skio_exchange *exchange, void *handle)
+{
+    struct eio_engine *engine = exchange->engine;
+    skio_ws *ws;
+
+    skio__engine_enter(engine);
+    ws = skio__ws_new(engine, handle);
+    if (ws != NULL && !open_ws(exchange, ws)) {
+        skio__ws_free(ws);
+        ws = NULL;
+    }
+    skio__exchange_free(exchange);
+    skio__engine_leave(engine);
+    return ws;
+}

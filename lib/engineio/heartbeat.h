@@ -1,0 +1,34 @@
+/*
+ * Heartbeat, protocol 4: the server pings, the client pongs
+ *
+ *      ping_due (ping_interval) ──▶ ping queued, pong_due (ping_timeout)
+ *         ▲                             │ pong       │ passed
+ *         └─────────────────────────────┘            ▼ ping timeout
+ */
+#ifndef SKIO_ENGINEIO_HEARTBEAT_H
+#define SKIO_ENGINEIO_HEARTBEAT_H
+
+#include "engineio/session.h"
+
+/* The session is open, or was upgraded: the next ping is due in an interval. */
+void skio__heartbeat_start(struct skio_session *session);
+
+void skio__heartbeat_stop(struct skio_session *session);
+
+/* A pong came, asked for or not. */
+void skio__heartbeat_pong(struct skio_session *session);
+
+/*
+ * Another packet came: the first one after a ping restarts its timeout, so
+ * that a busy uplink is not taken for a dead one (engine.io 6.6.11).
+ */
+void skio__heartbeat_other(struct skio_session *session);
+
+/* Ping who is due, give up who did not answer. */
+void skio__heartbeat_timeout(struct eio_engine *engine, uint64_t now_ms);
+
+/* Push on a timer list; tells the transport when that is the earliest now. */
+void skio__heartbeat_arm(struct eio_engine *engine, struct skio__fifo *fifo,
+                         struct skio__fifo_node *node, uint64_t now_ms);
+
+#endif /* SKIO_ENGINEIO_HEARTBEAT_H */

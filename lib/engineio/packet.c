@@ -1,0 +1,47 @@
+#include "engineio/packet.h"
+
+#include <string.h>
+
+#include <sodium.h>
+
+int
+skio__packet_read(const char *text, size_t len, struct eio_packet *packet)
+{
+    if (len == 0)
+        return SKIO_EPROTO; /* an empty packet has no type */
+
+    packet->data = text + 1;
+    packet->len = len - 1;
+    packet->binary = text[0] == 'b';
+    packet->base64 = packet->binary;
+    if (packet->binary) {
+        packet->type = EIO_MESSAGE;
+        return SKIO_OK;
+    }
+    if (text[0] < EIO_OPEN || text[0] > EIO_NOOP)
+        return SKIO_EPROTO;
+    packet->type = (enum eio_type)text[0];
+    return SKIO_OK;
+}
+
+ptrdiff_t
+skio__packet_unbase64(const char *text, size_t len, unsigned char *out)
+{
+    bool padded = len > 0 && text[len - 1] == '=';
+    bool url = memchr(text, '-', len) != NULL || memchr(text, '_', len) != NULL;
+    size_t got = 0;
+    int variant;
+
+    if (len == 0)
+        return 0;
+    if (url)
+        variant = padded ? sodium_base64_VARIANT_URLSAFE
+                         : sodium_base64_VARIANT_URLSAFE_NO_PADDING;
+    else
+        variant = padded ? sodium_base64_VARIANT_ORIGINAL
+                         : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
+
+    if (sodium_base642bin(out, len, text, len, NULL, &got, NULL, variant) != 0)
+        return SKIO_EPROTO;
+    return (ptrdiff_t)got;
+}

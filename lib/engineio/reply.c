@@ -1,0 +1,191 @@
+#include "engineio/reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define HEADERS_MAX 12
+
+static const struct {
+    int status;
+    const char *text;
+    const char *json;
+} errors[] = {
+    [EIO_ERROR_TRANSPORT] = {400, "Transport unknown",
+                             "{\"code\":0,\"message\":\"Transport unknown\"}"},
+    [EIO_ERROR_SID] = {400, "Session ID unknown",
+                       "{\"code\":1,\"message\":\"Session ID unknown\"}"},
+    [EIO_ERROR_METHOD] = {400, "Bad handshake method",
+                          "{\"code\":2,\"message\":\"Bad handshake method\"}"},
+    [EIO_ERROR_REQUEST] = {400, "Bad request",
+                           "{\"code\":3,\"message\":\"Bad request\"}"},
+    [EIO_ERROR_FORBIDDEN] = {403, "Forbidden",
+                             "{\"code\":4,\"message\":\"Forbidden\"}"},
+    [EIO_ERROR_PROTOCOL] =
+        {400, "Unsupported protocol version",
+         "{\"code\":5,\"message\":\"Unsupported protocol version\"}"},
+};
+
+struct reply {
+    skio_response response;
+    skio_header headers[HEADERS_MAX];
+};
+
+static void
+add(struct reply *reply, const char *name, const char *value)
+{
+    reply->headers[reply->response.header_count].name = name;
+    reply->headers[reply->response.header_count].value = value;
+    reply->response.header_count++;
+}
+
+static void
+begin(struct reply *reply, const struct eio_engine *engine,
+      const struct eio_asker *asker, int status)
+{
+    memset(&reply->response, 0, sizeof reply->response);
+    reply->response.status = status;
+    reply->response.headers = reply->headers;
+    reply->response.close = status >= 400;
+    /* Node gives an upgrade that it refuses no headers of the middlewares. */
+    if (!asker->is_upgrade)
+        reply->response.header_count =
+            skio__reply_cors(engine, &asker->cors, reply->headers);
+}
+
+static void
+send_reply(struct eio_engine *engine, const struct eio_asker *asker,
+           struct reply *reply, const char *type, const void *body, size_t len)
+{
+    reply->response.content_type = type;
+    reply->response.body = body;
+    reply->response.body_len = len;
+    engine->hooks.respond(asker->handle, &reply->response);
+}
+
+static void
+add_payload_headers(struct reply *reply, const struct eio_asker *asker)
+{
+    add(reply, "cache-control", "no-store");
+    if (asker->is_old_ie)
+        add(reply, "X-XSS-Protection", "0");
+}
+
+size_t
+skio__reply_cors(const struct eio_engine *engine, const struct eio_cors *cors,
+                 skio_header out[EIO_CORS_HEADERS])
+{
+    const skio_server_options *options = engine->options;
+    size_t count = 0;
+
+    if (!cors->is_on)
+        return 0;
+    if (cors->allow_origin != NULL)
+        out[count++] = (skio_header){"Access-Control-Allow-Origin",
+                                     cors->allow_origin};
+    if (cors->vary)
+        out[count++] = (skio_header){"Vary", "Origin"};
+    if (options->cors_credentials)
+        out[count++] =
+            (skio_header){"Access-Control-Allow-Credentials", "true"};
+    if (options->cors_exposed != NULL)
+        out[count++] = (skio_header){"Access-Control-Expose-Headers",
+                                     options->cors_exposed};
+    return count;
+}
+
+void
+skio__reply_status(struct eio_engine *engine, const struct eio_asker *asker,
+                   int status, const char *body)
+{
+    struct reply reply;
+
+    begin(&reply, engine, asker, status);
+    send_reply(engine, asker, &reply, body != NULL ? "text/html" : NULL, body,
+               body != NULL ? strlen(body) : 0);
+}
+
+void
+skio__reply_error(struct eio_engine *engine, const struct eio_asker *asker,
+                  enum eio_error error)
+{
+    struct reply reply;
+    const char *body =
+        asker->is_upgrade ? errors[error].text : errors[error].json;
+
+    engine->counters.requests_refused++;
+    skio__log(&engine->log, SKIO_LOG_DEBUG, "request refused: %s",
+              errors[error].text);
+    begin(&reply, engine, asker, errors[error].status);
+    send_reply(engine, asker, &reply,
+               asker->is_upgrade ? "text/html" : "application/json", body,
+               strlen(body));
+}
+
+void
+skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker)
+{
+    struct reply reply;
+
+    engine->counters.requests_refused++;
+    begin(&reply, engine, asker, 503);
+    add(&reply, "Retry-After", "5");
+    send_reply(engine, asker, &reply, NULL, NULL, 0);
+}
+
+void
+skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
+                    const char *cookie, const void *body, size_t len)
+{
+    struct reply reply;
+
+    begin(&reply, engine, asker, 200);
+    add_payload_headers(&reply, asker);
+    if (cookie != NULL)
+        add(&reply, "Set-Cookie", cookie);
+    send_reply(engine, asker, &reply, "text/plain; charset=UTF-8", body, len);
+}
+
+void
+skio__reply_ok(struct eio_engine *engine, const struct eio_asker *asker)
+{
+    struct reply reply;
+
+    begin(&reply, engine, asker, 200);
+    add_payload_headers(&reply, asker);
+    send_reply(engine, asker, &reply, "text/html", "ok", 2);
+}
+
+void
+skio__reply_preflight(struct eio_engine *engine, const struct eio_asker *asker,
+                      const char *asked)
+{
+    const skio_server_options *options = engine->options;
+    struct reply reply;
+    char max_age[16];
+    size_t i;
+
+    begin(&reply, engine, asker, 204);
+    add(&reply, "Access-Control-Allow-Methods", options->cors_methods);
+    if (options->cors_headers != NULL) {
+        add(&reply, "Access-Control-Allow-Headers", options->cors_headers);
+    } else {
+        static const char both[] = "Origin, Access-Control-Request-Headers";
+
+        for (i = 0; i < reply.response.header_count; i++) {
+            if (strcmp(reply.headers[i].name, "Vary") == 0)
+                break;
+        }
+        if (i < reply.response.header_count)
+            reply.headers[i].value = both;
+        else
+            add(&reply, "Vary", "Access-Control-Request-Headers");
+        if (asked != NULL && skio__cors_is_clean(asked))
+            add(&reply, "Access-Control-Allow-Headers", asked);
+    }
+    if (options->cors_max_age_s > 0) {
+        snprintf(max_age, sizeof max_age, "%u",
+                 (unsigned)options->cors_max_age_s);
+        add(&reply, "Access-Control-Max-Age", max_age);
+    }
+    send_reply(engine, asker, &reply, NULL, NULL, 0);
+}

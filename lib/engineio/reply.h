@@ -1,0 +1,63 @@
+/*
+ * HTTP responses: the statuses, bodies and headers of Engine.IO
+ *
+ * Each calls the transport's respond() hook; the exchange, if there is one, is
+ * the caller's to free.
+ */
+#ifndef SKIO_ENGINEIO_REPLY_H
+#define SKIO_ENGINEIO_REPLY_H
+
+#include "engineio/cors.h"
+
+/* Error codes of Engine.IO, as in {"code":1,"message":"Session ID unknown"} */
+enum eio_error {
+    EIO_ERROR_TRANSPORT = 0,
+    EIO_ERROR_SID = 1,
+    EIO_ERROR_METHOD = 2,
+    EIO_ERROR_REQUEST = 3,
+    EIO_ERROR_FORBIDDEN = 4,
+    EIO_ERROR_PROTOCOL = 5
+};
+
+/* What a response needs to know of its request. */
+struct eio_asker {
+    void *handle;
+    struct eio_cors cors;
+    bool is_old_ie; /* gets X-XSS-Protection: 0, as from Node */
+    bool is_upgrade;
+};
+
+/* A status and, unless NULL, a text/html body. 4xx and 5xx end the
+ * connection: nobody can hold it open by being refused. */
+void skio__reply_status(struct eio_engine *engine,
+                        const struct eio_asker *asker, int status,
+                        const char *body);
+
+/* An Engine.IO error: JSON, or its bare text to an upgrade; counted. */
+void skio__reply_error(struct eio_engine *engine,
+                       const struct eio_asker *asker, enum eio_error error);
+
+/* 503 with Retry-After. */
+void skio__reply_busy(struct eio_engine *engine,
+                      const struct eio_asker *asker);
+
+/* 200 with a payload; cookie is the value of Set-Cookie or NULL. */
+void skio__reply_payload(struct eio_engine *engine,
+                         const struct eio_asker *asker, const char *cookie,
+                         const void *body, size_t len);
+
+/* 200 "ok", the answer to a POST. */
+void skio__reply_ok(struct eio_engine *engine, const struct eio_asker *asker);
+
+/* 204 to a preflight; asked: its Access-Control-Request-Headers or NULL. */
+void skio__reply_preflight(struct eio_engine *engine,
+                           const struct eio_asker *asker, const char *asked);
+
+#define EIO_CORS_HEADERS 4
+
+/* The CORS headers of a response; returns how many were written. */
+size_t skio__reply_cors(const struct eio_engine *engine,
+                        const struct eio_cors *cors,
+                        skio_header out[EIO_CORS_HEADERS]);
+
+#endif /* SKIO_ENGINEIO_REPLY_H */

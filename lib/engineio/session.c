@@ -1,0 +1,430 @@
+#include "engineio/session.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "engineio/heartbeat.h"
+#include "engineio/packet.h"
+#include "engineio/polling.h"
+#include "engineio/request.h"
+#include "engineio/upgrade.h"
+#include "engineio/websocket.h"
+
+#define PROTOCOL 4
+
+static struct eio_address *
+find_address(const struct eio_engine *engine, const char *text)
+{
+    struct skio__map_node *node =
+        skio__map_find(&engine->addresses, text, strlen(text));
+
+    return node != NULL ? skio__container_of(node, struct eio_address, node)
+                        : NULL;
+}
+
+/* Count one more session of an address; "" is not counted. */
+static int
+enter_address(struct eio_engine *engine, const char *text,
+              struct eio_address **out)
+{
+    struct eio_address *address = find_address(engine, text);
+    size_t len = strlen(text);
+
+    *out = NULL;
+    if (len == 0)
+        return SKIO_OK;
+    if (address == NULL) {
+        address = skio__mem_calloc(engine->mem, 1, sizeof *address + len + 1);
+        if (address == NULL)
+            return SKIO_ENOMEM;
+        memcpy(address->text, text, len + 1);
+        if (skio__map_put(&engine->addresses, &address->node, address->text,
+                          len) != SKIO_OK) {
+            skio__mem_free(engine->mem, address);
+            return SKIO_ENOMEM;
+        }
+    }
+    address->sessions++;
+    *out = address;
+    return SKIO_OK;
+}
+
+static void
+leave_address(struct eio_engine *engine, struct eio_address *address)
+{
+    if (address == NULL || --address->sessions > 0)
+        return;
+    skio__map_remove(&engine->addresses, &address->node);
+    skio__mem_free(engine->mem, address);
+}
+
+/* False: the random source repeats itself, and the counter has wrapped. */
+static bool
+make_id(struct eio_engine *engine, char id[SKIO__ID_LEN + 1])
+{
+    unsigned char random[SKIO__ID_RANDOM];
+    int tries;
+
+    for (tries = 0; tries < 8; tries++) {
+        skio__engine_random(engine, random, sizeof random);
+        skio__id_make(id, random, engine->id_counter++);
+        if (skio__session_find(engine, id, SKIO__ID_LEN) == NULL)
+            return true;
+    }
+    return false;
+}
+
+bool
+skio__session_is_refused(const struct eio_engine *engine, const char *address)
+{
+    const skio_server_options *options = engine->options;
+    const struct eio_address *counted =
+        address != NULL ? find_address(engine, address) : NULL;
+
+    return engine->shutting_down ||
+           skio__map_count(&engine->sessions) >= options->max_connections ||
+           engine->unconnected >= options->max_unconnected ||
+           (counted != NULL &&
+            counted->sessions >= options->max_connections_per_address);
+}
+
+int
+skio__session_new(struct eio_engine *engine, struct eio_request *request,
+                  struct skio_session **out)
+{
+    const char *address = skio__request_address(request);
+    struct skio_session *session;
+    size_t size;
+
+    if (skio__session_is_refused(engine, address))
+        return SKIO_ELIMIT;
+    if (skio__add_overflow(sizeof *session, engine->upper->state_size, &size))
+        return SKIO_ENOMEM;
+    session = skio__mem_calloc(engine->mem, 1, size);
+    if (session == NULL)
+        return SKIO_ENOMEM;
+
+    session->engine = engine;
+    session->dirty.kind = EIO_DIRTY_SESSION;
+    session->protocol = PROTOCOL;
+    if (!make_id(engine, session->id) ||
+        enter_address(engine, address, &session->address) != SKIO_OK)
+        goto fail;
+    if (skio__map_put(&engine->sessions, &session->node, session->id,
+                      SKIO__ID_LEN) != SKIO_OK)
+        goto fail_address;
+
+    session->request = skio__request_ref(request);
+    engine->unconnected++;
+    *out = session;
+    return SKIO_OK;
+
+fail_address:
+    leave_address(engine, session->address);
+fail:
+    skio__mem_free(engine->mem, session);
+    return SKIO_ENOMEM;
+}
+
+static void
+leave_maps(struct skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    skio__map_remove(&engine->sessions, &session->node);
+    leave_address(engine, session->address);
+    session->address = NULL;
+}
+
+void
+skio__session_abandon(struct skio_session *session)
+{
+    skio__session_admit(session);
+    leave_maps(session);
+    skio__session_free(session);
+}
+
+void
+skio__session_free(struct skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    skio__dirty_clear(engine, &session->dirty);
+    skio__queue_deinit(&session->queue, engine->mem);
+    skio__request_unref(session->request);
+    skio__mem_free(engine->mem, session);
+}
+
+void
+skio__session_open(struct skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    session->state = EIO_STATE_OPEN;
+    engine->counters.sessions_opened++;
+    skio__heartbeat_start(session);
+    engine->upper->open(session);
+}
+
+struct skio_session *
+skio__session_find(const struct eio_engine *engine, const char *id, size_t len)
+{
+    struct skio__map_node *node = skio__map_find(&engine->sessions, id, len);
+
+    return node != NULL ? skio__container_of(node, struct skio_session, node)
+                        : NULL;
+}
+
+static void
+tell_closed(struct skio_session *session, enum skio_disconnect reason)
+{
+    struct eio_engine *engine = session->engine;
+
+    skio__session_admit(session);
+    engine->counters.sessions_closed++;
+    skio__log(&engine->log, SKIO_LOG_DEBUG, "session closed: %s",
+              skio_disconnect_name(reason));
+    engine->upper->close(session, reason);
+}
+
+void
+skio__session_end(struct skio_session *session, enum skio_disconnect reason,
+                  const char *poll_body, bool discard)
+{
+    struct eio_engine *engine = session->engine;
+    bool was_open = session->state == EIO_STATE_OPEN;
+
+    if (session->state == EIO_STATE_CLOSED)
+        return;
+    session->state = EIO_STATE_CLOSED;
+    skio__heartbeat_stop(session);
+    skio__upgrade_drop(session, false);
+    skio__polling_release(session, poll_body);
+    if (session->post != NULL) {
+        /* Its body is still on the way; answered when that ends. */
+        session->post->session = NULL;
+        session->post = NULL;
+    }
+    if (session->ws != NULL)
+        skio__ws_detach(session->ws, session, discard, EIO_WS_NO_STATUS);
+    skio__dirty_clear(engine, &session->dirty);
+    leave_maps(session);
+    session->next_dead = engine->dead;
+    engine->dead = session;
+
+    if (was_open)
+        tell_closed(session, reason);
+}
+
+void
+skio__session_close(struct skio_session *session, enum skio_disconnect reason,
+                    bool discard)
+{
+    struct eio_engine *engine = session->engine;
+
+    if (session->state == EIO_STATE_CLOSED ||
+        (session->state == EIO_STATE_CLOSING && !discard))
+        return;
+    if (discard || session->ws != NULL) {
+        skio__session_end(session, reason, "1", discard);
+        return;
+    }
+
+    /* Polling: the next poll takes what is queued, the one after it a close
+     * packet. A probe may still win: then the WebSocket gets both. */
+    session->state = EIO_STATE_CLOSING;
+    skio__heartbeat_stop(session);
+    skio__heartbeat_arm(engine, &engine->linger_due, &session->timer,
+                        skio__engine_now(engine));
+    if (session->poll != NULL)
+        skio__dirty_mark(engine, &session->dirty);
+    tell_closed(session, reason);
+}
+
+void
+skio__session_admit(struct skio_session *session)
+{
+    if (session->is_admitted)
+        return;
+    session->is_admitted = true;
+    session->engine->unconnected--;
+}
+
+/* ---- Packets in ---- */
+
+static void
+deliver(struct skio_session *session, const struct eio_packet *packet)
+{
+    struct eio_engine *engine = session->engine;
+    unsigned char *bytes;
+    ptrdiff_t len;
+
+    if (!packet->base64 || packet->len == 0) {
+        engine->upper->message(session, packet->data, packet->len,
+                               packet->binary);
+        return;
+    }
+
+    bytes = skio__mem_alloc(engine->mem, packet->len);
+    if (bytes == NULL) {
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+        return;
+    }
+    len = skio__packet_unbase64(packet->data, packet->len, bytes);
+    if (len < 0)
+        skio__session_parse_error(session);
+    else
+        engine->upper->message(session, (char *)bytes, (size_t)len, true);
+    skio__mem_free(engine->mem, bytes);
+}
+
+void
+skio__session_receive(struct skio_session *session,
+                      const struct eio_packet *packet)
+{
+    session->engine->counters.packets_in++;
+    if (packet->type == EIO_CLOSE) {
+        /* Node ignores it on a WebSocket, where a ping timeout ends it. */
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_CLOSE, "6", true);
+        return;
+    }
+    if (session->state != EIO_STATE_OPEN)
+        return;
+
+    if (packet->type != EIO_PONG)
+        skio__heartbeat_other(session);
+    switch (packet->type) {
+    case EIO_PING: /* protocol 4: only the server pings */
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+        break;
+    case EIO_PONG:
+        skio__heartbeat_pong(session);
+        break;
+    case EIO_MESSAGE:
+        deliver(session, packet);
+        break;
+    default: /* open, upgrade, noop: nothing, as in Node */
+        break;
+    }
+}
+
+void
+skio__session_parse_error(struct skio_session *session)
+{
+    if (session->state == EIO_STATE_CLOSED)
+        return;
+    session->engine->counters.parse_errors++;
+    skio__session_end(session, SKIO_DISCONNECT_PARSE_ERROR, "1", true);
+}
+
+/* ---- Packets out ---- */
+
+int
+skio__session_queue(struct skio_session *session, struct skio__blob *blob)
+{
+    struct eio_engine *engine = session->engine;
+    size_t max = engine->options->max_outbound_bytes;
+    size_t len = (size_t)blob->head + blob->len;
+    int err;
+
+    if (session->state != EIO_STATE_OPEN)
+        return SKIO_ECLOSED;
+    if (session->is_doomed)
+        return SKIO_ENOBUFS;
+    if (len > max || session->queue.bytes > max - len) {
+        session->is_doomed = true;
+        skio__dirty_mark(engine, &session->dirty);
+        return SKIO_ENOBUFS;
+    }
+    err = skio__queue_push(&session->queue, engine->mem, blob);
+    if (err != SKIO_OK)
+        return err;
+    engine->counters.packets_out++;
+    skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
+                                                 : &session->dirty);
+    return SKIO_OK;
+}
+
+void
+skio__session_press(struct skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    if (session->state != EIO_STATE_OPEN || session->is_pressed ||
+        session->queue.bytes <= engine->options->outbound_high_bytes)
+        return;
+    session->is_pressed = true;
+    if (engine->upper->pressure != NULL)
+        engine->upper->pressure(session, session->queue.bytes);
+}
+
+void
+skio__session_relieve(struct skio_session *session)
+{
+    if (session->queue.bytes <=
+        session->engine->options->outbound_high_bytes / 2)
+        session->is_pressed = false;
+}
+
+void
+skio__session_flush(struct skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    if (session->is_doomed && session->state == EIO_STATE_OPEN) {
+        engine->counters.slow_consumers++;
+        skio__session_end(session, SKIO_DISCONNECT_SLOW_CONSUMER, "1", true);
+        return;
+    }
+    if (session->ws != NULL)
+        return; /* its WebSocket is in the list itself */
+    skio__polling_flush(session);
+    skio__session_press(session);
+}
+
+bool
+skio__session_is_writable(const struct skio_session *session)
+{
+    if (session->state != EIO_STATE_OPEN || session->is_doomed ||
+        session->queue.bytes > session->engine->options->outbound_high_bytes)
+        return false;
+    return session->ws != NULL ? !session->ws->is_stuck
+                               : session->poll != NULL;
+}
+
+size_t
+skio__session_queued(const struct skio_session *session)
+{
+    return session->queue.bytes;
+}
+
+void *
+skio__session_state(struct skio_session *session)
+{
+    return session->upper;
+}
+
+struct eio_engine *
+skio__session_engine(const struct skio_session *session)
+{
+    return session->engine;
+}
+
+bool
+skio__session_is_open(const struct skio_session *session)
+{
+    return session->state == EIO_STATE_OPEN;
+}
+
+const char *
+skio__session_transport(const struct skio_session *session)
+{
+    return session->ws != NULL ? "websocket" : "polling";
+}
+
+struct eio_request *
+skio__session_request(const struct skio_session *session)
+{
+    return session->request;
+}

@@ -1,0 +1,370 @@
+#include "engineio/websocket.h"
+
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "engineio/packet.h"
+#include "engineio/upgrade.h"
+
+#define PROBE_REPLIES_MAX 60
+
+/*
+ * A message in pieces may not be cut into dust: each piece costs time while
+ * its bytes cost memory only. Reads of a slow network are small, but not all
+ * of them, so the count grows with the bytes.
+ */
+#define PIECES_FREE 1024
+#define PIECE_BYTES 16
+
+#define OPCODE_CLOSE 0x88 /* with FIN */
+
+static const unsigned char probe_reply[] = {0x81, 6,   '3', 'p',
+                                            'r',  'o', 'b', 'e'};
+
+skio_ws *
+skio__ws_new(struct eio_engine *engine, void *handle)
+{
+    skio_ws *ws = skio__mem_calloc(engine->mem, 1, sizeof *ws);
+
+    if (ws == NULL)
+        return NULL;
+    ws->engine = engine;
+    ws->handle = handle;
+    ws->dirty.kind = EIO_DIRTY_WS;
+    return ws;
+}
+
+static void
+drop_inbox(skio_ws *ws)
+{
+    if (ws->inbox == NULL)
+        return;
+    skio__buf_deinit(&ws->inbox->bytes);
+    skio__mem_free(ws->engine->mem, ws->inbox);
+    ws->inbox = NULL;
+}
+
+void
+skio__ws_free(skio_ws *ws)
+{
+    skio__dirty_clear(ws->engine, &ws->dirty);
+    drop_inbox(ws);
+    skio__queue_deinit(&ws->rest, ws->engine->mem);
+    skio__mem_free(ws->engine->mem, ws);
+}
+
+void
+skio__ws_close(skio_ws *ws, enum eio_ws_status status)
+{
+    if (ws->close_len > 0)
+        return;
+    ws->close[0] = OPCODE_CLOSE;
+    ws->close[1] = 0;
+    ws->close_len = 2;
+    if (status != EIO_WS_NO_STATUS) {
+        ws->close[1] = 2;
+        ws->close[2] = (unsigned char)(status >> 8);
+        ws->close[3] = (unsigned char)(status & 0xff);
+        ws->close_len = 4;
+    }
+    skio__dirty_mark(ws->engine, &ws->dirty);
+}
+
+void
+skio__ws_detach(skio_ws *ws, struct skio_session *session, bool discard,
+                enum eio_ws_status status)
+{
+    /* A frame that is half on its way must be completed either way. */
+    if (discard)
+        skio__queue_cut(&session->queue, ws->engine->mem);
+    ws->rest = session->queue;
+    memset(&session->queue, 0, sizeof session->queue);
+    session->ws = NULL;
+    ws->session = NULL;
+    skio__ws_close(ws, status);
+}
+
+bool
+skio__ws_answer_probe(skio_ws *ws)
+{
+    if (ws->probe_replies >= PROBE_REPLIES_MAX) {
+        ws->engine->counters.limits_hit++;
+        return false;
+    }
+    ws->probe_replies++;
+    skio__dirty_mark(ws->engine, &ws->dirty);
+    return true;
+}
+
+/* The queue whose frames this connection carries; while probing: its own,
+ * which is empty. */
+static const struct eio_queue *
+queue_of(const skio_ws *ws)
+{
+    if (ws->session != NULL && ws->session->ws == ws)
+        return &ws->session->queue;
+    return &ws->rest;
+}
+
+static bool
+has_output(const skio_ws *ws)
+{
+    const struct eio_queue *queue = queue_of(ws);
+
+    return ws->probe_replies > 0 || queue->count > 0 ||
+           ws->close_written < ws->close_len;
+}
+
+void
+skio__ws_flush(skio_ws *ws)
+{
+    if (!has_output(ws))
+        return;
+    ws->is_held = true;
+    ws->engine->hooks.ws_flush(ws->handle);
+    ws->is_held = false;
+    if (ws->is_gone) {
+        skio__ws_free(ws);
+        return;
+    }
+    ws->is_stuck = has_output(ws);
+    if (ws->session != NULL && ws->session->ws == ws)
+        skio__session_press(ws->session);
+}
+
+/* Break off: the peer sent what it must not. */
+static void
+fail(skio_ws *ws, enum eio_ws_status status)
+{
+    struct skio_session *session = ws->session;
+
+    drop_inbox(ws);
+    skio__ws_close(ws, status);
+    if (session == NULL)
+        return;
+    if (session->ws == ws)
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+    else
+        skio__upgrade_drop(session, false);
+}
+
+static void
+hit_limit(skio_ws *ws, enum eio_ws_status status)
+{
+    ws->engine->counters.limits_hit++;
+    skio__log(&ws->engine->log, SKIO_LOG_DEBUG,
+              "a WebSocket message passed a limit");
+    fail(ws, status);
+}
+
+static void
+receive_packet(skio_ws *ws, const struct eio_packet *packet)
+{
+    if (ws->session->ws == ws)
+        skio__session_receive(ws->session, packet);
+    else
+        skio__upgrade_receive(ws->session, packet);
+}
+
+static void
+receive_text(skio_ws *ws, const char *data, size_t len)
+{
+    struct eio_packet packet;
+
+    if (!skio__utf8_valid(data, len)) {
+        fail(ws, EIO_WS_NOT_UTF8);
+        return;
+    }
+    if (skio__packet_read(data, len, &packet) == SKIO_OK)
+        receive_packet(ws, &packet);
+    else if (ws->session->ws == ws)
+        skio__session_parse_error(ws->session);
+    else
+        skio__upgrade_receive(ws->session, NULL);
+}
+
+static void
+receive_message(skio_ws *ws, const void *data, size_t len, bool binary)
+{
+    struct eio_packet packet = {.type = EIO_MESSAGE,
+                                .binary = true,
+                                .base64 = false,
+                                .data = data,
+                                .len = len};
+
+    if (len == 0)
+        packet.data = data = "";
+    if (binary)
+        receive_packet(ws, &packet);
+    else
+        receive_text(ws, data, len);
+}
+
+/* Keep a piece. Returns whether the connection goes on. */
+static bool
+collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first)
+{
+    const skio_allocator *mem = ws->engine->mem;
+    struct eio_inbox *inbox = ws->inbox;
+
+    if (first == (inbox != NULL)) {
+        fail(ws, EIO_WS_PROTOCOL_ERROR);
+        return false;
+    }
+    if (inbox == NULL) {
+        inbox = skio__mem_calloc(mem, 1, sizeof *inbox);
+        if (inbox == NULL) {
+            fail(ws, EIO_WS_NO_STATUS);
+            return false;
+        }
+        skio__buf_init(&inbox->bytes, mem);
+        inbox->bytes.max = ws->engine->options->max_http_buffer_size;
+        inbox->binary = binary;
+        ws->inbox = inbox;
+    }
+    inbox->pieces++;
+    if (skio__buf_append(&inbox->bytes, data, len) == SKIO_ENOMEM) {
+        fail(ws, EIO_WS_NO_STATUS);
+        return false;
+    }
+    if (inbox->bytes.err != SKIO_OK) {
+        hit_limit(ws, EIO_WS_TOO_BIG);
+        return false;
+    }
+    if (inbox->pieces > PIECES_FREE + inbox->bytes.len / PIECE_BYTES) {
+        hit_limit(ws, EIO_WS_POLICY);
+        return false;
+    }
+    return true;
+}
+
+static void
+receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
+              bool first, bool final)
+{
+    struct eio_inbox *inbox;
+
+    if (first && final && ws->inbox == NULL) {
+        if (len > ws->engine->options->max_http_buffer_size)
+            hit_limit(ws, EIO_WS_TOO_BIG);
+        else
+            receive_message(ws, data, len, binary);
+        return;
+    }
+    if (!collect(ws, data, len, binary, first) || !final)
+        return;
+
+    /* Taken off the connection first: the receiver may close it. */
+    inbox = ws->inbox;
+    ws->inbox = NULL;
+    receive_message(ws, inbox->bytes.data, inbox->bytes.len, inbox->binary);
+    skio__buf_deinit(&inbox->bytes);
+    skio__mem_free(ws->engine->mem, inbox);
+}
+
+void
+skio_ws_receive(skio_ws *ws, const void *data, size_t len, bool binary,
+                bool first, bool final)
+{
+    struct eio_engine *engine = ws->engine;
+
+    /* Once a Close frame waits nothing is read any more. */
+    if (ws->session == NULL || ws->close_len > 0)
+        return;
+    skio__engine_enter(engine);
+    engine->counters.bytes_in += len;
+    receive_piece(ws, data, len, binary, first, final);
+    skio__engine_leave(engine);
+}
+
+size_t
+skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+{
+    const struct eio_queue *queue = queue_of(ws);
+    size_t n = 0;
+    uint32_t i;
+
+    for (i = 0; i < ws->probe_replies && n < count; i++, n++) {
+        size_t from = i == 0 ? ws->probe_written : 0;
+
+        slices[n].data = probe_reply + from;
+        slices[n].len = sizeof probe_reply - from;
+    }
+    for (i = 0; i < queue->count && n < count; i++, n++) {
+        const void *data;
+        size_t from = i == 0 ? queue->offset : 0;
+
+        skio__blob_frame(skio__queue_at(queue, i), &data, &slices[n].len);
+        slices[n].data = (const char *)data + from;
+        slices[n].len -= from;
+    }
+    if (n < count && ws->close_written < ws->close_len) {
+        slices[n].data = ws->close + ws->close_written;
+        slices[n].len = (size_t)(ws->close_len - ws->close_written);
+        n++;
+    }
+    return n;
+}
+
+void
+skio_ws_consume(skio_ws *ws, size_t len)
+{
+    struct skio_session *session = ws->session;
+    bool carries = session != NULL && session->ws == ws;
+    struct eio_queue *queue = carries ? &session->queue : &ws->rest;
+    size_t close_left = (size_t)(ws->close_len - ws->close_written);
+
+    ws->engine->counters.bytes_out += len;
+    while (ws->probe_replies > 0 && len > 0) {
+        size_t left = sizeof probe_reply - ws->probe_written;
+
+        if (len < left) {
+            ws->probe_written = (uint8_t)(ws->probe_written + len);
+            return;
+        }
+        len -= left;
+        ws->probe_written = 0;
+        ws->probe_replies--;
+    }
+    len = skio__queue_consume(queue, ws->engine->mem, len);
+    if (queue->count == 0)
+        ws->is_stuck = false;
+    if (carries)
+        skio__session_relieve(session);
+    if (len > close_left)
+        len = close_left;
+    ws->close_written = (uint8_t)(ws->close_written + len);
+}
+
+bool
+skio_ws_is_finished(const skio_ws *ws)
+{
+    return ws->close_len > 0 && !has_output(ws);
+}
+
+void
+skio_ws_closed(skio_ws *ws, bool clean)
+{
+    struct eio_engine *engine = ws->engine;
+    struct skio_session *session = ws->session;
+
+    skio__engine_enter(engine);
+    if (session != NULL) {
+        ws->session = NULL;
+        if (session->ws == ws) {
+            session->ws = NULL;
+            skio__session_end(session,
+                              clean ? SKIO_DISCONNECT_TRANSPORT_CLOSE
+                                    : SKIO_DISCONNECT_TRANSPORT_ERROR,
+                              "1", true);
+        } else {
+            skio__upgrade_drop(session, true);
+        }
+    }
+    if (ws->is_held)
+        ws->is_gone = true; /* skio__ws_flush() frees it */
+    else
+        skio__ws_free(ws);
+    skio__engine_leave(engine);
+}

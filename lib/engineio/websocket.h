@@ -1,0 +1,68 @@
+/*
+ * WebSocket connections: messages in pieces come in, frames go out
+ *
+ * A ws belongs to its transport from skio_ws_open() to skio_ws_closed() and
+ * outlives its session: after the session's end it still has frames to write,
+ * the Close frame last.
+ *
+ *      session->ws == ws              carries the session
+ *      session->upgrade->ws == ws     probes
+ *      session == NULL                closing
+ */
+#ifndef SKIO_ENGINEIO_WEBSOCKET_H
+#define SKIO_ENGINEIO_WEBSOCKET_H
+
+#include "engineio/session.h"
+
+#define EIO_WS_CLOSE_MAX 4
+
+/* Status codes of a Close frame, RFC 6455 7.4 */
+enum eio_ws_status {
+    EIO_WS_NO_STATUS = 0, /* the frame is empty, as Node's */
+    EIO_WS_PROTOCOL_ERROR = 1002,
+    EIO_WS_NOT_UTF8 = 1007,
+    EIO_WS_POLICY = 1008,
+    EIO_WS_TOO_BIG = 1009
+};
+
+/* A message that comes in pieces; exists while it does. */
+struct eio_inbox {
+    struct skio__buf bytes;
+    size_t pieces;
+    bool binary;
+};
+
+struct skio_ws {
+    struct eio_dirty dirty;
+    struct eio_engine *engine;
+    void *handle;
+    struct skio_session *session;
+    struct eio_queue rest; /* what a closed session left */
+    struct eio_inbox *inbox;
+    uint8_t probe_replies; /* `3probe` frames to write */
+    uint8_t probe_written; /* bytes of the first of them */
+    uint8_t close_len;     /* 0: no Close frame yet */
+    uint8_t close_written;
+    unsigned char close[EIO_WS_CLOSE_MAX];
+    bool is_stuck : 1; /* the last flush could not write everything */
+    bool is_held : 1;  /* in ws_flush(): do not free yet */
+    bool is_gone : 1;
+};
+
+skio_ws *skio__ws_new(struct eio_engine *engine, void *handle);
+void skio__ws_free(skio_ws *ws);
+
+/* Queue a Close frame; what was queued goes first. Once. */
+void skio__ws_close(skio_ws *ws, enum eio_ws_status status);
+
+/* The session has ended: take over its queue, then close. */
+void skio__ws_detach(skio_ws *ws, struct skio_session *session, bool discard,
+                     enum eio_ws_status status);
+
+/* Queue a `3probe`. False when too many wait already. */
+bool skio__ws_answer_probe(skio_ws *ws);
+
+/* The end of a turn. */
+void skio__ws_flush(skio_ws *ws);
+
+#endif /* SKIO_ENGINEIO_WEBSOCKET_H */
