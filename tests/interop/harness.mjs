@@ -70,7 +70,8 @@ class Server {
     }
 
     get label() {
-        return [this.kind, ...this.options, this.side].join(" ")
+        const named = this.options.filter((each) => !each.startsWith("/"));
+        return [this.kind, ...named, this.side].join(" ")
             .replace(/[^a-zA-Z0-9]+/g, "_");
     }
 
@@ -106,7 +107,8 @@ class Server {
                     ready(Number(match[1]));
             });
         }), 10000, `${this.label} to listen`);
-        this.url = `http://127.0.0.1:${this.port}`;
+        const scheme = this.options.includes("--tls-cert") ? "https" : "http";
+        this.url = `${scheme}://127.0.0.1:${this.port}`;
         return this;
     }
 

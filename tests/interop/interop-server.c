@@ -9,6 +9,7 @@
  *   --ping-interval MS    --ping-timeout MS       --max-payload BYTES
  *   --connect-timeout MS  --upgrade-timeout MS    --cors ORIGIN[,ORIGIN…]
  *   --transports polling,websocket                --cookie NAME
+ *   --tls-cert FILE --tls-key FILE                --client-dir FOLDER
  *   --no-upgrades
  *
  * Namespaces "/", "/custom" and "/auth", with the same events in each.
@@ -1252,6 +1253,12 @@ parse_option(skio_server_options *options, const char *name, const char *value)
         options->cors_origins = value;
     else if (strcmp(name, "--cookie") == 0)
         options->cookie = value;
+    else if (strcmp(name, "--tls-cert") == 0)
+        options->tls_cert_file = value;
+    else if (strcmp(name, "--tls-key") == 0)
+        options->tls_key_file = value;
+    else if (strcmp(name, "--client-dir") == 0)
+        options->client_dir = value;
     else
         return 0;
     return 2;

@@ -5,15 +5,19 @@
 // The comment at the top of interop-server.c specifies it; the two must
 // behave alike, event by event, because the tests compare what they do.
 
+import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { require } from "./npm.mjs";
 
 const { Server } = require("socket.io");
 
 const LOG_MAX = 64;
 
+const tls = {};
+
 function parseOptions(argv) {
-    const options = {};
+    const options = { serveClient: false };
     const numbers = {
         "--ping-interval": "pingInterval",
         "--ping-timeout": "pingTimeout",
@@ -32,6 +36,12 @@ function parseOptions(argv) {
             options.cors = { origin: argv[++i] };
         else if (name === "--cookie")
             options.cookie = { name: argv[++i] };
+        else if (name === "--tls-cert")
+            tls.cert = readFileSync(argv[++i]);
+        else if (name === "--tls-key")
+            tls.key = readFileSync(argv[++i]);
+        else if (name === "--client-dir")
+            options.serveClient = argv[++i].length > 0;
         else if (name === "--no-upgrades")
             options.allowUpgrades = false;
         else
@@ -44,13 +54,11 @@ function parseOptions(argv) {
 }
 
 const port = Number(process.argv[2]);
-const httpServer = createServer((request, response) => {
-    response.writeHead(404).end();
-});
-const io = new Server(httpServer, {
-    serveClient: false,
-    ...parseOptions(process.argv.slice(3)),
-});
+const options = parseOptions(process.argv.slice(3));
+const notFound = (request, response) => response.writeHead(404).end();
+const httpServer = tls.cert ? createTlsServer(tls, notFound)
+    : createServer(notFound);
+const io = new Server(httpServer, options);
 
 // What happened, by the "tag" in the query of a connection.
 const reasons = new Map();
