@@ -487,6 +487,11 @@ async function pictures(browser, context, { ada, bob }) {
             .pressSequentially("Deal");
         await open(ada, "@bob");
         await open(ada, "lobby");
+        for (const page of [ada, bob]) {
+            const box = await bubble(page, "Wonderful, thank you! 🍅")
+                .boundingBox();
+            assert.ok(box.height < 60 && box.width > 100, "one line");
+        }
         await bob.keyboard.press("End");
         for (const scheme of ["light", "dark"]) {
             await ada.emulateMedia({ colorScheme: scheme });

@@ -85,6 +85,14 @@ function buildMessage(message) {
   return article;
 }
 
+/* A picture that says something. */
+function sign(name, meaning) {
+  const element = make('span', '', icon(name),
+    make('span', 'hidden-text', meaning));
+  element.title = meaning;
+  return element;
+}
+
 function paintStatus(element, message, conversation) {
   const status = element.querySelector('.status');
   const item = message.item;
@@ -93,7 +101,7 @@ function paintStatus(element, message, conversation) {
   element.dataset.state = state;
   status.replaceChildren();
   if (state === 'waiting') {
-    status.append(icon('clock'), make('span', '', 'Sending…'));
+    status.append(sign('clock', 'Sending'));
   } else if (state === 'failed') {
     const drop = (then) => () => {
       store.outbox.splice(store.outbox.indexOf(item), 1);
@@ -114,11 +122,7 @@ function paintStatus(element, message, conversation) {
       })),
       button('link', 'Delete', drop()));
   } else if (store.isMine(message)) {
-    const seen = icon('check');
-    seen.removeAttribute('aria-hidden');
-    seen.setAttribute('role', 'img');
-    seen.setAttribute('aria-label', 'Delivered');
-    status.append(seen);
+    status.append(sign('check', 'Delivered'));
   }
 }
 
