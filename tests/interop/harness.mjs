@@ -209,10 +209,11 @@ export function test(name, fn, { timeout = 10000 } = {}) {
  * expect       both transcripts, where the protocol settles them
  * ours, why    ours where it differs on purpose, and the reason; a function
  *              judges our transcript instead (it throws or returns nothing)
+ * judge        compares the transcripts in the place of plain equality
  * kind         which program ("interop", "conformance")
  * options      of the server
  */
-export function twin(name, fn, { expect, ours, why, timeout = 10000,
+export function twin(name, fn, { expect, ours, why, judge, timeout = 10000,
                                  kind = "interop", options = [] } = {}) {
     if ((ours === undefined) !== (why === undefined))
         throw new Error(`${name}: a difference needs a reason`);
@@ -235,7 +236,9 @@ export function twin(name, fn, { expect, ours, why, timeout = 10000,
                     .join("\n"), `\n# ^ ${name}`);
             if (expect !== undefined)
                 same(node, expect, "the reference", "expected");
-            if (ours === undefined || oracleOnly)
+            if (judge !== undefined)
+                await judge(mine, node);
+            else if (ours === undefined || oracleOnly)
                 same(mine, node, "our server", "the reference");
             else if (typeof ours === "function")
                 await ours(mine, node);

@@ -24,7 +24,8 @@
  *   types (args…)      -> [type of each]: null boolean number string array
  *                         object binary
  *   bytes (binary)     -> length, checksum (sum = (sum * 31 + byte) % 65521)
- *   text (string)      -> length in UTF-8, checksum
+ *   text (string)      -> length in UTF-8, checksum; these two answer nothing
+ *                         else
  *   auth ()            -> the handshake's auth
  *   handshake ()       -> {tag, EIO, transport, header, address, secure}: query
  *                         parameters, the header x-interop, null where absent

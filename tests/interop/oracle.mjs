@@ -137,10 +137,13 @@ function serve(nsp, socket) {
     on("message", echo("message"));
 
     on("types", (args, ack) => ack(args.map(typeName)));
-    on("bytes", ([bytes], ack) => ack(bytes.length, checksum(bytes)));
+    on("bytes", ([bytes], ack) => {
+        if (Buffer.isBuffer(bytes))
+            ack(bytes.length, checksum(bytes));
+    });
     on("text", ([text], ack) => {
-        const bytes = Buffer.from(text);
-        ack(bytes.length, checksum(bytes));
+        if (typeof text === "string")
+            ack(Buffer.byteLength(text), checksum(Buffer.from(text)));
     });
     on("auth", (_, ack) => ack(auth));
     on("handshake", (_, ack) => ack({

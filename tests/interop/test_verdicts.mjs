@@ -145,8 +145,7 @@ for (const method of methods) {
                 return results;
             }, {
                 timeout: 60000,
-                ours: (mine, node) => judge(cases, mine, node),
-                why: "of the list of differences",
+                judge: (mine, node) => judge(cases, mine, node),
             });
     }
 }
