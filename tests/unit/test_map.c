@@ -177,8 +177,7 @@ the_walk_goes_in_order_of_insertion(void **state)
         assert_int_equal(put(&map, &elements[i], i), SKIO_OK);
 
     i = 0;
-    SKIO__MAP_EACH(&map, node, after)
-    {
+    SKIO__MAP_EACH(&map, node, after) {
         assert_int_equal(element_of(node)->value, i);
         if (i++ % 3 == 0)
             skio__map_remove(&map, node);
@@ -186,8 +185,7 @@ the_walk_goes_in_order_of_insertion(void **state)
     assert_int_equal(i, 20);
     assert_int_equal(skio__map_count(&map), 13);
 
-    SKIO__MAP_EACH(&map, node, after)
-    {
+    SKIO__MAP_EACH(&map, node, after) {
         skio__map_remove(&map, node);
     }
     assert_null(skio__map_first(&map));
