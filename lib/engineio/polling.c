@@ -80,7 +80,7 @@ skio__polling_get(struct skio_session *session, const struct eio_asker *asker,
     if (session->poll != NULL)
         return overlap(session, asker);
 
-    if (session->queue.count > 0 && !session->is_doomed) {
+    if (session->queue.count > 0 && session->doom == 0) {
         if (reply_queue(session, asker) != SKIO_OK)
             return out_of_memory(session, asker);
         return SKIO_EXCHANGE_ANSWERED;

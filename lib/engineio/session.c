@@ -330,11 +330,10 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 
     if (session->state != EIO_STATE_OPEN)
         return SKIO_ECLOSED;
-    if (session->is_doomed)
+    if (session->doom != 0)
         return SKIO_ENOBUFS;
     if (len > max || session->queue.bytes > max - len) {
-        session->is_doomed = true;
-        skio__dirty_mark(engine, &session->dirty);
+        skio__session_doom(session, SKIO_DISCONNECT_SLOW_CONSUMER);
         return SKIO_ENOBUFS;
     }
     err = skio__queue_push(&session->queue, engine->mem, blob);
@@ -344,6 +343,15 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
     return SKIO_OK;
+}
+
+void
+skio__session_doom(struct skio_session *session, enum skio_disconnect reason)
+{
+    if (session->state != EIO_STATE_OPEN || session->doom != 0)
+        return;
+    session->doom = (uint8_t)reason;
+    skio__dirty_mark(session->engine, &session->dirty);
 }
 
 void
@@ -372,9 +380,11 @@ skio__session_flush(struct skio_session *session)
 {
     struct eio_engine *engine = session->engine;
 
-    if (session->is_doomed && session->state == EIO_STATE_OPEN) {
-        engine->counters.slow_consumers++;
-        skio__session_end(session, SKIO_DISCONNECT_SLOW_CONSUMER, "1", true);
+    if (session->doom != 0 && session->state == EIO_STATE_OPEN) {
+        if (session->doom == SKIO_DISCONNECT_SLOW_CONSUMER)
+            engine->counters.slow_consumers++;
+        skio__session_end(session, (enum skio_disconnect)session->doom, "1",
+                          true);
         return;
     }
     if (session->ws != NULL)
@@ -386,7 +396,7 @@ skio__session_flush(struct skio_session *session)
 bool
 skio__session_is_writable(const struct skio_session *session)
 {
-    if (session->state != EIO_STATE_OPEN || session->is_doomed ||
+    if (session->state != EIO_STATE_OPEN || session->doom != 0 ||
         session->queue.bytes > session->engine->options->outbound_high_bytes)
         return false;
     return session->ws != NULL ? !session->ws->is_stuck

@@ -73,7 +73,7 @@ commit(struct skio_session *session)
      * a session again, here a new interval begins. */
     if (session->awaits_pong)
         skio__heartbeat_start(session);
-    if (session->is_doomed)
+    if (session->doom != 0)
         skio__dirty_mark(session->engine, &session->dirty);
     else
         skio__dirty_mark(session->engine, &ws->dirty);
