@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include <string.h>
+#include <wchar.h>
 
 #include "base/utf8.h"
 
@@ -174,6 +175,16 @@ a_line_of_just_the_maximum_is_not_cut(void **state)
     assert_string_equal(heard.text + SKIO__LOG_MAX - 4, "...");
 }
 
+static void
+a_line_that_cannot_be_formatted_is_dropped(void **state)
+{
+    (void)state;
+    memset(&heard, 0, sizeof(heard));
+    /* no such character in the C locale: vsnprintf() fails */
+    skio__log(&warn_logger, SKIO_LOG_WARN, "%lc", (wint_t)0x20ac);
+    assert_int_equal(heard.lines, 0);
+}
+
 int
 main(void)
 {
@@ -184,6 +195,7 @@ main(void)
         cmocka_unit_test(what_does_not_fit_ends_in_dots),
         cmocka_unit_test(a_long_line_is_cut_and_stays_utf8),
         cmocka_unit_test(a_line_of_just_the_maximum_is_not_cut),
+        cmocka_unit_test(a_line_that_cannot_be_formatted_is_dropped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
