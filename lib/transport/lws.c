@@ -1,0 +1,756 @@
+/*
+ * The protocol callback, the end of a loop turn, and the seam to the core
+ */
+#define _GNU_SOURCE /* clock_gettime, MSG_DONTWAIT */
+
+#include "transport/lws.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "transport/endpoint.h"
+#include "transport/lws_protocol.h"
+#include "transport/mount.h"
+
+/* ---- Time ---- */
+
+uint64_t
+skio__lws_now(void *transport)
+{
+    struct timespec now;
+
+    (void)transport;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void
+skio__lws_tick(struct skio__lws *transport, uint32_t delay_ms)
+{
+    uint64_t due = skio__lws_now(transport) + delay_ms + 1;
+
+    if (due < transport->tick_ms) {
+        transport->tick_ms = due;
+        transport->timer_wanted = true;
+    }
+}
+
+static uint64_t
+earlier(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* One timerfd for everything; set again only when it would fire too late. */
+static void
+arm_timer(struct skio__lws *transport)
+{
+    struct skio__lws *t = transport;
+    int64_t core_ms = skio_transport_next_timeout(t->server);
+    uint64_t due = earlier(t->tick_ms, skio__loop_next_due(t));
+    struct itimerspec spec = {{0, 0}, {0, 0}};
+
+    t->timer_wanted = false;
+    if (core_ms >= 0)
+        due = earlier(due, skio__lws_now(t) + (uint64_t)core_ms);
+    due = earlier(due, skio__fifo_peek_due(&t->header_due));
+    due = earlier(due, skio__fifo_peek_due(&t->body_due));
+    due = earlier(due, skio__fifo_peek_due(&t->idle_due));
+    due = earlier(due, skio__fifo_peek_due(&t->close_due));
+    due = earlier(due, skio__fifo_peek_due(&t->linger_due));
+    if (due >= t->armed_ms)
+        return;
+
+    if (due == 0)
+        due = 1; /* 0 would disarm it */
+    spec.it_value.tv_sec = (time_t)(due / 1000);
+    spec.it_value.tv_nsec = (long)(due % 1000) * 1000000;
+    if (timerfd_settime(t->timer_fd, TFD_TIMER_ABSTIME, &spec, NULL) == 0)
+        t->armed_ms = due;
+}
+
+static void
+kill_due(struct skio__fifo *fifo, uint64_t now_ms)
+{
+    struct skio__fifo_node *node;
+
+    while ((node = skio__fifo_pop_due(fifo, now_ms)) != NULL)
+        skio__conn_kill_now(skio__container_of(node, struct skio__conn, timer));
+}
+
+static void
+on_timer(struct skio__lws *transport)
+{
+    uint64_t now = skio__lws_now(transport);
+    uint64_t fired;
+
+    if (read(transport->timer_fd, &fired, sizeof(fired)) < 0)
+        return;
+    transport->armed_ms = SKIO__NEVER;
+    transport->timer_wanted = true;
+    if (now >= transport->tick_ms)
+        transport->tick_ms = SKIO__NEVER;
+
+    skio_transport_timeout(transport->server);
+    kill_due(&transport->header_due, now);
+    kill_due(&transport->body_due, now);
+    kill_due(&transport->idle_due, now);
+    kill_due(&transport->close_due, now);
+    kill_due(&transport->linger_due, now);
+    skio__lws_wake(transport);
+}
+
+/* ---- The end of a turn ---- */
+
+void
+skio__lws_wake(struct skio__lws *transport)
+{
+    uint64_t one = 1;
+
+    if (transport->own || transport->has_flush || transport->wake_wanted)
+        return; /* a prepare hook runs anyway */
+    transport->wake_wanted = true;
+    if (write(transport->wake_fd, &one, sizeof(one)) < 0)
+        transport->wake_wanted = false;
+}
+
+void
+skio__lws_turn_end(struct skio__lws *transport)
+{
+    transport->inside_frame = false;
+    for (int i = 0; transport->flush_wanted && i < 4; i++) {
+        transport->flush_wanted = false;
+        skio_transport_flush(transport->server);
+    }
+    kill_due(&transport->kill_due, SKIO__NEVER - 1);
+    if (transport->own)
+        skio__loop_turn(transport);
+    if (transport->timer_wanted)
+        arm_timer(transport);
+}
+
+static void
+on_wake(struct skio__lws *transport)
+{
+    uint64_t one;
+
+    if (read(transport->wake_fd, &one, sizeof(one)) < 0)
+        return;
+    transport->wake_wanted = false;
+    one = 1;
+    if (skio__post_run(&transport->post, transport->server) &&
+        write(transport->wake_fd, &one, sizeof(one)) < 0)
+        skio_transport_log(transport->server, SKIO_LOG_ERROR,
+                           "post: cannot wake the loop");
+    if (!transport->own && atomic_load(&transport->stop_asked) &&
+        !transport->stopping) {
+        transport->stopping = true;
+        skio_transport_shutdown(transport->server);
+        transport->flush_wanted = true;
+    }
+    if (!transport->own && !transport->has_flush)
+        skio__lws_turn_end(transport);
+}
+
+/* ---- HTTP ---- */
+
+static void
+begin_core(struct skio__conn *conn, const struct skio__head *head)
+{
+    struct skio__lws *transport = conn->transport;
+    skio_exchange *exchange = NULL;
+    int state =
+        skio_exchange_new(transport->server, &head->request, conn, &exchange);
+
+    if (state == SKIO_EXCHANGE_ANSWERED)
+        return;
+
+    conn->u.exchange = exchange;
+    if (state == SKIO_EXCHANGE_HELD) {
+        conn->kind = CONN_HELD;
+        return;
+    }
+    conn->kind = CONN_BODY;
+    if (head->body_waits && head->request.content_length > 0)
+        skio__conn_wait(conn, &transport->body_due);
+    else
+        skio_exchange_end(exchange);
+}
+
+static void
+begin_request(struct skio__conn *conn, struct skio__head *head)
+{
+    struct skio__lws *transport = conn->transport;
+    const skio_request *request = &head->request;
+    bool sends = strcmp(request->method, "GET") != 0 &&
+                 strcmp(request->method, "HEAD") != 0 &&
+                 strcmp(request->method, "OPTIONS") != 0;
+
+    skio__fifo_remove(&conn->timer);
+    conn->head = strcmp(request->method, "HEAD") == 0;
+    conn->body_waits = head->body_waits;
+    conn->keep_alive = head->keep_alive && !transport->stopping;
+
+    /* lws takes a POST without a length for one of 100 MB, and a body after
+     * a GET in the midst of whatever comes next: close after those. */
+    if (head->body_waits && (!sends || request->content_length < 0))
+        conn->keep_alive = false;
+
+    if (head->refuse != 0) {
+        conn->keep_alive = false;
+        conn->body_waits = true; /* nobody knows what follows */
+        skio__conn_refuse(conn, head->refuse, NULL);
+        return;
+    }
+    if (head->expects && head->body_waits) {
+        unsigned char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+
+        lws_write(conn->wsi, go_on, sizeof(go_on) - 1, LWS_WRITE_HTTP_HEADERS);
+    }
+
+    if (!skio_transport_owns(transport->server, request->path))
+        skio__endpoint_begin(conn, head);
+    else if (!skio__client_serve(conn, head))
+        begin_core(conn, head);
+}
+
+static void
+on_http(struct skio__conn *conn)
+{
+    struct skio__head head;
+
+    if (skio__request_read(conn->transport, conn, conn->wsi, &head) ==
+        SKIO_OK) {
+        begin_request(conn, &head);
+        return;
+    }
+    conn->keep_alive = false;
+    skio__conn_refuse(conn, 503, NULL);
+}
+
+static void
+on_body(struct skio__conn *conn, const void *data, size_t len)
+{
+    if (len == 0)
+        return;
+    if (conn->kind == CONN_BODY)
+        (void)skio_exchange_body(conn->u.exchange, data, len);
+    else if (conn->kind == CONN_COLLECT)
+        skio__endpoint_body(conn, data, len);
+}
+
+static int
+on_body_end(struct skio__conn *conn)
+{
+    if (conn->kind == CONN_LINGER)
+        return -1;
+
+    conn->body_waits = false;
+    if (conn->kind == CONN_BODY)
+        skio_exchange_end(conn->u.exchange);
+    else if (conn->kind == CONN_COLLECT)
+        skio__endpoint_end(conn);
+    return 0;
+}
+
+static void
+on_upgrade(struct skio__conn *conn)
+{
+    struct skio__head head;
+
+    skio__fifo_remove(&conn->timer);
+    conn->keep_alive = false;
+    if (lws_get_network_wsi(conn->wsi) != conn->wsi) {
+        /* Raw frames would corrupt HTTP/2: see skio_lws_context_info(). */
+        conn->transport->outcome = OUTCOME_CLOSE;
+        return;
+    }
+    if (skio__request_read(conn->transport, conn, conn->wsi, &head) ==
+        SKIO_OK) {
+        skio__upgrade_filter(conn, &head);
+        return;
+    }
+    skio__conn_refuse(conn, 503, NULL);
+}
+
+static int
+dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
+         size_t len)
+{
+    int result;
+
+    switch (reason) {
+    case LWS_CALLBACK_HTTP:
+        if (lws_get_network_wsi(conn->wsi) != conn->wsi)
+            return -1;
+        on_http(conn);
+        return 0;
+    case LWS_CALLBACK_HTTP_BODY:
+        on_body(conn, in, len);
+        return 0;
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+        return on_body_end(conn);
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+        return skio__conn_continue(conn);
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+        on_upgrade(conn);
+        return 0;
+    case LWS_CALLBACK_ADD_HEADERS:
+        return skio__upgrade_headers(conn, in);
+    case LWS_CALLBACK_ESTABLISHED:
+        return skio__ws_established(conn);
+    case LWS_CALLBACK_RECEIVE:
+        return skio__ws_receive(conn, in, len);
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+        return skio__ws_peer_close(conn);
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        if (conn->kind != CONN_WS)
+            return 0;
+        conn->writing = true;
+        result = skio__ws_write(conn);
+        conn->writing = false;
+        return result;
+    default:
+        return 0;
+    }
+}
+
+/* A callback about a connection: what ends in it ends through its result. */
+static int
+on_conn(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
+        size_t len)
+{
+    struct skio__lws *transport = conn->transport;
+    struct skio__conn *outer = transport->current;
+    enum skio__outcome outer_outcome = transport->outcome;
+    enum skio__outcome outcome;
+    int result;
+
+    transport->current = conn;
+    transport->outcome = OUTCOME_NONE;
+    result = dispatch(conn, reason, in, len);
+    outcome = transport->outcome;
+    transport->current = outer;
+    transport->outcome = outer_outcome;
+
+    if (result != 0)
+        return -1;
+    if (outcome == OUTCOME_NONE &&
+        (conn->kind == CONN_HELD || conn->kind == CONN_REPLY) && !conn->watched)
+        result = skio__conn_hold(conn);
+    else
+        result = skio__conn_settle(conn, outcome);
+    skio__lws_wake(transport);
+
+    return result;
+}
+
+/* ---- The callback ---- */
+
+static struct skio__lws *
+transport_of(struct lws *wsi)
+{
+    const struct lws_protocols *protocol = lws_get_protocol(wsi);
+
+    return protocol != NULL ? protocol->user : NULL;
+}
+
+static struct skio__conn *
+conn_of(struct skio__lws *transport, struct lws *wsi, void *user)
+{
+    struct skio__conn *conn =
+        transport->own ? lws_get_opaque_user_data(wsi) : user;
+
+    if (conn != NULL && conn->transport == NULL)
+        skio__conn_init(conn, transport, wsi);
+    return conn;
+}
+
+/* Whether the TCP connection ended by itself: lws does not say. */
+static bool
+has_ended(struct skio__conn *conn)
+{
+    char byte;
+
+    if (conn->kind != CONN_WS || conn->peer_closed || conn->finished)
+        return true;
+    return recv(lws_get_socket_fd(conn->wsi), &byte, 1,
+                MSG_PEEK | MSG_DONTWAIT) == 0 ||
+           (errno != EAGAIN && errno != EWOULDBLOCK);
+}
+
+static int
+on_file(struct skio__lws *transport, struct lws *wsi)
+{
+    if (wsi == transport->wake_wsi)
+        on_wake(transport);
+    else if (wsi == transport->timer_wsi)
+        on_timer(transport);
+    else if (wsi == transport->hangup_wsi)
+        skio__conn_hangups(transport);
+    else if (!skio__loop_accept(transport, wsi))
+        return -1;
+    return 0;
+}
+
+static struct lws *
+adopt_file(struct skio__lws *transport, const char *name, int fd)
+{
+    lws_sock_file_fd_type desc;
+
+    desc.filefd = fd;
+    return lws_adopt_descriptor_vhost(transport->vhost, LWS_ADOPT_RAW_FILE_DESC,
+                                      desc, name, NULL);
+}
+
+int
+skio__lws_attach(struct skio__lws *transport, struct lws_vhost *vhost,
+                 const char *name)
+{
+    transport->vhost = vhost;
+    transport->attached = true;
+    transport->timer_wanted = true;
+
+    transport->wake_wsi = adopt_file(transport, name, transport->wake_fd);
+    transport->timer_wsi = adopt_file(transport, name, transport->timer_fd);
+    transport->hangup_wsi = adopt_file(transport, name, transport->hangup_fd);
+    if (transport->wake_wsi == NULL || transport->timer_wsi == NULL ||
+        transport->hangup_wsi == NULL) {
+        skio_transport_log(transport->server, SKIO_LOG_ERROR,
+                           "lws: cannot watch descriptors");
+        return SKIO_ENOMEM;
+    }
+    skio__lws_wake(transport);
+
+    return SKIO_OK;
+}
+
+/* A host's vhost comes up. Our own was attached when it was made: lws calls
+ * this only once the loop runs. */
+static int
+on_init(struct skio__lws *transport, struct lws *wsi)
+{
+    if (transport->attached)
+        return 0;
+    return skio__lws_attach(transport, lws_get_vhost(wsi),
+                            lws_get_protocol(wsi)->name) == SKIO_OK
+               ? 0
+               : -1;
+}
+
+/* lws closes what it watched. */
+static void
+on_file_close(struct skio__lws *transport, struct lws *wsi)
+{
+    if (wsi == transport->wake_wsi) {
+        transport->wake_wsi = NULL;
+        transport->wake_fd = -1;
+    } else if (wsi == transport->timer_wsi) {
+        transport->timer_wsi = NULL;
+        transport->timer_fd = -1;
+    } else if (wsi == transport->hangup_wsi) {
+        transport->hangup_wsi = NULL;
+        transport->hangup_fd = -1;
+    }
+}
+
+static int
+on_close(struct skio__lws *transport, struct lws *wsi, void *user)
+{
+    struct skio__conn *conn =
+        transport->own ? lws_get_opaque_user_data(wsi) : user;
+
+    if (conn == NULL || conn->transport == NULL)
+        return 0;
+    skio__conn_detach(conn, has_ended(conn));
+    skio__lws_wake(transport);
+    return 0;
+}
+
+/* A request's headers are complete: ours, or a static mount's, which lws
+ * serves without asking again. */
+static int
+on_filter(struct skio__lws *transport, struct lws *wsi)
+{
+    struct skio__conn *conn = lws_get_opaque_user_data(wsi);
+
+    if (conn != NULL)
+        skio__fifo_remove(&conn->timer);
+    skio__lws_tick(transport, transport->options->body_timeout_ms);
+    return transport->mounts != NULL && skio__request_is_unsafe(wsi)
+               ? skio__upgrade_drop(wsi, "Bad Request")
+               : 0;
+}
+
+/* The end of a transaction, also of one that lws served alone. */
+static void
+on_bind(struct skio__lws *transport, struct lws *wsi)
+{
+    struct skio__conn *conn = lws_get_opaque_user_data(wsi);
+
+    if (conn == NULL || conn->kind != CONN_IDLE)
+        return;
+    skio__conn_wait(conn, &transport->idle_due);
+    skio__lws_tick(transport, transport->options->header_timeout_ms);
+}
+
+int
+skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
+                   void *user, void *in, size_t len)
+{
+    struct skio__lws *transport;
+    struct skio__conn *conn;
+
+    switch (reason) {
+    case LWS_CALLBACK_PROTOCOL_INIT:
+        transport = transport_of(wsi);
+        return transport != NULL ? on_init(transport, wsi) : 0;
+
+    case LWS_CALLBACK_PROTOCOL_DESTROY:
+        transport = transport_of(wsi);
+        if (transport != NULL)
+            transport->attached = false;
+        return 0;
+
+    case LWS_CALLBACK_RAW_RX_FILE:
+        return on_file(transport_of(wsi), wsi);
+
+    case LWS_CALLBACK_RAW_CLOSE_FILE:
+        on_file_close(transport_of(wsi), wsi);
+        return 0;
+
+    case LWS_CALLBACK_RAW_ADOPT:
+    case LWS_CALLBACK_RAW_RX:
+        /* lws turns a CONNECT request into a raw connection and gives its
+         * bytes to protocol 0. */
+        return -1;
+
+    case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
+        return skio__upgrade_confirm(wsi);
+
+    case LWS_CALLBACK_HTTP:
+    case LWS_CALLBACK_HTTP_BODY:
+    case LWS_CALLBACK_HTTP_BODY_COMPLETION:
+    case LWS_CALLBACK_HTTP_WRITEABLE:
+    case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+    case LWS_CALLBACK_ADD_HEADERS:
+    case LWS_CALLBACK_ESTABLISHED:
+    case LWS_CALLBACK_RECEIVE:
+    case LWS_CALLBACK_WS_PEER_INITIATED_CLOSE:
+    case LWS_CALLBACK_SERVER_WRITEABLE:
+        transport = transport_of(wsi);
+        conn = conn_of(transport, wsi, user);
+        return conn != NULL ? on_conn(conn, reason, in, len) : -1;
+
+    case LWS_CALLBACK_HTTP_DROP_PROTOCOL:
+    case LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL:
+        /* In a host's vhost the conn is freed after this, at the latest; our
+         * own ones outlive the transaction. */
+        transport = transport_of(wsi);
+        return transport->own ? 0 : on_close(transport, wsi, user);
+
+    case LWS_CALLBACK_CLOSED:
+    case LWS_CALLBACK_CLOSED_HTTP:
+        return on_close(transport_of(wsi), wsi, user);
+
+    case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
+        transport = transport_of(wsi);
+        return transport->own ? on_filter(transport, wsi) : 0;
+
+    case LWS_CALLBACK_HTTP_BIND_PROTOCOL:
+        transport = transport_of(wsi);
+        if (transport->own)
+            on_bind(transport, wsi);
+        return 0;
+
+    case LWS_CALLBACK_HTTP_FILE_COMPLETION:
+        return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+
+    case LWS_CALLBACK_WSI_DESTROY:
+        transport = transport_of(wsi);
+        if (transport == NULL || !transport->own ||
+            (conn = lws_get_opaque_user_data(wsi)) == NULL)
+            return 0;
+        skio__conn_detach(conn, true);
+        lws_set_opaque_user_data(wsi, NULL);
+        skio__mem_free(transport->mem, conn);
+        return 0;
+
+    default:
+        return 0;
+    }
+}
+
+void
+skio__lws_protocol_fill(struct skio__lws *transport,
+                        struct lws_protocols *protocol)
+{
+    *protocol = (struct lws_protocols){
+        .name = "socket.io",
+        .callback = skio__lws_callback,
+        .per_session_data_size = transport->own ? 0 : sizeof(struct skio__conn),
+        .rx_buffer_size = transport->options->rx_buffer_size,
+        .user = transport,
+        /* lws copies what exceeds one packet to the heap */
+        .tx_packet_size = 1 << 20,
+    };
+}
+
+/* ---- The core's hooks ---- */
+
+static void
+wants_flush(void *opaque)
+{
+    struct skio__lws *transport = opaque;
+
+    transport->flush_wanted = true;
+    skio__lws_wake(transport);
+}
+
+static void
+wants_timer(void *opaque)
+{
+    struct skio__lws *transport = opaque;
+
+    transport->timer_wanted = true;
+    skio__lws_wake(transport);
+}
+
+static int
+post(void *opaque, skio_post_fn *fn, void *arg)
+{
+    struct skio__lws *transport = opaque;
+    uint64_t one = 1;
+    bool wake;
+    int err = skio__post_push(&transport->post, fn, arg, &wake);
+
+    /* a full eventfd has woken the loop already */
+    if (err == SKIO_OK && wake &&
+        write(transport->wake_fd, &one, sizeof(one)) < 0)
+        return SKIO_OK;
+    return err;
+}
+
+/* Nothing but a store and a write: it may run in a signal handler. */
+static void
+stop(void *opaque)
+{
+    struct skio__lws *transport = opaque;
+    int saved = errno;
+    uint64_t one = 1;
+
+    atomic_store(&transport->stop_asked, true);
+    if (write(transport->wake_fd, &one, sizeof(one)) < 0)
+        errno = saved; /* full: the loop wakes anyway */
+    errno = saved;
+}
+
+static void
+close_fd(int fd)
+{
+    if (fd >= 0)
+        close(fd);
+}
+
+static void
+destroy(void *opaque)
+{
+    struct skio__lws *transport = opaque;
+    const skio_allocator *mem = transport->mem;
+
+    skio__post_close(&transport->post);
+    skio__loop_free(transport);
+    skio__post_deinit(&transport->post);
+    skio__endpoints_free(transport);
+    skio__mounts_free(transport);
+    skio__buf_deinit(&transport->head);
+    /* those that lws never got */
+    close_fd(transport->wake_fd);
+    close_fd(transport->timer_fd);
+    close_fd(transport->hangup_fd);
+    skio__mem_free(mem, transport->scratch);
+    skio__mem_free(mem, transport);
+}
+
+static void
+init_fifos(struct skio__lws *transport)
+{
+    const skio_server_options *options = transport->options;
+
+    skio__fifo_init(&transport->header_due, options->header_timeout_ms);
+    skio__fifo_init(&transport->body_due, options->body_timeout_ms);
+    skio__fifo_init(&transport->idle_due, options->idle_timeout_ms);
+    skio__fifo_init(&transport->close_due, options->close_timeout_ms);
+    skio__fifo_init(&transport->linger_due, SKIO__LINGER_MS);
+    skio__fifo_init(&transport->kill_due, 0);
+}
+
+static struct skio__lws *
+new_transport(skio_server *server)
+{
+    static const skio_transport hooks = {
+        .struct_size = sizeof(skio_transport),
+        .now_ms = skio__lws_now,
+        .wants_flush = wants_flush,
+        .wants_timer = wants_timer,
+        .respond = skio__conn_respond,
+        .ws_flush = skio__ws_flush,
+        .post = post,
+        .stop = stop,
+        .destroy = destroy,
+    };
+    const skio_server_options *options = skio_transport_options(server);
+    const skio_allocator *mem = options->allocator.malloc != NULL
+                                    ? &options->allocator
+                                    : skio__mem_default();
+    struct skio__lws *transport = skio__mem_calloc(mem, 1, sizeof(*transport));
+
+    if (transport == NULL)
+        return NULL;
+    transport->server = server;
+    transport->options = options;
+    transport->mem = mem;
+    transport->armed_ms = SKIO__NEVER;
+    transport->tick_ms = SKIO__NEVER;
+    skio__buf_init(&transport->head, mem);
+    init_fifos(transport);
+    transport->scratch = skio__mem_alloc(mem, LWS_PRE + SKIO__LWS_WRITE);
+    transport->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    transport->timer_fd =
+        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+    transport->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
+
+    if (transport->scratch != NULL && transport->wake_fd >= 0 &&
+        transport->timer_fd >= 0 && transport->hangup_fd >= 0 &&
+        skio__post_init(&transport->post, mem, options->max_posted) ==
+            SKIO_OK) {
+        if (skio_transport_attach(server, &hooks, transport) == SKIO_OK)
+            return transport;
+        skio__post_deinit(&transport->post);
+    }
+
+    close_fd(transport->wake_fd);
+    close_fd(transport->timer_fd);
+    close_fd(transport->hangup_fd);
+    skio__mem_free(mem, transport->scratch);
+    skio__mem_free(mem, transport);
+    return NULL;
+}
+
+struct skio__lws *
+skio__lws_get(skio_server *server)
+{
+    struct skio__lws *transport = skio_transport_of(server);
+
+    return transport != NULL ? transport : new_transport(server);
+}

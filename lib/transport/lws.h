@@ -1,0 +1,233 @@
+/*
+ * The transport on libwebsockets, from inside
+ *
+ * One skio__lws per server: the lws context of its own (skio_listen), or its
+ * place in a host's vhost (skio_lws_protocol). One skio__conn per connection
+ * or request:
+ *
+ *     own listener   allocated at accept, freed when lws destroys the wsi:
+ *                    one for all requests of a kept-alive connection
+ *     host's vhost   the per-session data that lws keeps for our protocol:
+ *                    one per request, gone with the transaction
+ *
+ * A conn is the `handle` of the core's exchanges and WebSockets. What it is
+ * doing is its kind; leaving a kind tells the core exactly once.
+ *
+ *     IDLE ─▶ BODY ─▶ HELD ─▶ SENDING ─▶ IDLE    (HTTP, kept alive)
+ *       └──▶ UPGRADE ─▶ WS ─▶ GONE               (WebSocket)
+ *       └──▶ … ─▶ LINGER ─▶ GONE                 (refused amid a body)
+ *
+ * Only lws*.c includes <libwebsockets.h>.
+ */
+#ifndef SKIO_TRANSPORT_LWS_H
+#define SKIO_TRANSPORT_LWS_H
+
+#include <netinet/in.h>
+#include <stdatomic.h>
+
+#include <socketio/http.h>
+#include <socketio/transport.h>
+
+#include "base/buf.h"
+#include "base/timer.h"
+#include "transport/post.h"
+
+struct lws;
+struct lws_context;
+struct lws_vhost;
+struct skio__endpoints;
+struct skio__loop;
+struct skio__mount;
+
+#define SKIO__LWS_WRITE 20480     /* bytes that lws may have to copy, at most */
+#define SKIO__LWS_SLICES 64       /* frames joined in one look */
+#define SKIO__LINGER_MS 2000      /* to take the rest of a refused body */
+#define SKIO__RETRY_ACCEPT_MS 250 /* after EMFILE */
+
+enum skio__conn_kind {
+    CONN_IDLE,    /* between requests */
+    CONN_BODY,    /* feeding u.exchange */
+    CONN_COLLECT, /* feeding u.http */
+    CONN_HELD,    /* u.exchange will answer later */
+    CONN_REPLY,   /* u.http will answer later */
+    CONN_SENDING, /* the rest of a long response is in out */
+    CONN_UPGRADE, /* u.exchange has accepted, lws shakes hands */
+    CONN_WS,
+    CONN_LINGER, /* answered, to be closed */
+    CONN_GONE
+};
+
+/* The part of a response that the first write did not carry. */
+struct skio__rest {
+    size_t len;
+    size_t offset;
+    char data[];
+};
+
+struct skio__conn {
+    struct lws *wsi;
+    struct skio__lws *transport;
+    union {
+        skio_exchange *exchange;
+        skio_ws *ws;
+        skio_http *http;
+    } u;
+    struct skio__fifo_node timer;
+    struct in6_addr peer; /* own listener; IPv4 is mapped */
+    struct skio__rest *out;
+    size_t frame_left;  /* bytes of a started WebSocket frame still to write */
+    uint32_t fragments; /* of the message being received */
+    uint8_t kind;
+    bool keep_alive : 1;
+    bool head : 1;       /* HEAD: no body goes out */
+    bool body_waits : 1; /* lws still expects a body */
+    bool watched : 1;    /* in the hang-up set, and not read */
+    bool rx_off : 1;
+    bool peer_closed : 1; /* its Close frame came */
+    bool finished : 1;    /* ours went out */
+    bool writing : 1;     /* inside lws' writeable callback */
+};
+
+/* How the request that a callback is about has ended inside it. */
+enum skio__outcome { OUTCOME_NONE, OUTCOME_KEEP, OUTCOME_CLOSE };
+
+struct skio__lws {
+    skio_server *server;
+    const skio_server_options *options;
+    const skio_allocator *mem;
+    struct lws_context *context;
+    struct lws_vhost *vhost;
+    bool own;       /* our context, not a host's */
+    bool embedded;  /* skio_lws_protocol() was called */
+    bool attached;  /* between PROTOCOL_INIT and PROTOCOL_DESTROY */
+    bool has_flush; /* the host calls skio_lws_flush() */
+    bool flush_wanted;
+    bool timer_wanted;
+    bool wake_wanted;  /* the eventfd was written for this turn */
+    bool inside_frame; /* the last piece read was not the end of its frame */
+    bool stopping;
+    bool stopped;
+    atomic_bool stop_asked;
+
+    /* Descriptors that lws watches for us; it closes them. */
+    int wake_fd;   /* eventfd: posts, stop, a flush without a prepare hook */
+    int timer_fd;  /* timerfd: everything that has a time */
+    int hangup_fd; /* epoll: held requests whose peer went away */
+    struct lws *wake_wsi;
+    struct lws *timer_wsi;
+    struct lws *hangup_wsi;
+    uint64_t armed_ms; /* when timer_fd fires, or SKIO__NEVER */
+    uint64_t tick_ms;  /* lws' own timers want to be looked at */
+
+    struct skio__conn *current; /* whose callback runs */
+    enum skio__outcome outcome;
+    size_t conns; /* open ones */
+
+    struct skio__fifo header_due;
+    struct skio__fifo body_due;
+    struct skio__fifo idle_due;
+    struct skio__fifo close_due; /* WebSockets that wait for the peer's Close */
+    struct skio__fifo linger_due;
+    struct skio__fifo kill_due; /* no delay: closed at the end of the turn */
+
+    struct skio__buf head; /* the request being read: its parts in one block */
+    struct skio__post post;
+    struct skio__loop *loop; /* own context: listeners, libev */
+    struct skio__endpoints *endpoints;
+    struct skio__mount *mounts;
+    uint16_t port;
+    uint64_t stop_ms;       /* when a stopping server gives up waiting */
+    unsigned char *scratch; /* LWS_PRE + SKIO__LWS_WRITE */
+};
+
+/* ---- lws.c ---- */
+
+/* The server's transport, made and attached on first use. NULL: no memory. */
+struct skio__lws *skio__lws_get(skio_server *server);
+uint64_t skio__lws_now(void *transport);
+/* Everything that waits for the end of a loop turn. */
+void skio__lws_turn_end(struct skio__lws *transport);
+/* lws' timers fire late on an idle loop: make sure it wakes by then. */
+void skio__lws_tick(struct skio__lws *transport, uint32_t delay_ms);
+/* Ask for a turn end soon; any thread. */
+void skio__lws_wake(struct skio__lws *transport);
+
+/* ---- lws_conn.c ---- */
+
+/* The conn of a callback, set up on first sight; NULL: out of memory. */
+void skio__conn_init(struct skio__conn *conn, struct skio__lws *transport,
+                     struct lws *wsi);
+/* The result of a callback in which the request ended. */
+int skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome);
+/* The peer or lws ends it: tell whom it concerns. */
+void skio__conn_detach(struct skio__conn *conn, bool clean);
+/* End it at the end of this turn. Callable from the core's hooks. */
+void skio__conn_kill(struct skio__conn *conn);
+/* End it now: outside of its own callbacks and of the core's hooks. */
+void skio__conn_kill_now(struct skio__conn *conn);
+void skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo);
+/* A request is over: take the next one, or close. */
+void skio__conn_done(struct skio__conn *conn, bool close);
+/* Stop reading and watch for hang-up, for a request that waits. */
+int skio__conn_hold(struct skio__conn *conn);
+void skio__conn_unhold(struct skio__conn *conn);
+/* RAW_RX_FILE of the hang-up set. */
+void skio__conn_hangups(struct skio__lws *transport);
+
+/* ---- lws_request.c ---- */
+
+struct skio__head {
+    skio_request request;
+    int refuse; /* 0, or the status to refuse the request with */
+    bool keep_alive;
+    bool expects;    /* "Expect: 100-continue" */
+    bool body_waits; /* lws will deliver, or wait for, a body */
+    char address[64];
+};
+
+/* Read what lws parsed. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
+                       struct lws *wsi, struct skio__head *head);
+/* Whether the framing headers of a request are ones that lws 4.1 misreads. */
+bool skio__request_is_unsafe(struct lws *wsi);
+
+/* ---- lws_respond.c ---- */
+
+/* The core's respond() hook. */
+void skio__conn_respond(void *conn, const skio_response *response);
+/* An error of ours, as JSON. extra: one more header, or NULL. */
+void skio__conn_refuse(struct skio__conn *conn, int status,
+                       const skio_header *extra);
+/* More of a long response. Non-zero: the connection failed. */
+int skio__conn_continue(struct skio__conn *conn);
+
+/* ---- lws_websocket.c ---- */
+
+/* LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: what lws would do worse. Non-zero: drop */
+int skio__upgrade_confirm(struct lws *wsi);
+/* Answer 400 without a conn; returns -1, which closes. */
+int skio__upgrade_drop(struct lws *wsi, const char *reason);
+void skio__upgrade_filter(struct skio__conn *conn, struct skio__head *head);
+/* Add the core's headers to the 101 response; args is lws' own. */
+int skio__upgrade_headers(struct skio__conn *conn, void *args);
+int skio__ws_established(struct skio__conn *conn);
+int skio__ws_receive(struct skio__conn *conn, const void *data, size_t len);
+int skio__ws_peer_close(struct skio__conn *conn);
+/* The core's ws_flush() hook. */
+void skio__ws_flush(void *conn);
+/* Write what waits. Non-zero: the connection failed. */
+int skio__ws_write(struct skio__conn *conn);
+
+/* ---- lws_listen.c: the own context ---- */
+
+void skio__loop_free(struct skio__lws *transport);
+/* RAW_RX_FILE of a listening socket; false: not one. */
+bool skio__loop_accept(struct skio__lws *transport, struct lws *wsi);
+/* Look after accepting and stopping; at the end of a turn. */
+void skio__loop_turn(struct skio__lws *transport);
+/* When skio__loop_turn() is due without an event, or SKIO__NEVER. */
+uint64_t skio__loop_next_due(const struct skio__lws *transport);
+/* The mounts that follow the endpoints: after skio_http_on(). */
+int skio__loop_add_path(struct skio__lws *transport, const char *path);
+
+#endif /* SKIO_TRANSPORT_LWS_H */

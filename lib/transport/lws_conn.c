@@ -1,0 +1,220 @@
+/*
+ * Connections: how they begin to wait, end, and are told of
+ */
+#include "transport/lws.h"
+
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include <libwebsockets.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "transport/endpoint.h"
+
+#define HANGUPS_MAX 64 /* handled in one go */
+
+/* Close through lws, which calls back with whatever ends. */
+static void
+close_wsi(struct skio__lws *transport, struct lws *wsi, bool hard)
+{
+    if (lws_partial_buffered(wsi)) {
+        /* lws waits up to 5 s for the rest to leave; not for one we drop */
+        if (hard)
+            shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+        skio__lws_tick(transport, 6000);
+    }
+    lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
+}
+
+/* Answered, but the peer still sends: closing now would reset the connection
+ * and might take the answer with it. */
+static void
+linger(struct skio__conn *conn)
+{
+    conn->kind = CONN_LINGER;
+    if (!lws_is_ssl(conn->wsi) && !lws_partial_buffered(conn->wsi))
+        shutdown(lws_get_socket_fd(conn->wsi), SHUT_WR);
+    skio__conn_wait(conn, &conn->transport->linger_due);
+}
+
+void
+skio__conn_init(struct skio__conn *conn, struct skio__lws *transport,
+                struct lws *wsi)
+{
+    *conn = (struct skio__conn){.wsi = wsi, .transport = transport};
+    transport->conns++;
+}
+
+void
+skio__conn_detach(struct skio__conn *conn, bool clean)
+{
+    struct skio__conn before = *conn;
+
+    if (conn->kind == CONN_GONE || conn->transport == NULL)
+        return;
+
+    if (conn->watched)
+        epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_DEL,
+                  lws_get_socket_fd(conn->wsi), NULL);
+    conn->watched = false;
+    skio__fifo_remove(&conn->timer);
+    skio__mem_free(conn->transport->mem, conn->out);
+    conn->out = NULL;
+    conn->kind = CONN_GONE;
+    conn->u.exchange = NULL;
+    conn->transport->conns--;
+
+    /* Last, since the core may answer others from in here. */
+    switch (before.kind) {
+    case CONN_BODY:
+    case CONN_HELD:
+    case CONN_UPGRADE:
+        skio_exchange_abort(before.u.exchange);
+        break;
+    case CONN_COLLECT:
+    case CONN_REPLY:
+        skio__endpoint_abort(before.u.http);
+        break;
+    case CONN_WS:
+        skio_ws_closed(before.u.ws, clean);
+        break;
+    default:
+        break;
+    }
+}
+
+void
+skio__conn_kill(struct skio__conn *conn)
+{
+    skio__conn_wait(conn, &conn->transport->kill_due);
+    skio__lws_wake(conn->transport);
+}
+
+void
+skio__conn_kill_now(struct skio__conn *conn)
+{
+    struct skio__lws *transport = conn->transport;
+    struct lws *wsi = conn->wsi;
+
+    skio__conn_detach(conn, conn->peer_closed || conn->finished);
+    close_wsi(transport, wsi, true);
+}
+
+void
+skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo)
+{
+    struct skio__lws *transport = conn->transport;
+
+    skio__fifo_remove(&conn->timer);
+    skio__fifo_push(fifo, &conn->timer, skio__lws_now(transport));
+    transport->timer_wanted = true;
+}
+
+void
+skio__conn_done(struct skio__conn *conn, bool close)
+{
+    struct skio__lws *transport = conn->transport;
+    struct lws *wsi = conn->wsi;
+
+    skio__fifo_remove(&conn->timer);
+    skio__conn_unhold(conn);
+    conn->kind = CONN_IDLE;
+    conn->u.exchange = NULL;
+
+    /* lws takes the end of a transaction as the callback's result, and frees
+     * the conn of a host's vhost with it: not under the callback's feet. */
+    if (transport->current == conn) {
+        transport->outcome =
+            !close && conn->keep_alive ? OUTCOME_KEEP : OUTCOME_CLOSE;
+        return;
+    }
+
+    if (close || !conn->keep_alive) {
+        if (conn->body_waits)
+            linger(conn);
+        else
+            close_wsi(transport, wsi, false);
+    } else {
+        if (transport->own)
+            skio__conn_wait(conn, &transport->idle_due);
+        if (lws_http_transaction_completed(wsi) != 0)
+            close_wsi(transport, wsi, false);
+        skio__lws_wake(transport);
+    }
+}
+
+int
+skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
+{
+    struct skio__lws *transport = conn->transport;
+
+    if (outcome == OUTCOME_NONE)
+        return 0;
+
+    if (outcome == OUTCOME_CLOSE) {
+        if (!conn->body_waits)
+            return -1;
+        linger(conn);
+        return 0;
+    }
+
+    if (transport->own) {
+        skio__conn_wait(conn, &transport->idle_due);
+        skio__lws_tick(transport, transport->options->header_timeout_ms);
+    }
+    return lws_http_transaction_completed(conn->wsi) != 0 ? -1 : 0;
+}
+
+/*
+ * libwebsockets before 4.3.3 (its issue 2455) does not read while a
+ * transaction waits, yet leaves POLLIN armed: a byte or a FIN from the peer
+ * makes the loop spin, and the FIN is never reported. So nothing is read
+ * meanwhile, and an epoll set of our own reports that the peer has gone.
+ */
+int
+skio__conn_hold(struct skio__conn *conn)
+{
+    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT,
+                                .data.ptr = conn};
+
+    lws_http_headers_detach(conn->wsi);
+    lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
+    skio__fifo_remove(&conn->timer);
+
+    lws_rx_flow_control(conn->wsi, 0);
+    conn->rx_off = true;
+    if (epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_ADD,
+                  lws_get_socket_fd(conn->wsi), &event) != 0)
+        return -1;
+    conn->watched = true;
+
+    return 0;
+}
+
+void
+skio__conn_unhold(struct skio__conn *conn)
+{
+    if (conn->watched)
+        epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_DEL,
+                  lws_get_socket_fd(conn->wsi), NULL);
+    conn->watched = false;
+
+    if (conn->rx_off)
+        lws_rx_flow_control(conn->wsi, 1);
+    conn->rx_off = false;
+}
+
+/* One at a time: ending one may answer, and so free, another that has hung up
+ * as well. */
+void
+skio__conn_hangups(struct skio__lws *transport)
+{
+    struct epoll_event event;
+
+    for (int i = 0; i < HANGUPS_MAX; i++) {
+        if (epoll_wait(transport->hangup_fd, &event, 1, 0) != 1)
+            return;
+        skio__conn_kill_now(event.data.ptr);
+    }
+}

@@ -1,0 +1,476 @@
+/*
+ * Reading a request out of what lws has parsed
+ *
+ * lws decodes the target while it reads, so path and query are encoded again
+ * for the core, and gives headers it knows by number. Unknown ones can be
+ * listed since 4.3 only: before that, a table of usual names and those of the
+ * cors_headers option are looked up.
+ */
+#include "transport/lws.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <libwebsockets.h>
+
+#define VALUE_MAX 16384 /* no value is longer; fits the scratch buffer */
+
+static const struct {
+    enum lws_token_indexes token;
+    const char *name;
+} methods[] = {
+    {WSI_TOKEN_GET_URI, "GET"},         {WSI_TOKEN_POST_URI, "POST"},
+    {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}, {WSI_TOKEN_HEAD_URI, "HEAD"},
+    {WSI_TOKEN_PUT_URI, "PUT"},         {WSI_TOKEN_PATCH_URI, "PATCH"},
+    {WSI_TOKEN_DELETE_URI, "DELETE"},   {WSI_TOKEN_CONNECT, "CONNECT"},
+};
+
+/* What browsers, proxies and usual clients add, and 4.1 has no number for. */
+static const char *const usual_names[] = {
+    "access-control-request-method",
+    "forwarded",
+    "x-forwarded-host",
+    "x-forwarded-port",
+    "x-forwarded-proto",
+    "x-forwarded-prefix",
+    "x-request-id",
+    "x-correlation-id",
+    "x-requested-with",
+    "x-csrf-token",
+    "x-xsrf-token",
+    "x-api-key",
+    "x-access-token",
+    "x-client-id",
+    "x-client-version",
+    "x-token",
+    "x-user-id",
+    "x-session-id",
+    "x-device-id",
+    "x-platform",
+    "x-test",
+    "x-custom-header",
+    "api-key",
+    "token",
+    "traceparent",
+    "tracestate",
+    "cf-connecting-ip",
+    "cf-ray",
+    "true-client-ip",
+    "fly-client-ip",
+    "keep-alive",
+    "upgrade-insecure-requests",
+    "dnt",
+    "priority",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-fetch-user",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-gpc",
+    "cache-control",
+};
+
+/* Framing headers in disguises that lws stores as unknown ones and a proxy in
+ * front may read: the way to smuggle a request. */
+static const char *const disguised[] = {
+    "content-length :",    "content-length\t:",    " content-length:",
+    "\tcontent-length:",   "transfer-encoding :",  "transfer-encoding\t:",
+    " transfer-encoding:", "\ttransfer-encoding:", " chunked:",
+    "content-length  :",   "transfer-encoding  :",
+};
+
+static bool
+is_plain(char c, const char *extra)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || (c != '\0' && strchr(extra, c) != NULL);
+}
+
+static void
+append_encoded(struct skio__buf *buf, const char *text, size_t len,
+               const char *plain)
+{
+    static const char hex[] = "0123456789ABCDEF";
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+
+        if (is_plain(text[i], plain)) {
+            skio__buf_putc(buf, text[i]);
+        } else {
+            skio__buf_putc(buf, '%');
+            skio__buf_putc(buf, hex[c >> 4]);
+            skio__buf_putc(buf, hex[c & 15]);
+        }
+    }
+}
+
+/* One parameter, "name=value"; lws leaves no '=' in a name. */
+static void
+append_parameter(struct skio__buf *buf, const char *text, size_t len)
+{
+    static const char plain[] = "-_.~!*'()";
+    const char *equals = memchr(text, '=', len);
+    size_t name = equals != NULL ? (size_t)(equals - text) : len;
+
+    append_encoded(buf, text, name, plain);
+    if (equals == NULL)
+        return;
+    skio__buf_putc(buf, '=');
+    append_encoded(buf, equals + 1, len - name - 1, plain);
+}
+
+static size_t
+append_query(struct skio__buf *buf, struct lws *wsi, char *value)
+{
+    size_t start = buf->len;
+
+    for (int i = 0;; i++) {
+        int len = lws_hdr_copy_fragment(wsi, value, VALUE_MAX,
+                                        WSI_TOKEN_HTTP_URI_ARGS, i);
+        if (len < 0)
+            break;
+        if (i > 0)
+            skio__buf_putc(buf, '&');
+        append_parameter(buf, value, (size_t)len);
+    }
+    return buf->len - start;
+}
+
+/* Whether a token is a request header, and not a method or lws' own. */
+static bool
+is_header(int token, const char *name)
+{
+    size_t len;
+
+    if (name == NULL || token == WSI_TOKEN_HTTP ||
+        token == WSI_TOKEN_HTTP_URI_ARGS)
+        return false;
+    len = strlen(name);
+    return len > 1 && name[0] != ':' && name[len - 1] == ':';
+}
+
+static void
+append_header(struct skio__buf *buf, const char *name, size_t name_len,
+              const char *value, size_t len)
+{
+    skio__buf_append(buf, name, name_len);
+    skio__buf_putc(buf, '\0');
+    skio__buf_append(buf, value, len);
+    skio__buf_putc(buf, '\0');
+}
+
+/* The lines of a repeated header, joined as Node does. */
+static size_t
+join_lines(struct lws *wsi, enum lws_token_indexes token, char *value,
+           uint32_t *lines)
+{
+    size_t used = 0;
+
+    for (int i = 0;; i++) {
+        const char *glue = token == WSI_TOKEN_HTTP_COOKIE ? "; " : ", ";
+        size_t at = used + (i > 0 ? 2 : 0);
+        int len;
+
+        if (at + 2 > VALUE_MAX)
+            break;
+        len = lws_hdr_copy_fragment(wsi, value + at, (int)(VALUE_MAX - at),
+                                    token, i);
+        if (len < 0)
+            break;
+        (*lines)++;
+
+        /* lws puts a blank before each line but the first */
+        for (; len > 0 && value[at] == ' '; len--)
+            memmove(value + at, value + at + 1, (size_t)len);
+        if (i > 0)
+            memcpy(value + used, glue, 2);
+        used = at + (size_t)len;
+    }
+    while (used > 0 && (value[used - 1] == ' ' || value[used - 1] == '\t'))
+        used--;
+
+    return used;
+}
+
+static uint32_t
+append_known(struct skio__buf *buf, struct lws *wsi, char *value)
+{
+    uint32_t lines = 0;
+
+    for (int i = 0; i < WSI_TOKEN_COUNT; i++) {
+        enum lws_token_indexes token = (enum lws_token_indexes)i;
+        const char *name = (const char *)lws_token_to_string(token);
+        size_t len;
+
+        if (!is_header(i, name) || lws_hdr_total_length(wsi, token) <= 0)
+            continue;
+        len = join_lines(wsi, token, value, &lines);
+        append_header(buf, name, strlen(name) - 1, value, len);
+    }
+    return lines;
+}
+
+/* len is that of the name without its colon. */
+static uint32_t
+append_unknown(struct skio__buf *buf, struct lws *wsi, const char *name,
+               size_t len, char *value)
+{
+    char key[128];
+    int got;
+
+    if (len == 0 || len + 1 >= sizeof(key))
+        return 0;
+    for (size_t i = 0; i < len; i++)
+        key[i] = (char)tolower((unsigned char)name[i]);
+    key[len] = ':';
+    key[len + 1] = '\0';
+
+    got = lws_hdr_custom_copy(wsi, value, VALUE_MAX, key, (int)len + 1);
+    if (got < 0)
+        return 0;
+    while (got > 0 && (value[got - 1] == ' ' || value[got - 1] == '\t'))
+        got--;
+    append_header(buf, key, len, value, (size_t)got);
+    return 1;
+}
+
+#if LWS_LIBRARY_VERSION_MAJOR > 4 ||                                           \
+    (LWS_LIBRARY_VERSION_MAJOR == 4 && LWS_LIBRARY_VERSION_MINOR >= 3)
+struct listing {
+    struct skio__buf *buf;
+    struct lws *wsi;
+    char *value;
+    uint32_t lines;
+};
+
+static void
+append_listed(const char *name, int nlen, void *opaque)
+{
+    struct listing *listing = opaque;
+
+    if (nlen > 1)
+        listing->lines += append_unknown(listing->buf, listing->wsi, name,
+                                         (size_t)nlen - 1, listing->value);
+}
+
+static uint32_t
+append_unknowns(struct skio__lws *transport, struct skio__buf *buf,
+                struct lws *wsi, char *value)
+{
+    struct listing listing = {buf, wsi, value, 0};
+
+    (void)transport;
+    lws_hdr_custom_name_foreach(wsi, append_listed, &listing);
+    return listing.lines;
+}
+#else
+static bool
+is_usual(const char *name, size_t len)
+{
+    for (size_t i = 0; i < LWS_ARRAY_SIZE(usual_names); i++)
+        if (strlen(usual_names[i]) == len &&
+            strncasecmp(usual_names[i], name, len) == 0)
+            return true;
+    return false;
+}
+
+static uint32_t
+append_unknowns(struct skio__lws *transport, struct skio__buf *buf,
+                struct lws *wsi, char *value)
+{
+    const char *name = transport->options->cors_headers;
+    uint32_t lines = 0;
+
+    for (size_t i = 0; i < LWS_ARRAY_SIZE(usual_names); i++)
+        lines += append_unknown(buf, wsi, usual_names[i],
+                                strlen(usual_names[i]), value);
+
+    while (name != NULL && *name != '\0') {
+        size_t len = strcspn(name, ", ");
+
+        if (!is_usual(name, len))
+            lines += append_unknown(buf, wsi, name, len, value);
+        name += len;
+        name += strspn(name, ", ");
+    }
+    return lines;
+}
+#endif
+
+static const char *
+read_method(struct lws *wsi, char *path)
+{
+    for (size_t i = 0; i < LWS_ARRAY_SIZE(methods); i++)
+        if (lws_hdr_total_length(wsi, methods[i].token) > 0 &&
+            lws_hdr_copy(wsi, path, VALUE_MAX, methods[i].token) > 0)
+            return methods[i].name;
+    return NULL;
+}
+
+/*
+ * The length that Content-Length announces: -1 when there is none, -2 when it
+ * is not one number. lws reads it with atoll(): "-1" becomes a body of 2^64-1
+ * bytes (fixed upstream in 2026), two different ones become the first.
+ */
+static int64_t
+read_length(struct lws *wsi)
+{
+    char digits[32];
+    char *end;
+    int len;
+
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) <= 0)
+        return lws_hdr_copy_fragment(wsi, digits, sizeof(digits),
+                                     WSI_TOKEN_HTTP_CONTENT_LENGTH, 0) >= 0
+                   ? -2
+                   : -1;
+    if (lws_hdr_fragment_length(wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH, 1) > 0)
+        return -2;
+
+    len = lws_hdr_copy(wsi, digits, sizeof(digits),
+                       WSI_TOKEN_HTTP_CONTENT_LENGTH);
+    while (len > 0 && (digits[len - 1] == ' ' || digits[len - 1] == '\t'))
+        digits[--len] = '\0';
+    if (len < 1 || len > 18)
+        return -2;
+    for (int i = 0; i < len; i++)
+        if (digits[i] < '0' || digits[i] > '9')
+            return -2;
+
+    return (int64_t)strtoll(digits, &end, 10);
+}
+
+static bool
+is_disguised(struct lws *wsi)
+{
+    for (size_t i = 0; i < LWS_ARRAY_SIZE(disguised); i++)
+        if (lws_hdr_custom_length(wsi, disguised[i],
+                                  (int)strlen(disguised[i])) >= 0)
+            return true;
+    return false;
+}
+
+bool
+skio__request_is_unsafe(struct lws *wsi)
+{
+    return read_length(wsi) == -2 || is_disguised(wsi) ||
+           lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
+}
+
+/* As lws decides, so that what is announced is what happens. */
+static bool
+is_kept_alive(struct lws *wsi)
+{
+    char text[32];
+    bool keep = false;
+
+    if (lws_hdr_copy(wsi, text, sizeof(text), WSI_TOKEN_HTTP) >= 8)
+        keep = text[5] == '1' && text[7] == '1';
+    if (lws_hdr_copy(wsi, text, 24, WSI_TOKEN_CONNECTION) > 0) {
+        if (strcasecmp(text, "keep-alive") == 0)
+            keep = true;
+        else if (strcasecmp(text, "close") == 0)
+            keep = false;
+    }
+    return keep;
+}
+
+static void
+read_address(struct skio__lws *transport, const struct skio__conn *conn,
+             struct lws *wsi, char out[64])
+{
+    const struct in6_addr *peer = &conn->peer;
+
+    out[0] = '\0';
+    if (!transport->own)
+        lws_get_peer_simple(wsi, out, 64);
+    else if (IN6_IS_ADDR_V4MAPPED(peer))
+        inet_ntop(AF_INET, &peer->s6_addr[12], out, 64);
+    else
+        inet_ntop(AF_INET6, peer, out, 64);
+}
+
+/* lws waits for a body whenever it thinks that one was announced, and for
+ * these methods also when none was. */
+static bool
+has_body(const char *method, int64_t length)
+{
+    if (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
+        strcmp(method, "PATCH") == 0)
+        return length != 0;
+    return length > 0 || length == -2;
+}
+
+static int
+judge(struct skio__lws *transport, struct lws *wsi,
+      const struct skio__head *head, size_t query_len, uint32_t lines)
+{
+    const skio_server_options *options = transport->options;
+    const skio_request *request = &head->request;
+
+    if (request->content_length == -2 || is_disguised(wsi))
+        return 400;
+    if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
+        return request->content_length >= 0 ? 400 : 411;
+    if (query_len > options->max_query_bytes)
+        return 414;
+    if (lines > options->max_headers ||
+        request->headers_len + 2 * (size_t)lines > options->max_header_bytes)
+        return 431;
+    return 0;
+}
+
+int
+skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
+                   struct lws *wsi, struct skio__head *head)
+{
+    struct skio__buf *buf = &transport->head;
+    skio_request *request = &head->request;
+    size_t query, headers, query_len;
+    uint32_t lines;
+    char *value;
+
+    *head = (struct skio__head){.keep_alive = is_kept_alive(wsi)};
+    skio__buf_reset(buf);
+
+    value = (char *)transport->scratch;
+    request->method = read_method(wsi, value);
+    if (request->method == NULL) {
+        request->method = "GET";
+        value[0] = '\0';
+        head->refuse = 400;
+    }
+
+    append_encoded(buf, value, strlen(value), "/-_.~!$&'()*+,;=:@");
+    skio__buf_putc(buf, '\0');
+    query = buf->len;
+    query_len = append_query(buf, wsi, value);
+    skio__buf_putc(buf, '\0');
+    headers = buf->len;
+    lines = append_known(buf, wsi, value);
+    lines += append_unknowns(transport, buf, wsi, value);
+    if (buf->err != SKIO_OK)
+        return SKIO_ENOMEM;
+
+    request->path = buf->data;
+    request->query = buf->data + query;
+    request->headers = buf->data + headers;
+    request->headers_len = buf->len - headers;
+    request->secure = lws_is_ssl(wsi);
+    request->content_length = read_length(wsi);
+    read_address(transport, conn, wsi, head->address);
+    request->address = head->address;
+
+    head->body_waits = has_body(request->method, request->content_length);
+    head->expects = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_EXPECT) > 0;
+    if (head->refuse == 0)
+        head->refuse = judge(transport, wsi, head, query_len, lines);
+
+    return SKIO_OK;
+}

@@ -1,0 +1,266 @@
+/*
+ * HTTP responses
+ *
+ * Written by us and not by lws_add_http_header_*(): one buffer, one send, no
+ * banner, an HTTP/1.1 status line in refused upgrades too. Headers and body
+ * leave in one write of at most SKIO__LWS_WRITE bytes, the rest of a longer
+ * body whenever lws says that the socket takes more.
+ */
+#define _POSIX_C_SOURCE 200809L /* gmtime_r */
+
+#include "transport/lws.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include <libwebsockets.h>
+
+#include "base/mem.h"
+
+static const struct {
+    int status;
+    const char *text;
+} reasons[] = {
+    {200, "OK"},
+    {201, "Created"},
+    {202, "Accepted"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {301, "Moved Permanently"},
+    {302, "Found"},
+    {303, "See Other"},
+    {304, "Not Modified"},
+    {307, "Temporary Redirect"},
+    {308, "Permanent Redirect"},
+    {400, "Bad Request"},
+    {401, "Unauthorized"},
+    {403, "Forbidden"},
+    {404, "Not Found"},
+    {405, "Method Not Allowed"},
+    {406, "Not Acceptable"},
+    {408, "Request Timeout"},
+    {409, "Conflict"},
+    {410, "Gone"},
+    {411, "Length Required"},
+    {412, "Precondition Failed"},
+    {413, "Payload Too Large"},
+    {414, "URI Too Long"},
+    {415, "Unsupported Media Type"},
+    {422, "Unprocessable Entity"},
+    {426, "Upgrade Required"},
+    {429, "Too Many Requests"},
+    {431, "Request Header Fields Too Large"},
+    {500, "Internal Server Error"},
+    {501, "Not Implemented"},
+    {502, "Bad Gateway"},
+    {503, "Service Unavailable"},
+    {504, "Gateway Timeout"},
+};
+
+static const char *
+reason_of(int status)
+{
+    for (size_t i = 0; i < LWS_ARRAY_SIZE(reasons); i++)
+        if (reasons[i].status == status)
+            return reasons[i].text;
+    return "Unknown";
+}
+
+/* RFC 9110, 5.6.7; English whatever the locale is. */
+static void
+print_date(char out[40])
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t now = time(NULL);
+    struct tm tm;
+
+    if (gmtime_r(&now, &tm) == NULL)
+        memset(&tm, 0, sizeof(tm));
+    snprintf(out, 40, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
+             days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+             1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec);
+}
+
+struct writer {
+    char *data;
+    size_t size;
+    size_t len; /* beyond size: it did not fit */
+};
+
+static void
+put(struct writer *writer, const char *text)
+{
+    size_t len = strlen(text);
+
+    if (writer->len <= writer->size && len <= writer->size - writer->len)
+        memcpy(writer->data + writer->len, text, len);
+    else
+        writer->len = writer->size;
+    writer->len += len;
+}
+
+static void
+put_header(struct writer *writer, const char *name, const char *value)
+{
+    put(writer, name);
+    put(writer, ": ");
+    put(writer, value);
+    put(writer, "\r\n");
+}
+
+static bool
+has_no_body(int status)
+{
+    return status < 200 || status == 204 || status == 304;
+}
+
+/* Returns the length, or 0 when the headers do not fit. */
+static size_t
+write_head(struct writer *writer, const skio_response *response, bool close)
+{
+    char line[64];
+
+    snprintf(line, sizeof(line), "HTTP/1.1 %d ", response->status);
+    put(writer, line);
+    put(writer, reason_of(response->status));
+    put(writer, "\r\n");
+    if (response->content_type != NULL)
+        put_header(writer, "Content-Type", response->content_type);
+    for (size_t i = 0; i < response->header_count; i++)
+        put_header(writer, response->headers[i].name,
+                   response->headers[i].value);
+    if (!has_no_body(response->status)) {
+        snprintf(line, sizeof(line), "%zu", response->body_len);
+        put_header(writer, "Content-Length", line);
+    }
+    print_date(line);
+    put_header(writer, "Date", line);
+    put_header(writer, "Connection", close ? "close" : "keep-alive");
+    put(writer, "\r\n");
+
+    return writer->len <= writer->size ? writer->len : 0;
+}
+
+static int
+keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
+{
+    struct skio__lws *transport = conn->transport;
+
+    conn->out = skio__mem_alloc(transport->mem, sizeof(*conn->out) + len);
+    if (conn->out == NULL)
+        return SKIO_ENOMEM;
+
+    conn->out->len = len;
+    conn->out->offset = 0;
+    memcpy(conn->out->data, data, len);
+    skio__conn_unhold(conn);
+    conn->kind = CONN_SENDING;
+    conn->u.exchange = NULL;
+    if (close)
+        conn->keep_alive = false;
+    skio__conn_wait(conn, &transport->idle_due);
+    lws_callback_on_writable(conn->wsi);
+
+    return SKIO_OK;
+}
+
+void
+skio__conn_respond(void *handle, const skio_response *response)
+{
+    struct skio__conn *conn = handle;
+    struct skio__lws *transport = conn->transport;
+    struct writer writer = {(char *)transport->scratch + LWS_PRE,
+                            SKIO__LWS_WRITE, 0};
+    bool close = response->close || !conn->keep_alive;
+    const char *body = response->body;
+    size_t left = response->body_len;
+    size_t part;
+
+    if (write_head(&writer, response, close) == 0) {
+        skio_transport_log(transport->server, SKIO_LOG_ERROR,
+                           "http: the headers of a response exceed %d bytes",
+                           SKIO__LWS_WRITE);
+        conn->kind = CONN_IDLE;
+        skio__conn_kill(conn);
+        return;
+    }
+    if (conn->head || has_no_body(response->status))
+        left = 0;
+
+    part = writer.size - writer.len;
+    if (part > left)
+        part = left;
+    if (part > 0)
+        memcpy(writer.data + writer.len, body, part);
+
+    /* An HTTP_FINAL write marks the end for lws' own accounting only. */
+    if (lws_write(conn->wsi, (unsigned char *)writer.data, writer.len + part,
+                  part == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0 ||
+        (part < left &&
+         keep_rest(conn, body + part, left - part, close) != SKIO_OK)) {
+        skio__conn_unhold(conn);
+        conn->kind = CONN_IDLE;
+        conn->u.exchange = NULL;
+        skio__conn_kill(conn);
+        return;
+    }
+
+    if (part == left)
+        skio__conn_done(conn, close);
+}
+
+void
+skio__conn_refuse(struct skio__conn *conn, int status, const skio_header *extra)
+{
+    char body[96];
+    int len =
+        snprintf(body, sizeof(body), "{\"error\":\"%s\"}", reason_of(status));
+    skio_response response = {.status = status,
+                              .content_type = "application/json",
+                              .headers = extra,
+                              .header_count = extra != NULL ? 1 : 0,
+                              .body = body,
+                              .body_len = (size_t)len,
+                              .close = conn->body_waits};
+
+    skio__conn_respond(conn, &response);
+}
+
+int
+skio__conn_continue(struct skio__conn *conn)
+{
+    struct skio__rest *out = conn->out;
+    unsigned char *scratch = conn->transport->scratch + LWS_PRE;
+    size_t part;
+
+    if (conn->kind != CONN_SENDING)
+        return 0;
+    if (lws_partial_buffered(conn->wsi)) {
+        lws_callback_on_writable(conn->wsi);
+        return 0;
+    }
+
+    part = out->len - out->offset;
+    if (part > SKIO__LWS_WRITE)
+        part = SKIO__LWS_WRITE;
+    memcpy(scratch, out->data + out->offset, part);
+    out->offset += part;
+    if (lws_write(conn->wsi, scratch, part,
+                  out->offset == out->len ? LWS_WRITE_HTTP_FINAL
+                                          : LWS_WRITE_HTTP) < 0)
+        return -1;
+
+    if (out->offset < out->len) {
+        skio__conn_wait(conn, &conn->transport->idle_due);
+        lws_callback_on_writable(conn->wsi);
+        return 0;
+    }
+
+    skio__mem_free(conn->transport->mem, out);
+    conn->out = NULL;
+    skio__conn_done(conn, false);
+
+    return 0;
+}

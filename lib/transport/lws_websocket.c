@@ -1,0 +1,428 @@
+/*
+ * WebSocket: the handshake, receiving, and writing frames of the core
+ *
+ * lws shakes hands, unmasks, and answers pings; frames we send are encoded
+ * already and written raw (LWS_WRITE_RAW adds nothing), so one encoding serves
+ * every connection.
+ *
+ * lws writes its pongs, and its Close after an error, between our writes: so a
+ * write must never end inside a frame. Whole frames are joined up to
+ * SKIO__LWS_WRITE bytes. A longer frame has to go in slices: only from lws'
+ * writeable callback, where a pending pong was sent before, and while it is
+ * under way nothing is read that could ask for another.
+ */
+#include "transport/lws.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include <libwebsockets.h>
+
+#define FRAGMENTS_MAX 10000 /* of one message; ws' default is 131072 */
+#define WRITES_MAX 64       /* in one go; then the others' turn comes */
+
+/* ---- Handshake ---- */
+
+static void
+refuse(struct skio__conn *conn, int status, const char *text,
+       const skio_header *extra)
+{
+    skio_response response = {.status = status,
+                              .content_type = "text/html",
+                              .headers = extra,
+                              .header_count = extra != NULL ? 1 : 0,
+                              .body = text,
+                              .body_len = strlen(text),
+                              .close = true};
+
+    skio__conn_respond(conn, &response);
+}
+
+static bool
+is_base64(char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+           (c >= '0' && c <= '9') || c == '+' || c == '/';
+}
+
+/* 16 bytes in base64 (RFC 6455, 4.2.1). */
+static bool
+has_valid_key(struct lws *wsi)
+{
+    char key[32];
+    int len = lws_hdr_copy(wsi, key, sizeof(key), WSI_TOKEN_KEY);
+
+    if (len != 24 || key[22] != '=' || key[23] != '=')
+        return false;
+    for (int i = 0; i < 22; i++)
+        if (!is_base64(key[i]))
+            return false;
+    return true;
+}
+
+static bool
+has_valid_version(struct lws *wsi)
+{
+    char version[8];
+
+    return lws_hdr_copy(wsi, version, sizeof(version), WSI_TOKEN_VERSION) > 0 &&
+           (strcmp(version, "13") == 0 || strcmp(version, "8") == 0);
+}
+
+static bool
+asks_for_upgrade(struct lws *wsi)
+{
+    char list[128];
+    const char *at = list;
+
+    if (lws_hdr_copy(wsi, list, sizeof(list) - 1, WSI_TOKEN_CONNECTION) <= 0)
+        return false;
+    while (*at != '\0') {
+        size_t len;
+
+        at += strspn(at, ", \t");
+        len = strcspn(at, ", \t");
+        if (len == 7 && strncasecmp(at, "upgrade", 7) == 0)
+            return true;
+        at += len;
+    }
+    return false;
+}
+
+/* A response where lws would just close, written before any conn exists. */
+int
+skio__upgrade_drop(struct lws *wsi, const char *reason)
+{
+    unsigned char buf[LWS_PRE + 256];
+    int len = lws_snprintf((char *)buf + LWS_PRE, 256,
+                           "HTTP/1.1 400 Bad Request\r\n"
+                           "Content-Type: text/html\r\n"
+                           "Content-Length: %d\r\n"
+                           "Connection: close\r\n\r\n%s",
+                           (int)strlen(reason), reason);
+
+    lws_write(wsi, buf + LWS_PRE, (size_t)len, LWS_WRITE_HTTP_FINAL);
+    return -1;
+}
+
+/*
+ * CVE-2025-11677 (libwebsockets up to 4.5): on a kept-alive connection a
+ * second request that upgrades to something unknown was answered and its
+ * headers were freed before this callback, whose `in` points into them; so
+ * the header is asked for again, which says so.
+ *
+ * "h2c" would be accepted by default on every plaintext port, with all of
+ * lws' HTTP/2 code behind it.
+ */
+int
+skio__upgrade_confirm(struct lws *wsi)
+{
+    char upgrade[16];
+
+    if (lws_hdr_copy(wsi, upgrade, sizeof(upgrade), WSI_TOKEN_UPGRADE) <= 0)
+        return -1;
+    if (strcasecmp(upgrade, "websocket") != 0)
+        return skio__upgrade_drop(wsi, "Upgrade to WebSocket only");
+    if (skio__request_is_unsafe(wsi))
+        return skio__upgrade_drop(wsi, "Bad Request");
+    if (!asks_for_upgrade(wsi))
+        return skio__upgrade_drop(wsi, "Invalid Connection header");
+    return 0;
+}
+
+void
+skio__upgrade_filter(struct skio__conn *conn, struct skio__head *head)
+{
+    static const skio_header versions = {"Sec-WebSocket-Version", "13, 8"};
+    struct skio__lws *transport = conn->transport;
+    struct lws *wsi = conn->wsi;
+    int state;
+
+    head->request.upgrade = true;
+    conn->keep_alive = false;
+
+    if (head->refuse != 0 || head->body_waits) {
+        refuse(conn, head->refuse != 0 ? head->refuse : 400, "Bad Request",
+               NULL);
+        return;
+    }
+    if (!skio_transport_owns(transport->server, head->request.path)) {
+        refuse(conn, 404, "Not Found", NULL);
+        return;
+    }
+
+    state = skio_exchange_new(transport->server, &head->request, conn,
+                              &conn->u.exchange);
+    if (state != SKIO_EXCHANGE_UPGRADE) {
+        /* without the answer that an upgrade gets at once, drop it */
+        if (transport->outcome == OUTCOME_NONE) {
+            skio_exchange_abort(conn->u.exchange);
+            conn->u.exchange = NULL;
+            transport->outcome = OUTCOME_CLOSE;
+        }
+        return;
+    }
+
+    /* The checks of the reference's WebSocket library come after its own. */
+    conn->kind = CONN_UPGRADE;
+    if (strcmp(head->request.method, "GET") == 0 && has_valid_key(wsi) &&
+        has_valid_version(wsi) && lws_hdr_total_length(wsi, WSI_TOKEN_HOST) > 0)
+        return;
+
+    skio_exchange_abort(conn->u.exchange);
+    conn->u.exchange = NULL;
+    conn->kind = CONN_IDLE;
+    if (strcmp(head->request.method, "GET") != 0)
+        refuse(conn, 405, "Invalid HTTP method", NULL);
+    else if (!has_valid_key(wsi))
+        refuse(conn, 400, "Missing or invalid Sec-WebSocket-Key header", NULL);
+    else if (!has_valid_version(wsi))
+        refuse(conn, 400, "Missing or invalid Sec-WebSocket-Version header",
+               &versions);
+    else
+        refuse(conn, 400, "Missing Host header", NULL);
+}
+
+int
+skio__upgrade_headers(struct skio__conn *conn, void *lws_args)
+{
+    struct lws_process_html_args *args = lws_args;
+    const skio_header *headers = NULL;
+    size_t count;
+
+    if (conn->kind != CONN_UPGRADE)
+        return 0;
+
+    count = skio_exchange_headers(conn->u.exchange, &headers);
+    for (size_t i = 0; i < count; i++) {
+        size_t name = strlen(headers[i].name);
+        size_t value = strlen(headers[i].value);
+
+        if ((int)(name + value) + 4 + 2 >= args->max_len)
+            return -1;
+        memcpy(args->p, headers[i].name, name);
+        memcpy(args->p + name, ": ", 2);
+        memcpy(args->p + name + 2, headers[i].value, value);
+        memcpy(args->p + name + 2 + value, "\r\n", 2);
+        args->p += name + value + 4;
+        args->max_len -= (int)(name + value) + 4;
+    }
+    return 0;
+}
+
+int
+skio__ws_established(struct skio__conn *conn)
+{
+    skio_exchange *exchange = conn->u.exchange;
+
+    if (conn->kind != CONN_UPGRADE)
+        return -1;
+
+    lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
+    conn->kind = CONN_WS;
+    conn->u.ws = skio_ws_open(exchange, conn);
+    if (conn->u.ws == NULL) {
+        conn->kind = CONN_IDLE;
+        return -1;
+    }
+    return 0;
+}
+
+/* ---- Receiving ---- */
+
+int
+skio__ws_receive(struct skio__conn *conn, const void *data, size_t len)
+{
+    struct lws *wsi = conn->wsi;
+    bool first = lws_is_first_fragment(wsi) != 0;
+    bool final = lws_is_final_fragment(wsi) != 0;
+    size_t remaining = lws_remaining_packet_payload(wsi);
+
+    if (conn->kind != CONN_WS)
+        return 0;
+
+    conn->transport->inside_frame = remaining > 0;
+
+    /* Fragments count by their ends: lws gives long ones in pieces. */
+    if (first)
+        conn->fragments = 0;
+    if (remaining == 0 && !final && ++conn->fragments > FRAGMENTS_MAX) {
+        static unsigned char text[] = "too many fragments";
+
+        lws_close_reason(wsi, LWS_CLOSE_STATUS_POLICY_VIOLATION, text,
+                         sizeof(text) - 1);
+        return -1;
+    }
+
+    skio_ws_receive(conn->u.ws, data, len, lws_frame_is_binary(wsi) != 0, first,
+                    final);
+    return 0;
+}
+
+int
+skio__ws_peer_close(struct skio__conn *conn)
+{
+    conn->peer_closed = true;
+
+    /* lws would answer with a Close of its own: not after ours, and not
+     * into the middle of a frame. */
+    return conn->finished || conn->frame_left > 0 ? -1 : 0;
+}
+
+/* ---- Writing ---- */
+
+/* The length of the unmasked frame at data, header included; 0: the header
+ * is not complete. */
+static size_t
+frame_length(const unsigned char *data, size_t len)
+{
+    uint64_t payload = 0;
+    size_t extra = 0;
+
+    if (len < 2)
+        return 0;
+    if (data[1] == 126)
+        extra = 2;
+    else if (data[1] == 127)
+        extra = 8;
+    else
+        payload = data[1];
+    if (len < 2 + extra)
+        return 0;
+    for (size_t i = 0; i < extra; i++)
+        payload = payload << 8 | data[2 + i];
+
+    return (size_t)payload + 2 + extra;
+}
+
+/* How much of data is whole frames; *next: how long the one after them is. */
+static size_t
+whole_frames(const unsigned char *data, size_t len, size_t *next)
+{
+    size_t used = 0;
+
+    *next = 0;
+    while (used < len) {
+        size_t frame = frame_length(data + used, len - used);
+
+        *next = frame;
+        if (frame == 0 || frame > len - used)
+            break;
+        used += frame;
+        *next = 0;
+    }
+    return used;
+}
+
+/* The bytes to write next, joined: *data is a slice itself when it is long
+ * enough alone. */
+static size_t
+gather(struct skio__conn *conn, const unsigned char **data)
+{
+    unsigned char *scratch = conn->transport->scratch + LWS_PRE;
+    skio_bytes slices[SKIO__LWS_SLICES];
+    size_t count = skio_ws_peek(conn->u.ws, slices, SKIO__LWS_SLICES);
+    size_t len = 0;
+
+    if (count == 0)
+        return 0;
+    if (count == 1 || slices[0].len >= SKIO__LWS_WRITE) {
+        *data = slices[0].data;
+        return slices[0].len < SKIO__LWS_WRITE ? slices[0].len
+                                               : SKIO__LWS_WRITE;
+    }
+    for (size_t i = 0; i < count && len < SKIO__LWS_WRITE; i++) {
+        size_t part = SKIO__LWS_WRITE - len;
+
+        if (part > slices[i].len)
+            part = slices[i].len;
+        memcpy(scratch + len, slices[i].data, part);
+        len += part;
+    }
+    *data = scratch;
+    return len;
+}
+
+/* Where the write may end. 0: a long frame must wait for its callback. */
+static size_t
+limit(struct skio__conn *conn, const unsigned char *data, size_t len)
+{
+    size_t next, whole;
+
+    if (conn->frame_left > 0)
+        return len < conn->frame_left ? len : conn->frame_left;
+
+    whole = whole_frames(data, len, &next);
+    if (whole > 0)
+        return whole;
+    if (!conn->writing)
+        return 0;
+    conn->frame_left = next;
+    return len;
+}
+
+static void
+suspend(struct skio__conn *conn)
+{
+    lws_callback_on_writable(conn->wsi);
+    if (conn->frame_left > 0 && !conn->rx_off) {
+        lws_rx_flow_control(conn->wsi, 0);
+        conn->rx_off = true;
+    }
+}
+
+int
+skio__ws_write(struct skio__conn *conn)
+{
+    for (int i = 0; i < WRITES_MAX; i++) {
+        const unsigned char *data;
+        size_t len;
+
+        if (lws_partial_buffered(conn->wsi)) {
+            suspend(conn);
+            return 0;
+        }
+        len = gather(conn, &data);
+        if (len == 0)
+            break;
+        len = limit(conn, data, len);
+        if (len == 0) {
+            lws_callback_on_writable(conn->wsi);
+            return 0;
+        }
+
+        /* LWS_WRITE_RAW changes nothing in the buffer: frames are shared */
+        if (lws_write(conn->wsi, (unsigned char *)(uintptr_t)data, len,
+                      LWS_WRITE_RAW) < 0)
+            return -1;
+        if (conn->frame_left > 0)
+            conn->frame_left -= len;
+        skio_ws_consume(conn->u.ws, len);
+
+        if (conn->frame_left == 0 && conn->rx_off) {
+            lws_rx_flow_control(conn->wsi, 1);
+            conn->rx_off = false;
+        }
+        if (i == WRITES_MAX - 1) {
+            suspend(conn);
+            return 0;
+        }
+    }
+
+    if (!conn->finished && skio_ws_is_finished(conn->u.ws)) {
+        conn->finished = true;
+        if (conn->peer_closed)
+            return -1;
+        skio__conn_wait(conn, &conn->transport->close_due);
+    }
+    return 0;
+}
+
+void
+skio__ws_flush(void *handle)
+{
+    struct skio__conn *conn = handle;
+
+    if (conn->kind == CONN_WS && skio__ws_write(conn) != 0)
+        skio__conn_kill(conn);
+}
