@@ -637,13 +637,9 @@ peer_polling(struct peer *peer)
 /* ---- WebSocket ---- */
 
 struct peer_ws *
-peer_ws_request(struct peer *peer, const char *query, const char *headers)
+peer_ws_begin(struct peer *peer, const char *query, const char *headers)
 {
     struct peer_ws *ws = calloc(1, sizeof *ws);
-    skio_exchange *exchange;
-    const skio_header *extra;
-    size_t count;
-    size_t i;
 
     if (ws == NULL)
         abort();
@@ -651,10 +647,19 @@ peer_ws_request(struct peer *peer, const char *query, const char *headers)
     ws->next = peer->wss;
     peer->wss = ws;
     ws->http = begin_request(peer, "GET", query, headers, -1, true);
-    if (ws->http->state != SKIO_EXCHANGE_UPGRADE)
-        return ws;
+    return ws;
+}
 
-    exchange = ws->http->exchange;
+void
+peer_ws_finish(struct peer_ws *ws)
+{
+    skio_exchange *exchange = ws->http->exchange;
+    const skio_header *extra;
+    size_t count;
+    size_t i;
+
+    if (ws->http->state != SKIO_EXCHANGE_UPGRADE)
+        return;
     ws->http->exchange = NULL;
     count = skio_exchange_headers(exchange, &extra);
     for (i = 0; i < count; i++) {
@@ -664,7 +669,15 @@ peer_ws_request(struct peer *peer, const char *query, const char *headers)
         append_str(&ws->http->headers, "\n");
     }
     ws->ws = skio_ws_open(exchange, ws);
-    end_turn(peer);
+    end_turn(ws->peer);
+}
+
+struct peer_ws *
+peer_ws_request(struct peer *peer, const char *query, const char *headers)
+{
+    struct peer_ws *ws = peer_ws_begin(peer, query, headers);
+
+    peer_ws_finish(ws);
     return ws;
 }
 

@@ -167,7 +167,11 @@ const char *peer_sid(const char *open_packet);
 
 /* ---- WebSocket ---- */
 
-/* Ask for an upgrade; ws->ws is NULL when it was refused. */
+/* Ask for an upgrade, and later send the 101 if it was accepted. */
+struct peer_ws *peer_ws_begin(struct peer *peer, const char *query,
+                              const char *headers);
+void peer_ws_finish(struct peer_ws *ws);
+/* Both; ws->ws is NULL when it was refused. */
 struct peer_ws *peer_ws_request(struct peer *peer, const char *query,
                                 const char *headers);
 /* The same, expected to succeed. */

@@ -1,0 +1,268 @@
+/*
+ * Engine.IO: pings, pongs, and who is given up
+ */
+#include "scenario/peer.h"
+
+#include <string.h>
+
+static void
+fast(skio_server_options *options)
+{
+    options->ping_interval_ms = 300;
+    options->ping_timeout_ms = 200;
+}
+
+SCENARIO(a_ping_comes_an_interval_after_the_open, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_wait(peer, 299);
+    peer_expect_nothing(ws);
+    peer_wait(peer, 1);
+    peer_expect(ws, "2");
+    peer_expect_nothing(ws);
+}
+
+SCENARIO(the_next_ping_comes_an_interval_after_the_pong, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    int i;
+
+    peer_wait(peer, 300);
+    for (i = 0; i < 5; i++) {
+        peer_expect(ws, "2");
+        peer_wait(peer, 150);
+        peer_say(ws, "3");
+        peer_wait(peer, 299);
+        peer_expect_nothing(ws);
+        peer_wait(peer, 1);
+    }
+    peer_expect(ws, "2");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(a_polling_client_is_pinged_by_its_poll, fast, peer_engine)
+{
+    const char *query = peer_polling(peer);
+    int i;
+
+    for (i = 0; i < 3; i++) {
+        struct peer_http *poll = peer_get(peer, query);
+
+        peer_expect_held(poll);
+        peer_wait(peer, 300);
+        peer_expect_http(poll, 200, "2");
+        peer_expect_http(peer_post(peer, query, "3"), 200, "ok");
+    }
+}
+
+SCENARIO(without_a_pong_the_session_times_out, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_wait(peer, 499);
+    peer_expect(ws, "2");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "close ping timeout");
+    peer_expect_close(ws, 1005);
+}
+
+SCENARIO(the_time_without_a_poll_counts, fast, peer_engine)
+{
+    const char *query = peer_polling(peer);
+
+    peer_wait(peer, 499);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "close ping timeout");
+    peer_expect_http(peer_get(peer, query), 400,
+                     "{\"code\":1,\"message\":\"Session ID unknown\"}");
+}
+
+SCENARIO(a_poll_is_closed_with_the_timeout, fast, peer_engine)
+{
+    const char *query = peer_polling(peer);
+    struct peer_http *poll;
+
+    peer_wait(peer, 300);
+    peer_expect_http(peer_get(peer, query), 200, "2");
+    poll = peer_get(peer, query);
+    peer_expect_held(poll);
+    peer_wait(peer, 200);
+    peer_expect_http(poll, 200, "1");
+}
+
+SCENARIO(a_late_timer_does_not_add_up, fast, peer_engine)
+{
+    peer_websocket(peer);
+    /* The ping's timer ran 30 ms late; the end is in time all the same. */
+    peer->now += 330;
+    skio_transport_timeout(peer->server);
+    peer_wait(peer, 169);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "close ping timeout");
+}
+
+SCENARIO(a_stalled_server_gives_its_clients_their_time, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer->now += 60000;
+    skio_transport_timeout(peer->server);
+    peer_flush(peer);
+    peer_expect(ws, "2");
+    peer_wait(peer, 199);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, NULL);
+    peer_say(ws, "3");
+    peer_wait(peer, 1);
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(the_first_packet_after_a_ping_restarts_its_timeout_once, fast,
+         peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_wait(peer, 300);
+    peer_expect(ws, "2");
+    peer_wait(peer, 150);
+    peer_say(ws, "4a");
+    peer_wait(peer, 199);
+    peer_say(ws, "4b"); /* no second grace */
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "message a");
+    peer_expect_event(peer, "message b");
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "close ping timeout");
+}
+
+SCENARIO(each_ping_has_its_own_grace, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    int i;
+
+    for (i = 0; i < 2; i++) {
+        peer_wait(peer, 300);
+        peer_expect(ws, "2");
+        peer_wait(peer, 150);
+        peer_say(ws, "6");
+        peer_wait(peer, 199);
+        peer_say(ws, "3");
+    }
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(packets_before_the_ping_do_not_delay_it, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_wait(peer, 200);
+    peer_say(ws, "4a");
+    peer_wait(peer, 100);
+    peer_expect(ws, "2");
+}
+
+SCENARIO(a_pong_nobody_asked_for_reschedules_the_ping, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_wait(peer, 200);
+    peer_say(ws, "3");
+    peer_wait(peer, 299);
+    peer_expect_nothing(ws);
+    peer_wait(peer, 1);
+    peer_expect(ws, "2");
+}
+
+SCENARIO(a_ping_from_the_client_is_a_transport_error, fast, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    const char *query;
+
+    peer_say(ws, "2");
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "close transport error");
+
+    query = peer_polling(peer);
+    peer_expect_http(peer_post(peer, query, "2probe"), 200, "ok");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "close transport error");
+}
+
+SCENARIO(many_sessions_are_pinged_each_in_its_time, fast, peer_engine)
+{
+    struct peer_ws *ws[10];
+    size_t i;
+
+    for (i = 0; i < 10; i++) {
+        ws[i] = peer_websocket(peer);
+        peer_wait(peer, 10);
+    }
+    peer_wait(peer, 200);
+    for (i = 0; i < 10; i++) {
+        peer_expect(ws[i], "2");
+        if (i + 1 < 10)
+            peer_expect_nothing(ws[i + 1]);
+        if (i % 2 == 0)
+            peer_say(ws[i], "3");
+        peer_wait(peer, 10);
+    }
+    for (i = 0; i < 10; i++)
+        peer_expect_event(peer, "open");
+    peer_wait(peer, 190);
+    for (i = 0; i < 5; i++)
+        peer_expect_event(peer, "close ping timeout");
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(the_transport_is_told_when_a_timer_moves_forward, fast, peer_engine)
+{
+    struct peer_ws *ws;
+    unsigned asked;
+
+    peer_check(peer, skio_transport_next_timeout(peer->server) == -1);
+    ws = peer_websocket(peer);
+    peer_check(peer, peer->timers_asked > 0);
+    peer_check(peer, skio_transport_next_timeout(peer->server) == 300);
+    /* One more session has its timer behind the first: nothing moved. */
+    asked = peer->timers_asked;
+    peer_wait(peer, 10);
+    peer_websocket(peer);
+    peer_check(peer, peer->timers_asked == asked);
+    peer_check(peer, skio_transport_next_timeout(peer->server) == 290);
+    (void)ws;
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_ping_comes_an_interval_after_the_open),
+        cmocka_unit_test(the_next_ping_comes_an_interval_after_the_pong),
+        cmocka_unit_test(a_polling_client_is_pinged_by_its_poll),
+        cmocka_unit_test(without_a_pong_the_session_times_out),
+        cmocka_unit_test(the_time_without_a_poll_counts),
+        cmocka_unit_test(a_poll_is_closed_with_the_timeout),
+        cmocka_unit_test(a_late_timer_does_not_add_up),
+        cmocka_unit_test(a_stalled_server_gives_its_clients_their_time),
+        cmocka_unit_test(
+            the_first_packet_after_a_ping_restarts_its_timeout_once),
+        cmocka_unit_test(each_ping_has_its_own_grace),
+        cmocka_unit_test(packets_before_the_ping_do_not_delay_it),
+        cmocka_unit_test(a_pong_nobody_asked_for_reschedules_the_ping),
+        cmocka_unit_test(a_ping_from_the_client_is_a_transport_error),
+        cmocka_unit_test(many_sessions_are_pinged_each_in_its_time),
+        cmocka_unit_test(the_transport_is_told_when_a_timer_moves_forward),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
