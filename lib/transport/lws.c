@@ -293,6 +293,9 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
     case LWS_CALLBACK_HTTP:
         if (lws_get_network_wsi(conn->wsi) != conn->wsi)
             return -1;
+        if (!conn->transport->own &&
+            skio__request_is_misread(conn->wsi, LEFTOVER_UNKNOWN))
+            return skio__upgrade_drop(conn->wsi, "Bad Request");
         on_http(conn);
         return 0;
     case LWS_CALLBACK_HTTP_BODY:
@@ -484,15 +487,17 @@ on_filter(struct skio__lws *transport, struct lws *wsi)
 {
     struct skio__conn *conn = lws_get_opaque_user_data(wsi);
 
-    if (conn != NULL)
-        skio__fifo_remove(&conn->timer);
+    if (conn == NULL)
+        return -1;
+    skio__fifo_remove(&conn->timer);
     skio__lws_tick(transport, transport->options->body_timeout_ms);
-    return transport->mounts != NULL && skio__request_is_unsafe(wsi)
-               ? skio__upgrade_drop(wsi, "Bad Request")
-               : 0;
+    if (skio__request_is_misread(wsi, conn->leftover) ||
+        (transport->mounts != NULL && skio__request_is_unsafe(wsi)))
+        return skio__upgrade_drop(wsi, "Bad Request");
+    return 0;
 }
 
-/* The end of a transaction, also of one that lws served alone. */
+/* lws begins or ends a transaction, also one that it serves alone. */
 static void
 on_bind(struct skio__lws *transport, struct lws *wsi)
 {
@@ -500,8 +505,19 @@ on_bind(struct skio__lws *transport, struct lws *wsi)
 
     if (conn == NULL || conn->kind != CONN_IDLE)
         return;
+    conn->leftover = LEFTOVER_UNKNOWN;
     skio__conn_wait(conn, &transport->idle_due);
     skio__lws_tick(transport, transport->options->header_timeout_ms);
+}
+
+static int
+on_file_served(struct skio__lws *transport, struct lws *wsi)
+{
+    struct skio__conn *conn = lws_get_opaque_user_data(wsi);
+
+    if (!transport->own || conn == NULL)
+        return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+    return skio__conn_complete(conn) != 0 ? -1 : 0;
 }
 
 int
@@ -574,7 +590,7 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
         return 0;
 
     case LWS_CALLBACK_HTTP_FILE_COMPLETION:
-        return lws_http_transaction_completed(wsi) != 0 ? -1 : 0;
+        return on_file_served(transport_of(wsi), wsi);
 
     case LWS_CALLBACK_WSI_DESTROY:
         transport = transport_of(wsi);

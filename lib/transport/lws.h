@@ -39,8 +39,10 @@ struct skio__endpoints;
 struct skio__loop;
 struct skio__mount;
 
-#define SKIO__LWS_WRITE 20480     /* bytes that lws may have to copy, at most */
-#define SKIO__LWS_SLICES 64       /* frames joined in one look */
+#define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
+#define SKIO__LWS_READ                                                         \
+    20480                   /* more than a TLS record: none is left half read */
+#define SKIO__LWS_SLICES 64 /* frames joined in one look */
 #define SKIO__LINGER_MS 2000      /* to take the rest of a refused body */
 #define SKIO__RETRY_ACCEPT_MS 250 /* after EMFILE */
 
@@ -86,7 +88,11 @@ struct skio__conn {
     bool peer_closed : 1; /* its Close frame came */
     bool finished : 1;    /* ours went out */
     bool writing : 1;     /* inside lws' writeable callback */
+    uint8_t leftover;     /* enum skio__leftover, after the last request */
 };
+
+/* Whether lws has bytes in store that came with an earlier request. */
+enum skio__leftover { LEFTOVER_NONE, LEFTOVER_SOME, LEFTOVER_UNKNOWN };
 
 /* How the request that a callback is about has ended inside it. */
 enum skio__outcome { OUTCOME_NONE, OUTCOME_KEEP, OUTCOME_CLOSE };
@@ -168,6 +174,8 @@ void skio__conn_kill_now(struct skio__conn *conn);
 void skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo);
 /* A request is over: take the next one, or close. */
 void skio__conn_done(struct skio__conn *conn, bool close);
+/* lws_http_transaction_completed(), and what it left. Non-zero: close. */
+int skio__conn_complete(struct skio__conn *conn);
 /* Stop reading and watch for hang-up, for a request that waits. */
 int skio__conn_hold(struct skio__conn *conn);
 void skio__conn_unhold(struct skio__conn *conn);
@@ -190,6 +198,9 @@ int skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
                        struct lws *wsi, struct skio__head *head);
 /* Whether the framing headers of a request are ones that lws 4.1 misreads. */
 bool skio__request_is_unsafe(struct lws *wsi);
+/* Whether a request announces a body that lws would read from the wrong place:
+ * see the definition. */
+bool skio__request_is_misread(struct lws *wsi, enum skio__leftover leftover);
 
 /* ---- lws_respond.c ---- */
 

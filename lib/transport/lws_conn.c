@@ -111,6 +111,38 @@ skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo)
     transport->timer_wanted = true;
 }
 
+/*
+ * After a request lws keeps its header table only to go on with bytes that it
+ * has in store. Whether it did shows in lws_hdr_custom_copy(), which touches
+ * its output only when there is a table.
+ */
+static bool
+has_header_table(struct lws *wsi)
+{
+    char touched[2] = "x";
+
+    (void)lws_hdr_custom_copy(wsi, touched, (int)sizeof(touched), "x:", 2);
+    return touched[0] != 'x';
+}
+
+int
+skio__conn_complete(struct skio__conn *conn)
+{
+    struct skio__lws *transport = conn->transport;
+    struct lws *wsi = conn->wsi;
+    int result;
+
+    if (!transport->own) /* the conn is freed in here */
+        return lws_http_transaction_completed(wsi);
+
+    skio__conn_wait(conn, &transport->idle_due);
+    skio__lws_tick(transport, transport->options->header_timeout_ms);
+    result = lws_http_transaction_completed(wsi);
+    conn->leftover = has_header_table(wsi) ? LEFTOVER_SOME : LEFTOVER_NONE;
+
+    return result;
+}
+
 void
 skio__conn_done(struct skio__conn *conn, bool close)
 {
@@ -136,9 +168,7 @@ skio__conn_done(struct skio__conn *conn, bool close)
         else
             close_wsi(transport, wsi, false);
     } else {
-        if (transport->own)
-            skio__conn_wait(conn, &transport->idle_due);
-        if (lws_http_transaction_completed(wsi) != 0)
+        if (skio__conn_complete(conn) != 0)
             close_wsi(transport, wsi, false);
         skio__lws_wake(transport);
     }
@@ -147,8 +177,6 @@ skio__conn_done(struct skio__conn *conn, bool close)
 int
 skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
 {
-    struct skio__lws *transport = conn->transport;
-
     if (outcome == OUTCOME_NONE)
         return 0;
 
@@ -159,11 +187,7 @@ skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
         return 0;
     }
 
-    if (transport->own) {
-        skio__conn_wait(conn, &transport->idle_due);
-        skio__lws_tick(transport, transport->options->header_timeout_ms);
-    }
-    return lws_http_transaction_completed(conn->wsi) != 0 ? -1 : 0;
+    return skio__conn_complete(conn) != 0 ? -1 : 0;
 }
 
 /*

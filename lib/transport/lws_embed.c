@@ -54,6 +54,8 @@ skio_lws_context_info(struct lws_context_creation_info *info)
     info->retry_and_idle_policy = &skio__lws_no_validity;
     if (info->max_http_header_data == 0 && info->max_http_header_data2 < 16384)
         info->max_http_header_data2 = 16384;
+    if (info->pt_serv_buf_size == 0)
+        info->pt_serv_buf_size = SKIO__LWS_READ;
     info->alpn = "http/1.1";
 }
 
@@ -67,7 +69,8 @@ skio_lws_guard(struct lws *wsi, enum lws_callback_reasons reason)
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         return skio__upgrade_confirm(wsi) != 0;
     case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
-        return skio__request_is_unsafe(wsi);
+        return skio__request_is_unsafe(wsi) ||
+               skio__request_is_misread(wsi, LEFTOVER_UNKNOWN);
     default:
         return false;
     }

@@ -499,6 +499,7 @@ make_context(struct skio__lws *transport)
     info.timeout_secs = options->body_timeout_ms / 1000 + 1;
     info.timeout_secs_ah_idle = options->header_timeout_ms / 1000 + 1;
     info.max_http_header_data2 = skio__lws_header_room(options);
+    info.pt_serv_buf_size = SKIO__LWS_READ;
     info.alpn = "http/1.1";
     if (loop->ev != NULL) {
         info.options |= LWS_SERVER_OPTION_LIBEV;

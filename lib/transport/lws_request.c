@@ -363,6 +363,33 @@ skio__request_is_unsafe(struct lws *wsi)
            lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
 }
 
+/*
+ * libwebsockets 4.1.6 keeps bytes that follow a request in a list of its own.
+ * When a request out of that list has a body, it reads the request's headers
+ * a second time, as the body, and once that was answered it loops without end;
+ * a close from inside frees the connection twice. So such a request must not
+ * get as far. Pipelining a POST is nothing that clients or proxies do.
+ *
+ * Where it is not known (after lws answered alone, or a host did) any input in
+ * store, also another connection's, counts.
+ */
+bool
+skio__request_is_misread(struct lws *wsi, enum skio__leftover leftover)
+{
+    int64_t length = read_length(wsi);
+    bool has_body =
+        length > 0 || length == -2 ||
+        (length < 0 && (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0 ||
+                        lws_hdr_total_length(wsi, WSI_TOKEN_PUT_URI) > 0 ||
+                        lws_hdr_total_length(wsi, WSI_TOKEN_PATCH_URI) > 0));
+
+    if (!has_body || leftover == LEFTOVER_NONE)
+        return false;
+    return leftover == LEFTOVER_SOME ||
+           lws_service_adjust_timeout(lws_get_context(wsi), 1,
+                                      lws_wsi_tsi(wsi)) == 0;
+}
+
 /* As lws decides, so that what is announced is what happens. */
 static bool
 is_kept_alive(struct lws *wsi)

@@ -154,7 +154,8 @@ keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
 
     conn->out->len = len;
     conn->out->offset = 0;
-    memcpy(conn->out->data, data, len);
+    if (len > 0)
+        memcpy(conn->out->data, data, len);
     skio__conn_unhold(conn);
     conn->kind = CONN_SENDING;
     conn->u.exchange = NULL;
@@ -207,8 +208,12 @@ skio__conn_respond(void *handle, const skio_response *response)
         return;
     }
 
-    if (part == left)
-        skio__conn_done(conn, close);
+    if (part < left)
+        return;
+    if (!close && lws_partial_buffered(conn->wsi) &&
+        keep_rest(conn, NULL, 0, false) == SKIO_OK)
+        return; /* completed when it has left, see skio__conn_complete() */
+    skio__conn_done(conn, close);
 }
 
 void
@@ -247,12 +252,13 @@ skio__conn_continue(struct skio__conn *conn)
         part = SKIO__LWS_WRITE;
     memcpy(scratch, out->data + out->offset, part);
     out->offset += part;
-    if (lws_write(conn->wsi, scratch, part,
-                  out->offset == out->len ? LWS_WRITE_HTTP_FINAL
-                                          : LWS_WRITE_HTTP) < 0)
+    if (part > 0 && lws_write(conn->wsi, scratch, part,
+                              out->offset == out->len ? LWS_WRITE_HTTP_FINAL
+                                                      : LWS_WRITE_HTTP) < 0)
         return -1;
 
-    if (out->offset < out->len) {
+    if (out->offset < out->len ||
+        (conn->keep_alive && lws_partial_buffered(conn->wsi))) {
         skio__conn_wait(conn, &conn->transport->idle_due);
         lws_callback_on_writable(conn->wsi);
         return 0;
