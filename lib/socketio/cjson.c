@@ -21,8 +21,9 @@
 struct sio_tree {
     struct sio_tree *next;
     cJSON *json;
-    uint32_t start; /* of the part in the text */
-    bool is_list;   /* the arguments together, not the array they stand in */
+    uint32_t start; /* of the part in the text; of a list, the elements that
+                       it hides */
+    bool is_list;   /* arguments together, not the array they stand in */
 };
 
 void
@@ -107,19 +108,21 @@ skio_value_cjson(const skio_value *value, const char *path)
     struct skio_value *owner;
     skio_bytes text;
     cJSON *json;
+    uint32_t start;
     bool whole;
 
     if (skio__value_find(value, path, &slice, &whole) != SKIO_OK)
         return NULL;
+    start = whole ? value->skip : slice.start;
 
     /* Trees are what a view caches: its constness is the reader's. */
     owner = value->owner != NULL ? value->owner : (struct skio_value *)value;
-    json = find_tree(owner, slice.start, whole);
+    json = find_tree(owner, start, whole);
     if (json != NULL)
         return json;
     if (skio_get_slice(value, path, &text) != SKIO_OK)
         return NULL;
-    return add_tree(owner, slice.start, whole, &text);
+    return add_tree(owner, start, whole, &text);
 }
 
 int

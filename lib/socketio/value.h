@@ -21,21 +21,21 @@ struct sio_tree;   /* a cJSON tree built on first use, cjson.c */
 struct sio_copies; /* what was made of a text of its own, value.c */
 
 struct skio_value {
-    const char *text;            /* checked; not NUL-terminated */
+    const char *text; /* checked; not NUL-terminated */
     struct skio__json_slice root;
     const struct skio__json_slice *items; /* elements of root, or NULL */
-    uint32_t item_count;         /* how many of them are in items */
-    uint32_t count;              /* elements of root when it is an argument
+    uint32_t item_count;                  /* how many of them are in items */
+    uint32_t count; /* elements of root when it is an argument
                                     list, skip included */
-    uint32_t skip;               /* 1: the event's name is not an argument */
-    bool is_list;                /* an argument list: the path's first step is
+    uint32_t skip;  /* 1: the event's name is not an argument */
+    bool is_list;   /* an argument list: the path's first step is
                                     an argument */
     const skio_bytes *attachments;
     uint32_t attachment_count;
-    struct skio__arena *arena;   /* for copies, or NULL: */
-    struct sio_copies *copies;   /* then they are kept here */
-    struct skio_value *owner;    /* whose trees are used; NULL: its own */
-    struct sio_tree *tree;       /* NULL until asked for */
+    struct skio__arena *arena; /* for copies, or NULL: */
+    struct sio_copies *copies; /* then they are kept here */
+    struct skio_value *owner;  /* whose trees are used; NULL: its own */
+    struct sio_tree *tree;     /* NULL until asked for */
 };
 
 /* A list of arguments: root must be an array (validated), its first `skip`
@@ -71,6 +71,13 @@ void skio__value_free(struct skio_value *value); /* NULL does nothing */
  * between the brackets, from `skip` on (may be empty). */
 void skio__value_raw(const struct skio_value *value, const char **text,
                      size_t *len);
+
+/* How many arguments a list has. */
+static inline uint32_t
+skio__value_arg_count(const struct skio_value *value)
+{
+    return value->count > value->skip ? value->count - value->skip : 0;
+}
 
 /*
  * Where a path leads. *whole (may be NULL) is set when that is the argument
