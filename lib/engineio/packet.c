@@ -24,6 +24,20 @@ skio__packet_read(const char *text, size_t len, struct eio_packet *packet)
     return SKIO_OK;
 }
 
+/* libsodium's decoder compares characters as numbers without a sign and takes
+ * some bytes above 0x7f for letters (seen with 1.0.18). */
+static bool
+is_ascii(const char *text, size_t len)
+{
+    size_t i;
+
+    for (i = 0; i < len; i++) {
+        if ((unsigned char)text[i] > 0x7f)
+            return false;
+    }
+    return true;
+}
+
 ptrdiff_t
 skio__packet_unbase64(const char *text, size_t len, unsigned char *out)
 {
@@ -34,6 +48,8 @@ skio__packet_unbase64(const char *text, size_t len, unsigned char *out)
 
     if (len == 0)
         return 0;
+    if (!is_ascii(text, len))
+        return SKIO_EPROTO;
     if (url)
         variant = padded ? sodium_base64_VARIANT_URLSAFE
                          : sodium_base64_VARIANT_URLSAFE_NO_PADDING;

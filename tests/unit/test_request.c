@@ -1,0 +1,203 @@
+/*
+ * Handshake requests, headers and queries
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engineio/request.h"
+#include "unit/alloc.h"
+
+static const char headers[] = "host\0a.example\0x-empty\0\0x-twice\0first\0"
+                              "x-twice\0second";
+
+static void
+headers_are_found_by_name(void **state)
+{
+    (void)state;
+    assert_string_equal(skio__headers_find(headers, sizeof headers, "host"),
+                        "a.example");
+    assert_string_equal(skio__headers_find(headers, sizeof headers, "x-empty"),
+                        "");
+    assert_string_equal(skio__headers_find(headers, sizeof headers, "x-twice"),
+                        "first");
+    assert_null(skio__headers_find(headers, sizeof headers, "a.example"));
+    assert_null(skio__headers_find(headers, sizeof headers, "hos"));
+    assert_null(skio__headers_find(headers, sizeof headers, ""));
+    assert_null(skio__headers_find(NULL, 0, "host"));
+    assert_int_equal(skio__headers_count(headers, sizeof headers), 4);
+    assert_int_equal(skio__headers_count(NULL, 0), 0);
+}
+
+static void
+a_block_that_is_cut_off_is_not_read_past(void **state)
+{
+    size_t len;
+
+    (void)state;
+    for (len = 0; len < sizeof headers; len++) {
+        char *block = malloc(len + (len == 0));
+
+        assert_non_null(block);
+        memcpy(block, headers, len);
+        skio__headers_find(block, len, "no such header");
+        skio__headers_count(block, len);
+        free(block);
+    }
+}
+
+static void
+assert_query(const char *query, const char *name, const char *want)
+{
+    char out[32];
+    ptrdiff_t len = skio__query_get(query, name, out, sizeof out);
+
+    if (want == NULL) {
+        assert_int_equal(len, -1);
+        return;
+    }
+    assert_int_equal(len, (ptrdiff_t)strlen(want));
+    assert_string_equal(out, want);
+}
+
+static void
+parameters_are_found_and_decoded(void **state)
+{
+    (void)state;
+    assert_query("a=1&b=2", "a", "1");
+    assert_query("a=1&b=2", "b", "2");
+    assert_query("a=1&b=2", "c", NULL);
+    assert_query("", "a", NULL);
+    assert_query("a", "a", "");
+    assert_query("a=", "a", "");
+    assert_query("a=b=c", "a", "b=c");
+    assert_query("&&a=1&&", "a", "1");
+    assert_query("=1", "", NULL);
+    assert_query("a=x+y%20z", "a", "x y z");
+    assert_query("a=%E2%82%ac", "a", "\xe2\x82\xac");
+    assert_query("a=%", "a", "%");
+    assert_query("a=%4", "a", "%4");
+    assert_query("a=%zz%41", "a", "%zzA");
+    assert_query("a=%&b=4", "a", "%");
+    assert_query("%61%62=1", "ab", "1");
+    assert_query("a+b=1", "a b", "1");
+    assert_query("ab=1", "a", NULL);
+    assert_query("a=1", "ab", NULL);
+    assert_query("A=1", "a", NULL);
+}
+
+static void
+of_a_repeated_parameter_the_last_counts(void **state)
+{
+    (void)state;
+    assert_query("a=1&a=2&b=3", "a", "2");
+    assert_query("a=1&%61", "a", "");
+}
+
+static void
+a_value_that_does_not_fit_is_absent(void **state)
+{
+    char out[4];
+
+    (void)state;
+    assert_int_equal(skio__query_get("a=abc", "a", out, 4), 3);
+    assert_int_equal(skio__query_get("a=abcd", "a", out, 4), -1);
+    assert_int_equal(skio__query_get("a=%41%42%43", "a", out, 4), 3);
+    assert_int_equal(skio__query_get("a=", "a", out, 0), -1);
+}
+
+static void
+a_decoded_nul_is_counted(void **state)
+{
+    char out[8];
+
+    (void)state;
+    assert_int_equal(skio__query_get("a=x%00y", "a", out, sizeof out), 3);
+    assert_memory_equal(out, "x\0y", 4);
+}
+
+static void
+a_request_is_copied(void **state)
+{
+    struct test_alloc alloc;
+    char path[] = "/socket.io/";
+    char query[] = "EIO=4&x=%41";
+    char address[] = "192.0.2.1";
+    char block[sizeof headers];
+    skio_request from = {.method = "GET",
+                         .path = path,
+                         .query = query,
+                         .headers = block,
+                         .headers_len = sizeof block,
+                         .address = address,
+                         .secure = true};
+    struct eio_request *request;
+
+    (void)state;
+    test_alloc_init(&alloc);
+    memcpy(block, headers, sizeof block);
+    request = skio__request_new(&alloc.allocator, &from);
+    assert_non_null(request);
+    memset(path, 'x', sizeof path - 1);
+    memset(query, 'x', sizeof query - 1);
+    memset(address, 'x', sizeof address - 1);
+    memset(block, 'x', sizeof block);
+
+    assert_string_equal(skio__request_target(request),
+                        "/socket.io/?EIO=4&x=%41");
+    assert_string_equal(skio__request_query(request), "EIO=4&x=%41");
+    assert_string_equal(skio__request_address(request), "192.0.2.1");
+    assert_string_equal(skio__request_header(request, "host"), "a.example");
+    assert_null(skio__request_header(request, "cookie"));
+    assert_true(skio__request_is_secure(request));
+
+    assert_ptr_equal(skio__request_ref(request), request);
+    skio__request_unref(request);
+    assert_int_equal(alloc.live, 1);
+    skio__request_unref(request);
+    assert_int_equal(alloc.live, 0);
+    skio__request_unref(NULL);
+}
+
+static void
+what_a_request_lacks_is_empty(void **state)
+{
+    struct test_alloc alloc;
+    skio_request from = {.path = "/"};
+    struct eio_request *request;
+
+    (void)state;
+    test_alloc_init(&alloc);
+    request = skio__request_new(&alloc.allocator, &from);
+    assert_non_null(request);
+    assert_string_equal(skio__request_target(request), "/");
+    assert_string_equal(skio__request_query(request), "");
+    assert_string_equal(skio__request_address(request), "");
+    assert_null(skio__request_header(request, "host"));
+    skio__request_unref(request);
+
+    test_alloc_fail(&alloc, 1);
+    assert_null(skio__request_new(&alloc.allocator, &from));
+    assert_int_equal(alloc.live, 0);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(headers_are_found_by_name),
+        cmocka_unit_test(a_block_that_is_cut_off_is_not_read_past),
+        cmocka_unit_test(parameters_are_found_and_decoded),
+        cmocka_unit_test(of_a_repeated_parameter_the_last_counts),
+        cmocka_unit_test(a_value_that_does_not_fit_is_absent),
+        cmocka_unit_test(a_decoded_nul_is_counted),
+        cmocka_unit_test(a_request_is_copied),
+        cmocka_unit_test(what_a_request_lacks_is_empty),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
