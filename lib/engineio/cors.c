@@ -131,10 +131,11 @@ skio__cors_judge(const skio_server_options *options,
     if (allowed == NULL) {
         if (origin == NULL)
             return true;
-        return skio__cors_is_same(
-            origin,
-            skio__headers_find(request->headers, request->headers_len, "host"),
-            request->secure);
+        return skio__cors_is_same(origin,
+                                  skio__headers_find(request->headers,
+                                                     request->headers_len,
+                                                     "host"),
+                                  request->secure);
     }
 
     cors->is_on = true;

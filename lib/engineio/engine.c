@@ -85,8 +85,7 @@ end_all(struct eio_engine *engine)
             skio__container_of(node, struct skio_session, node);
 
         skio__polling_release_all(session, "1");
-        skio__session_end(session, SKIO_DISCONNECT_SERVER_SHUTDOWN, "1",
-                          false);
+        skio__session_end(session, SKIO_DISCONNECT_SERVER_SHUTDOWN, "1", false);
     }
 }
 
@@ -155,9 +154,9 @@ skio__engine_leave(struct eio_engine *engine)
 uint64_t
 skio__engine_next_due(const struct eio_engine *engine)
 {
-    const struct skio__fifo *fifos[] = {
-        &engine->ping_due, &engine->pong_due, &engine->upgrade_due,
-        &engine->noop_due, &engine->linger_due};
+    const struct skio__fifo *fifos[] = {&engine->ping_due, &engine->pong_due,
+                                        &engine->upgrade_due, &engine->noop_due,
+                                        &engine->linger_due};
     uint64_t next = SKIO__NEVER;
     size_t i;
 

@@ -48,14 +48,14 @@ struct eio_engine {
     const struct eio_upper *upper;
     void *upper_user;
 
-    struct skio__map sessions;    /* sid -> session */
-    struct skio__map addresses;   /* peer address -> its count of sessions */
-    uint32_t unconnected;         /* sessions not yet admitted by the upper */
+    struct skio__map sessions;  /* sid -> session */
+    struct skio__map addresses; /* peer address -> its count of sessions */
+    uint32_t unconnected;       /* sessions not yet admitted by the upper */
     uint32_t id_counter;
-    unsigned depth;               /* nesting of enter */
+    unsigned depth; /* nesting of enter */
     bool flush_wanted;
     bool shutting_down;
-    char *path;                   /* "/socket.io/", finished */
+    char *path; /* "/socket.io/", finished */
     size_t path_len;
 
     struct skio__fifo ping_due;    /* delay ping_interval: send a ping */
@@ -66,10 +66,10 @@ struct eio_engine {
 
     struct eio_dirty *dirty_first; /* sessions and sockets with output */
     struct eio_dirty *dirty_last;
-    struct skio_session *dead;     /* to be freed by leave */
-    struct skio__buf scratch;      /* joins payloads */
-    struct skio__blob *ping;       /* one for all sessions */
-    struct eio_raw *raw;           /* the handlers of skio_engine_handle() */
+    struct skio_session *dead; /* to be freed by leave */
+    struct skio__buf scratch;  /* joins payloads */
+    struct skio__blob *ping;   /* one for all sessions */
+    struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
 

@@ -104,9 +104,9 @@ static void
 preflight(struct eio_engine *engine, const struct eio_question *question)
 {
     if (question->origin_may_connect)
-        skio__reply_preflight(
-            engine, &question->asker,
-            header(question->request, "access-control-request-headers"));
+        skio__reply_preflight(engine, &question->asker,
+                              header(question->request,
+                                     "access-control-request-headers"));
     else
         skio__reply_error(engine, &question->asker, EIO_ERROR_FORBIDDEN);
 }
@@ -120,13 +120,12 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
     skio_exchange *exchange;
 
     if (strcmp(request->method, "GET") != 0) {
-        skio__reply_status(engine, &question->asker, 405,
-                           "Method Not Allowed");
+        skio__reply_status(engine, &question->asker, 405, "Method Not Allowed");
         return SKIO_EXCHANGE_ANSWERED;
     }
-    exchange = skio__exchange_make(
-        engine, &question->asker,
-        session != NULL ? EIO_EXCHANGE_PROBE : EIO_EXCHANGE_CONNECT);
+    exchange = skio__exchange_make(engine, &question->asker,
+                                   session != NULL ? EIO_EXCHANGE_PROBE
+                                                   : EIO_EXCHANGE_CONNECT);
     if (exchange == NULL)
         goto fail;
     if (session != NULL) {
@@ -136,8 +135,8 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
         if (exchange->request == NULL)
             goto fail;
     }
-    exchange->header_count = skio__reply_cors(engine, &exchange->asker.cors,
-                                              exchange->headers);
+    exchange->header_count =
+        skio__reply_cors(engine, &exchange->asker.cors, exchange->headers);
     *out = exchange;
     return SKIO_EXCHANGE_UPGRADE;
 

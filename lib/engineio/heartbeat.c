@@ -81,16 +81,14 @@ skio__heartbeat_timeout(struct eio_engine *engine, uint64_t now_ms)
     struct skio__fifo_node *node;
 
     while ((node = skio__fifo_pop_due(&engine->ping_due, now_ms)) != NULL)
-        ping(skio__container_of(node, struct skio_session, timer),
-             node->due_ms, now_ms);
+        ping(skio__container_of(node, struct skio_session, timer), node->due_ms,
+             now_ms);
 
     while ((node = skio__fifo_pop_due(&engine->pong_due, now_ms)) != NULL)
-        skio__session_end(
-            skio__container_of(node, struct skio_session, timer),
-            SKIO_DISCONNECT_PING_TIMEOUT, "1", true);
+        skio__session_end(skio__container_of(node, struct skio_session, timer),
+                          SKIO_DISCONNECT_PING_TIMEOUT, "1", true);
 
     while ((node = skio__fifo_pop_due(&engine->linger_due, now_ms)) != NULL)
-        skio__session_end(
-            skio__container_of(node, struct skio_session, timer),
-            SKIO_DISCONNECT_FORCED_CLOSE, "1", true);
+        skio__session_end(skio__container_of(node, struct skio_session, timer),
+                          SKIO_DISCONNECT_FORCED_CLOSE, "1", true);
 }

@@ -108,8 +108,8 @@ skio__polling_get(struct skio_session *session, const struct eio_asker *asker,
 static bool
 is_octet_stream(const skio_request *request)
 {
-    const char *type = skio__headers_find(
-        request->headers, request->headers_len, "content-type");
+    const char *type = skio__headers_find(request->headers,
+                                          request->headers_len, "content-type");
 
     return type != NULL && strcmp(type, "application/octet-stream") == 0;
 }

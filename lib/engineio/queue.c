@@ -18,7 +18,8 @@ static int
 grow(struct eio_queue *queue, const skio_allocator *mem)
 {
     uint32_t cap = queue->cap != 0 ? queue->cap * 2 : SLOTS_MIN;
-    uint32_t head = queue->cap - queue->first; /* from first to the ring's end */
+    uint32_t head =
+        queue->cap - queue->first; /* from first to the ring's end */
     struct skio__blob **ring;
 
     if (queue->cap > UINT32_MAX / 4)

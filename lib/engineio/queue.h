@@ -12,9 +12,9 @@
 
 struct eio_queue {
     struct skio__blob **ring;
-    size_t bytes;    /* of all frames, less offset */
-    uint32_t cap;    /* a power of two; 0: no ring */
-    uint32_t first;  /* index in the ring */
+    size_t bytes;   /* of all frames, less offset */
+    uint32_t cap;   /* a power of two; 0: no ring */
+    uint32_t first; /* index in the ring */
     uint32_t count;
     uint32_t offset; /* of the first frame, bytes that were written */
 };

@@ -80,8 +80,8 @@ skio__reply_cors(const struct eio_engine *engine, const struct eio_cors *cors,
     if (!cors->is_on)
         return 0;
     if (cors->allow_origin != NULL)
-        out[count++] = (skio_header){"Access-Control-Allow-Origin",
-                                     cors->allow_origin};
+        out[count++] =
+            (skio_header){"Access-Control-Allow-Origin", cors->allow_origin};
     if (cors->vary)
         out[count++] = (skio_header){"Vary", "Origin"};
     if (options->cors_credentials)

@@ -34,12 +34,11 @@ void skio__reply_status(struct eio_engine *engine,
                         const char *body);
 
 /* An Engine.IO error: JSON, or its bare text to an upgrade; counted. */
-void skio__reply_error(struct eio_engine *engine,
-                       const struct eio_asker *asker, enum eio_error error);
+void skio__reply_error(struct eio_engine *engine, const struct eio_asker *asker,
+                       enum eio_error error);
 
 /* 503 with Retry-After. */
-void skio__reply_busy(struct eio_engine *engine,
-                      const struct eio_asker *asker);
+void skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker);
 
 /* 200 with a payload; cookie is the value of Set-Cookie or NULL. */
 void skio__reply_payload(struct eio_engine *engine,

@@ -399,8 +399,7 @@ skio__session_is_writable(const struct skio_session *session)
     if (session->state != EIO_STATE_OPEN || session->doom != 0 ||
         session->queue.bytes > session->engine->options->outbound_high_bytes)
         return false;
-    return session->ws != NULL ? !session->ws->is_stuck
-                               : session->poll != NULL;
+    return session->ws != NULL ? !session->ws->is_stuck : session->poll != NULL;
 }
 
 size_t

@@ -56,9 +56,9 @@ struct skio_session {
     uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
     bool is_admitted : 1;
     bool awaits_pong : 1;
-    bool had_grace : 1;   /* a packet has restarted the pong timer already */
-    bool is_pressed : 1;  /* upper->pressure was told */
-    bool wants_noop : 1;  /* release the poll for the upgrade */
+    bool had_grace : 1;  /* a packet has restarted the pong timer already */
+    bool is_pressed : 1; /* upper->pressure was told */
+    bool wants_noop : 1; /* release the poll for the upgrade */
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
 

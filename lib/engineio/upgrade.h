@@ -20,8 +20,8 @@ struct eio_upgrade {
 };
 
 /* Begin with a new WebSocket. Returns SKIO_OK or SKIO_ENOMEM. */
-int skio__upgrade_start(struct skio_session *session,
-                        skio_ws *ws) SKIO_MUST_CHECK;
+int skio__upgrade_start(struct skio_session *session, skio_ws *ws)
+    SKIO_MUST_CHECK;
 
 /* A packet, or NULL for what was none, on the WebSocket that probes. */
 struct eio_packet;

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CUTS_MAX 96       /* longer inputs are cut up to here */
-#define BYTES_MAX 4096    /* longer inputs are not fed byte by byte */
-#define OOM_MAX 5000      /* allocations of a script */
-#define DRIBBLE 3         /* bytes written at once */
+#define CUTS_MAX 96    /* longer inputs are cut up to here */
+#define BYTES_MAX 4096 /* longer inputs are not fed byte by byte */
+#define OOM_MAX 5000   /* allocations of a script */
+#define DRIBBLE 3      /* bytes written at once */
 #define OPCODE_TEXT 1
 #define OPCODE_BINARY 2
 #define OPCODE_CLOSE 8
@@ -248,8 +248,7 @@ start(struct peer *peer, const struct peer_plan *plan)
         plan->options(&peer->options);
 
     REQUIRE(peer, skio_server_new(&peer->server, &peer->options) == SKIO_OK);
-    REQUIRE(peer,
-            skio_transport_attach(peer->server, &hooks, peer) == SKIO_OK);
+    REQUIRE(peer, skio_transport_attach(peer->server, &hooks, peer) == SKIO_OK);
     if (plan->setup != NULL)
         plan->setup(peer);
 }
@@ -416,8 +415,7 @@ peer_engine(struct peer *peer)
         .close = on_close,
     };
 
-    REQUIRE(peer,
-            skio_engine_handle(peer->server, &handlers, peer) == SKIO_OK);
+    REQUIRE(peer, skio_engine_handle(peer->server, &handlers, peer) == SKIO_OK);
 }
 
 void
@@ -776,9 +774,9 @@ peer_frame(struct peer_ws *ws, unsigned *opcode, const char **data, size_t *len)
 
     if (left < 2)
         return false;
-    REQUIRE(ws->peer, (at[0] & 0x70) == 0);   /* no reserved bit */
-    REQUIRE(ws->peer, (at[0] & 0x80) != 0);   /* one frame a message */
-    REQUIRE(ws->peer, (at[1] & 0x80) == 0);   /* a server does not mask */
+    REQUIRE(ws->peer, (at[0] & 0x70) == 0); /* no reserved bit */
+    REQUIRE(ws->peer, (at[0] & 0x80) != 0); /* one frame a message */
+    REQUIRE(ws->peer, (at[1] & 0x80) == 0); /* a server does not mask */
     *opcode = at[0] & 0x0fu;
     size = at[1];
     if (size >= 126) {
@@ -806,8 +804,9 @@ fail_bytes(struct peer *peer, const char *what, const char *want,
 {
     char text[1024];
 
-    snprintf(text, sizeof text, "%s: expected \"%.*s\" (%zu), got \"%.*s\" (%zu)",
-             what, (int)(want_len < 300 ? want_len : 300), want, want_len,
+    snprintf(text, sizeof text,
+             "%s: expected \"%.*s\" (%zu), got \"%.*s\" (%zu)", what,
+             (int)(want_len < 300 ? want_len : 300), want, want_len,
              (int)(got_len < 300 ? got_len : 300), got, got_len);
     fail_at(peer, file, line, text);
 }
@@ -824,8 +823,7 @@ expect_frame(struct peer_ws *ws, unsigned want_opcode, const char *want,
         fail_bytes(ws->peer, "no frame", want, want_len, "", 0, file, line);
         return;
     }
-    if (opcode != want_opcode ||
-        (prefix ? len < want_len : len != want_len) ||
+    if (opcode != want_opcode || (prefix ? len < want_len : len != want_len) ||
         memcmp(data, want, want_len) != 0)
         fail_bytes(ws->peer, opcode == want_opcode ? "frame" : "opcode", want,
                    want_len, data, len, file, line);
@@ -905,9 +903,8 @@ void
 peer_expect_event_at(struct peer *peer, const char *event, const char *file,
                      int line)
 {
-    const char *at = peer->events.data != NULL
-                         ? peer->events.data + peer->events_read
-                         : "";
+    const char *at =
+        peer->events.data != NULL ? peer->events.data + peer->events_read : "";
     size_t len = strcspn(at, "\n");
 
     if (event == NULL) {

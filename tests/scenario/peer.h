@@ -56,7 +56,7 @@ struct peer_http {
     int state;  /* enum skio_exchange_state of skio_exchange_new() */
     int status; /* 0: not answered yet */
     bool close;
-    struct peer_text type; /* content type; no data: none */
+    struct peer_text type;    /* content type; no data: none */
     struct peer_text headers; /* "Name: value\n", as they were given */
     struct peer_text body;
 };
@@ -65,21 +65,21 @@ struct peer_http {
 struct peer_ws {
     struct peer *peer;
     struct peer_ws *next;
-    skio_ws *ws;              /* NULL: closed by the peer, or never open */
-    struct peer_http *http;   /* the request; its status when refused */
-    struct peer_text in;      /* bytes that the server wrote */
-    size_t read;              /* of these were looked at */
-    bool is_blocked;          /* the socket takes nothing */
-    bool has_output;          /* ws_flush() was called meanwhile */
+    skio_ws *ws;            /* NULL: closed by the peer, or never open */
+    struct peer_http *http; /* the request; its status when refused */
+    struct peer_text in;    /* bytes that the server wrote */
+    size_t read;            /* of these were looked at */
+    bool is_blocked;        /* the socket takes nothing */
+    bool has_output;        /* ws_flush() was called meanwhile */
 };
 
 /* How the input of one run is treated. */
 enum peer_mode {
     PEER_WHOLE,
-    PEER_CUT,   /* in two, at peer->cut */
-    PEER_BYTES, /* byte by byte */
+    PEER_CUT,     /* in two, at peer->cut */
+    PEER_BYTES,   /* byte by byte */
     PEER_DRIBBLE, /* whole, but output is written in small pieces */
-    PEER_OOM    /* whole, and the allocation number peer->cut fails */
+    PEER_OOM      /* whole, and the allocation number peer->cut fails */
 };
 
 struct peer {
@@ -226,8 +226,8 @@ void peer_expect_prefix_at(struct peer_ws *ws, const char *text,
 void peer_expect_bytes_at(struct peer_ws *ws, const void *data, size_t len,
                           const char *file, int line);
 void peer_expect_nothing_at(struct peer_ws *ws, const char *file, int line);
-void peer_expect_close_at(struct peer_ws *ws, unsigned status,
-                          const char *file, int line);
+void peer_expect_close_at(struct peer_ws *ws, unsigned status, const char *file,
+                          int line);
 void peer_expect_http_at(struct peer_http *http, int status, const char *body,
                          const char *file, int line);
 void peer_expect_held_at(struct peer_http *http, const char *file, int line);

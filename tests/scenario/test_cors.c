@@ -209,8 +209,7 @@ SCENARIO(an_allowed_origin_is_named_in_every_response, listed, peer_engine)
     char query[160];
 
     peer_expect_http(http, 200, NULL);
-    snprintf(query, sizeof query, POLLING "&sid=%s",
-             peer_sid(http->body.data));
+    snprintf(query, sizeof query, POLLING "&sid=%s", peer_sid(http->body.data));
     peer_expect_header(http, "Access-Control-Allow-Origin",
                        "https://a.example");
     peer_expect_header(http, "Vary", "Origin");

@@ -41,8 +41,7 @@ SCENARIO(a_polling_handshake_answers_the_open_packet, NULL, peer_engine)
              "\"maxPayload\":1000000}",
              peer_sid(http->body.data));
     peer_expect_http(http, 200, want);
-    peer_check(peer,
-               strcmp(http->type.data, "text/plain; charset=UTF-8") == 0);
+    peer_check(peer, strcmp(http->type.data, "text/plain; charset=UTF-8") == 0);
     peer_expect_header(http, "cache-control", "no-store");
     peer_expect_header(http, "set-cookie", NULL);
     peer_expect_event(peer, "open");
@@ -150,8 +149,9 @@ SCENARIO(a_session_may_close_in_its_open_handler, NULL, closing_engine)
 
     peer_expect_event(peer, "open");
     peer_expect_event(peer, "close forced close");
-    peer_expect_http(peer_get(peer, query), 200, "6\x1e"
-                                                 "1");
+    peer_expect_http(peer_get(peer, query), 200,
+                     "6\x1e"
+                     "1");
     ws = peer_websocket(peer);
     peer_expect_close(ws, 1005);
     peer_expect_event(peer, "open");
@@ -182,7 +182,8 @@ SCENARIO(the_cookie_comes_with_the_polling_handshake, with_cookie, peer_engine)
 
 SCENARIO(of_a_repeated_parameter_the_last_counts, NULL, peer_engine)
 {
-    peer_expect_http(peer_get(peer, "EIO=3&transport=x&EIO=4&transport=polling"),
+    peer_expect_http(peer_get(peer,
+                              "EIO=3&transport=x&EIO=4&transport=polling"),
                      200, NULL);
     peer_expect_http(peer_get(peer, POLLING "&EIO=3"), 400, PROTOCOL);
     peer_expect_http(peer_get(peer, POLLING "&transport=x"), 400, TRANSPORT);
@@ -217,8 +218,8 @@ SCENARIO(an_unknown_transport_is_code_0, NULL, peer_engine)
     peer_expect_http(peer_get(peer, "EIO=4&transport=webtransport"), 400,
                      TRANSPORT);
     peer_expect_http(peer_get(peer, ""), 400, TRANSPORT);
-    peer_check(peer, strcmp(peer_get(peer, "")->type.data,
-                            "application/json") == 0);
+    peer_check(peer,
+               strcmp(peer_get(peer, "")->type.data, "application/json") == 0);
     /* Before the method is looked at. */
     peer_expect_http(peer_request(peer, "POST", "", NULL), 400, TRANSPORT);
     expect_refused(peer, "EIO=4&transport=abc", "Transport unknown");
@@ -254,12 +255,12 @@ SCENARIO(polling_that_is_off_is_unknown, only_websocket, peer_engine)
 
 SCENARIO(an_origin_with_forbidden_bytes_is_code_3, NULL, peer_engine)
 {
-    peer_expect_http(
-        peer_request(peer, "GET", POLLING, "origin: http://a\x01\n"), 400,
-        REQUEST);
-    peer_expect_http(
-        peer_request(peer, "GET", POLLING "&sid=x", "origin: a\x7f\n"), 400,
-        REQUEST);
+    peer_expect_http(peer_request(peer, "GET", POLLING,
+                                  "origin: http://a\x01\n"),
+                     400, REQUEST);
+    peer_expect_http(peer_request(peer, "GET", POLLING "&sid=x",
+                                  "origin: a\x7f\n"),
+                     400, REQUEST);
     peer_expect_http(peer_request(peer, "GET", "", "origin: a\x01\n"), 400,
                      TRANSPORT);
 }
@@ -267,7 +268,11 @@ SCENARIO(an_origin_with_forbidden_bytes_is_code_3, NULL, peer_engine)
 SCENARIO(an_unknown_sid_is_code_1, NULL, peer_engine)
 {
     static const char *const sids[] = {
-        "x", "__proto__", "constructor", "%00", "AAECAwQFBgcICQoLAAAB",
+        "x",
+        "__proto__",
+        "constructor",
+        "%00",
+        "AAECAwQFBgcICQoLAAAB",
         "AAECAwQFBgcICQoLAAAA%00",
         "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"};
     char query[256];
@@ -298,7 +303,7 @@ SCENARIO(a_sid_of_another_protocol_is_code_3, NULL, peer_engine)
 
 SCENARIO(a_handshake_that_is_no_get_is_code_2, NULL, peer_engine)
 {
-    static const char *const methods[] = {"POST", "PUT",  "OPTIONS",
+    static const char *const methods[] = {"POST", "PUT",   "OPTIONS",
                                           "HEAD", "PATCH", "get"};
     size_t i;
 

@@ -36,7 +36,8 @@ SCENARIO(a_payload_keeps_the_order_of_its_packets, NULL, peer_echo)
 
     peer_expect_http(peer_post(peer, query, "4a" RS "4" RS "4c\xe2\x82\xac"),
                      200, "ok");
-    peer_expect_http(peer_get(peer, query), 200, "4a" RS "4" RS "4c\xe2\x82\xac");
+    peer_expect_http(peer_get(peer, query), 200,
+                     "4a" RS "4" RS "4c\xe2\x82\xac");
 }
 
 SCENARIO(binary_packets_travel_as_base64, NULL, peer_echo)
@@ -197,10 +198,10 @@ SCENARIO(any_other_content_type_is_text, NULL, peer_echo)
     const char *query = peer_polling(peer);
 
     peer_expect_http(peer_post_bytes(peer, query, NULL, "4a", 2), 200, "ok");
-    peer_expect_http(
-        peer_post_bytes(peer, query, "content-type: application/json\n", "4b",
-                        2),
-        200, "ok");
+    peer_expect_http(peer_post_bytes(peer, query,
+                                     "content-type: application/json\n", "4b",
+                                     2),
+                     200, "ok");
     peer_expect_http(peer_get(peer, query), 200, "4a" RS "4b");
 }
 

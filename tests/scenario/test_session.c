@@ -97,8 +97,9 @@ SCENARIO(a_frame_half_written_is_completed_before_the_close, hundred_bytes,
     peer_flush(peer);
     /* The socket took three bytes. */
     peer_check(peer, skio_ws_peek(ws->ws, &slice, 1) == 1 && slice.len == 8);
-    peer_check(peer, memcmp(slice.data, "\x81\x06"
-                                        "4first",
+    peer_check(peer, memcmp(slice.data,
+                            "\x81\x06"
+                            "4first",
                             8) == 0);
     skio_ws_consume(ws->ws, 3);
     while (send_text(peer, TWENTY) == SKIO_OK)
@@ -190,9 +191,10 @@ SCENARIO(a_shutdown_sends_what_is_queued, NULL, peer_engine)
     peer_flush(peer);
     peer_expect(ws, "4a");
     peer_expect_close(ws, 1005);
-    peer_expect_http(poll, 200, "4b\x1e"
-                                "bAQ==\x1e"
-                                "1");
+    peer_expect_http(poll, 200,
+                     "4b\x1e"
+                     "bAQ==\x1e"
+                     "1");
 }
 
 SCENARIO(freeing_the_server_ends_everything, NULL, peer_engine)

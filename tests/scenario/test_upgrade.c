@@ -109,8 +109,9 @@ SCENARIO(polling_works_while_the_probe_does, NULL, peer_echo)
     peer_expect_http(peer_post(peer, query, "4a"), 200, "ok");
     peer_expect_http(poll, 200, "4a");
     /* Without a poll packets wait, and go over the new transport in order. */
-    peer_expect_http(peer_post(peer, query, "4b\x1e"
-                                            "4c"),
+    peer_expect_http(peer_post(peer, query,
+                               "4b\x1e"
+                               "4c"),
                      200, "ok");
     peer_expect_nothing(ws);
     peer_say(ws, "5");

@@ -91,9 +91,9 @@ SCENARIO(a_message_that_is_no_packet_closes, NULL, peer_echo)
 SCENARIO(text_that_is_no_utf8_closes_with_1007, NULL, peer_echo)
 {
     static const char *const bad[] = {
-        "4\xff",             "4\xc0\x80",         "4\xed\xa0\x80",
-        "4\xf4\x90\x80\x80", "4\xe2\x82",         "4\x80",
-        "4\xf8\x88\x80\x80", "4ok\xe2\x28\xa1ok", "4\xfe",
+        "4\xff",     "4\xc0\x80", "4\xed\xa0\x80",     "4\xf4\x90\x80\x80",
+        "4\xe2\x82", "4\x80",     "4\xf8\x88\x80\x80", "4ok\xe2\x28\xa1ok",
+        "4\xfe",
     };
     size_t i;
 

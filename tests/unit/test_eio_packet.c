@@ -55,8 +55,8 @@ every_other_first_byte_is_refused(void **state)
     assert_int_equal(skio__packet_read("4", 0, &packet), SKIO_EPROTO);
     for (byte = 0; byte < 256; byte++) {
         char text[2] = {(char)byte, 'x'};
-        int want = (byte >= '0' && byte <= '6') || byte == 'b' ? SKIO_OK
-                                                               : SKIO_EPROTO;
+        int want =
+            (byte >= '0' && byte <= '6') || byte == 'b' ? SKIO_OK : SKIO_EPROTO;
 
         assert_int_equal(skio__packet_read(text, 2, &packet), want);
     }

@@ -161,8 +161,7 @@ static void
 without_memory_nothing_changes(void **state)
 {
     struct eio_queue queue = {0};
-    struct skio__blob *blob =
-        skio__blob_copy(&alloc.allocator, false, "x", 1);
+    struct skio__blob *blob = skio__blob_copy(&alloc.allocator, false, "x", 1);
     int i;
 
     (void)state;
