@@ -17,7 +17,7 @@
 static void
 append(struct peer_text *text, const void *data, size_t len)
 {
-    if (text->len + len + 1 > text->cap) {
+    if (text->data == NULL || text->len + len + 1 > text->cap) {
         text->cap = (text->len + len + 1) * 2;
         text->data = realloc(text->data, text->cap);
         if (text->data == NULL)
@@ -50,8 +50,8 @@ peer_note(struct peer *peer, const char *format, ...)
 
 /* ---- Failing ---- */
 
-static void
-fail_at(struct peer *peer, const char *file, int line, const char *text)
+_Noreturn void
+peer_fail_at(struct peer *peer, const char *text, const char *file, int line)
 {
     static const char *const modes[] = {
         [PEER_WHOLE] = "whole",
@@ -68,18 +68,7 @@ fail_at(struct peer *peer, const char *file, int line, const char *text)
     if (peer->events.data != NULL)
         print_error("events so far:\n%s", peer->events.data);
     _fail(file, line);
-}
-
-/* For what must not fail, and stands in no script. */
-#define REQUIRE(peer, condition)                                               \
-    peer_check_at((peer), (condition), #condition, __FILE__, __LINE__)
-
-void
-peer_check_at(struct peer *peer, bool condition, const char *text,
-              const char *file, int line)
-{
-    if (!condition)
-        fail_at(peer, file, line, text);
+    abort(); /* _fail() does not return, but does not say so */
 }
 
 /* ---- The transport's hooks ---- */
@@ -247,8 +236,9 @@ start(struct peer *peer, const struct peer_plan *plan)
     if (plan->options != NULL)
         plan->options(&peer->options);
 
-    REQUIRE(peer, skio_server_new(&peer->server, &peer->options) == SKIO_OK);
-    REQUIRE(peer, skio_transport_attach(peer->server, &hooks, peer) == SKIO_OK);
+    peer_check(peer, skio_server_new(&peer->server, &peer->options) == SKIO_OK);
+    peer_check(peer,
+               skio_transport_attach(peer->server, &hooks, peer) == SKIO_OK);
     if (plan->setup != NULL)
         plan->setup(peer);
 }
@@ -282,7 +272,7 @@ run(const struct peer_plan *plan, enum peer_mode mode, size_t cut,
         print_error("%zu blocks, %zu bytes are left\n", peer->alloc.live,
                     peer->alloc.live_bytes);
         peer->alloc.failed = 0; /* no excuse */
-        fail_at(peer, __FILE__, __LINE__, "memory is left");
+        peer_fail_at(peer, "memory is left", __FILE__, __LINE__);
     }
     longest = peer->longest;
     if (failed != NULL)
@@ -415,7 +405,8 @@ peer_engine(struct peer *peer)
         .close = on_close,
     };
 
-    REQUIRE(peer, skio_engine_handle(peer->server, &handlers, peer) == SKIO_OK);
+    peer_check(peer,
+               skio_engine_handle(peer->server, &handlers, peer) == SKIO_OK);
 }
 
 void
@@ -684,7 +675,7 @@ peer_ws(struct peer *peer, const char *query)
 {
     struct peer_ws *ws = peer_ws_request(peer, query, NULL);
 
-    REQUIRE(peer, ws->ws != NULL);
+    peer_check(peer, ws->ws != NULL);
     return ws;
 }
 
@@ -774,9 +765,9 @@ peer_frame(struct peer_ws *ws, unsigned *opcode, const char **data, size_t *len)
 
     if (left < 2)
         return false;
-    REQUIRE(ws->peer, (at[0] & 0x70) == 0); /* no reserved bit */
-    REQUIRE(ws->peer, (at[0] & 0x80) != 0); /* one frame a message */
-    REQUIRE(ws->peer, (at[1] & 0x80) == 0); /* a server does not mask */
+    peer_check(ws->peer, (at[0] & 0x70) == 0); /* no reserved bit */
+    peer_check(ws->peer, (at[0] & 0x80) != 0); /* one frame a message */
+    peer_check(ws->peer, (at[1] & 0x80) == 0); /* a server does not mask */
     *opcode = at[0] & 0x0fu;
     size = at[1];
     if (size >= 126) {
@@ -785,7 +776,7 @@ peer_frame(struct peer_ws *ws, unsigned *opcode, const char **data, size_t *len)
             return false;
         for (size = 0, i = 2; i < head; i++)
             size = size << 8 | at[i];
-        REQUIRE(ws->peer, size > (head == 4 ? 125 : UINT16_MAX));
+        peer_check(ws->peer, size > (head == 4 ? 125 : UINT16_MAX));
     }
     if (left - head < size)
         return false;
@@ -808,7 +799,7 @@ fail_bytes(struct peer *peer, const char *what, const char *want,
              "%s: expected \"%.*s\" (%zu), got \"%.*s\" (%zu)", what,
              (int)(want_len < 300 ? want_len : 300), want, want_len,
              (int)(got_len < 300 ? got_len : 300), got, got_len);
-    fail_at(peer, file, line, text);
+    peer_fail_at(peer, text, file, line);
 }
 
 static void
@@ -866,8 +857,8 @@ peer_expect_close_at(struct peer_ws *ws, unsigned status, const char *file,
     expect_frame(ws, OPCODE_CLOSE, bytes, status == 1005 ? 0 : 2, false, file,
                  line);
     peer_expect_nothing_at(ws, file, line);
-    peer_check_at(ws->peer, ws->ws != NULL && skio_ws_is_finished(ws->ws),
-                  "the WebSocket is finished", file, line);
+    if (ws->ws == NULL || !skio_ws_is_finished(ws->ws))
+        peer_fail_at(ws->peer, "the WebSocket is not finished", file, line);
 }
 
 void
@@ -880,7 +871,7 @@ peer_expect_http_at(struct peer_http *http, int status, const char *body,
         snprintf(text, sizeof text, "status: expected %d, got %d (%.60s)",
                  status, http->status,
                  http->body.data != NULL ? http->body.data : "");
-        fail_at(http->peer, file, line, text);
+        peer_fail_at(http->peer, text, file, line);
     }
     if (body != NULL && (http->body.len != strlen(body) ||
                          memcmp(http->body.data, body, http->body.len) != 0))
@@ -888,15 +879,15 @@ peer_expect_http_at(struct peer_http *http, int status, const char *body,
                    http->body.len, file, line);
     /* Whoever was refused cannot keep the connection. */
     if (http->close != (status >= 400))
-        fail_at(http->peer, file, line, "close is not as the status wants");
+        peer_fail_at(http->peer, "close is not as the status wants", file,
+                     line);
 }
 
 void
 peer_expect_held_at(struct peer_http *http, const char *file, int line)
 {
-    peer_check_at(http->peer,
-                  http->status == 0 && http->state == SKIO_EXCHANGE_HELD,
-                  "the request waits", file, line);
+    if (http->status != 0 || http->state != SKIO_EXCHANGE_HELD)
+        peer_fail_at(http->peer, "the request does not wait", file, line);
 }
 
 void

@@ -214,7 +214,10 @@ bool peer_frame(struct peer_ws *ws, unsigned *opcode, const char **data,
 #define peer_expect_event(peer, event)                                         \
     peer_expect_event_at((peer), (event), __FILE__, __LINE__)
 #define peer_check(peer, condition)                                            \
-    peer_check_at((peer), (condition), #condition, __FILE__, __LINE__)
+    do {                                                                       \
+        if (!(condition))                                                      \
+            peer_fail_at((peer), #condition, __FILE__, __LINE__);              \
+    } while (0)
 /* value NULL: the header is absent. */
 #define peer_expect_header(http, name, value)                                  \
     peer_expect_header_at((http), (name), (value), __FILE__, __LINE__)
@@ -235,8 +238,8 @@ void peer_expect_event_at(struct peer *peer, const char *event,
                           const char *file, int line);
 void peer_expect_header_at(struct peer_http *http, const char *name,
                            const char *value, const char *file, int line);
-void peer_check_at(struct peer *peer, bool condition, const char *text,
-                   const char *file, int line);
+_Noreturn void peer_fail_at(struct peer *peer, const char *text,
+                            const char *file, int line);
 
 /* Append a line to the events, as the handlers do. */
 void peer_note(struct peer *peer, const char *format, ...) SKIO_PRINTF(2, 3);

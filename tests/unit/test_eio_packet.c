@@ -17,11 +17,11 @@ a_packet_is_a_type_and_data(void **state)
 {
     struct eio_packet packet;
     char text[] = "0rest";
-    char type;
+    int type;
 
     (void)state;
     for (type = '0'; type <= '6'; type++) {
-        text[0] = type;
+        text[0] = (char)type;
         assert_int_equal(skio__packet_read(text, 5, &packet), SKIO_OK);
         assert_int_equal(packet.type, type);
         assert_false(packet.binary);
