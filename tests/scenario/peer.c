@@ -157,6 +157,13 @@ ws_flush(void *handle)
     ws->has_output = true;
     if (ws->is_blocked || ws->ws == NULL)
         return;
+    if (ws->breaks) {
+        skio_ws *core = ws->ws;
+
+        ws->ws = NULL;
+        skio_ws_closed(core, false);
+        return;
+    }
     /* A transport may write at once, or note it and write later. */
     if (ws->peer->mode == PEER_DRIBBLE)
         return;
@@ -473,6 +480,13 @@ peer_request(struct peer *peer, const char *method, const char *query,
              const char *headers)
 {
     return begin_request(peer, method, query, headers, -1, false);
+}
+
+struct peer_http *
+peer_upgrade(struct peer *peer, const char *method, const char *query,
+             const char *headers)
+{
+    return begin_request(peer, method, query, headers, -1, true);
 }
 
 struct peer_http *

@@ -71,6 +71,7 @@ struct peer_ws {
     size_t read;            /* of these were looked at */
     bool is_blocked;        /* the socket takes nothing */
     bool has_output;        /* ws_flush() was called meanwhile */
+    bool breaks;            /* the next write finds the connection gone */
 };
 
 /* How the input of one run is treated. */
@@ -167,6 +168,9 @@ const char *peer_sid(const char *open_packet);
 
 /* ---- WebSocket ---- */
 
+/* An upgrade with any method; for requests that are refused. */
+struct peer_http *peer_upgrade(struct peer *peer, const char *method,
+                               const char *query, const char *headers);
 /* Ask for an upgrade, and later send the 101 if it was accepted. */
 struct peer_ws *peer_ws_begin(struct peer *peer, const char *query,
                               const char *headers);

@@ -302,6 +302,23 @@ SCENARIO(a_preflight_names_what_is_configured, configured, peer_engine)
     peer_expect_header(http, "Vary", NULL);
 }
 
+SCENARIO(a_preflight_echoes_the_headers_it_asks_for, everybody, peer_engine)
+{
+    struct peer_http *http =
+        peer_request(peer, "OPTIONS", POLLING,
+                     "origin: https://a.example\n"
+                     "access-control-request-headers: x-other\n");
+
+    peer_expect_http(http, 204, "");
+    peer_expect_header(http, "Access-Control-Allow-Headers", "x-other");
+    peer_expect_header(http, "Vary", "Access-Control-Request-Headers");
+    /* Nothing that could not stand in a header. */
+    http = peer_request(peer, "OPTIONS", POLLING,
+                        "access-control-request-headers: a\rb\n");
+    peer_expect_http(http, 204, "");
+    peer_expect_header(http, "Access-Control-Allow-Headers", NULL);
+}
+
 int
 main(void)
 {
@@ -317,6 +334,7 @@ main(void)
         cmocka_unit_test(a_refused_upgrade_has_no_cors_headers),
         cmocka_unit_test(a_preflight_is_answered_204),
         cmocka_unit_test(a_preflight_names_what_is_configured),
+        cmocka_unit_test(a_preflight_echoes_the_headers_it_asks_for),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

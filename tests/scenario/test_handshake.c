@@ -353,6 +353,19 @@ SCENARIO(polling_with_an_upgrade_is_refused_before_the_101, NULL, peer_engine)
     peer_expect_held(peer_get(peer, query));
 }
 
+SCENARIO(an_upgrade_that_is_no_get_is_answered_405, NULL, peer_engine)
+{
+    char query[160];
+    struct peer_http *http;
+
+    snprintf(query, sizeof query, WEBSOCKET "%s",
+             strstr(peer_polling(peer), "&sid="));
+    http = peer_upgrade(peer, "POST", query, NULL);
+    peer_expect_http(http, 405, "Method Not Allowed");
+    http = peer_upgrade(peer, "POST", WEBSOCKET, NULL);
+    peer_expect_http(http, 400, "Bad handshake method");
+}
+
 SCENARIO(refusals_are_counted, NULL, peer_engine)
 {
     skio_counters counters = {.struct_size = sizeof counters};
@@ -520,6 +533,7 @@ main(void)
         cmocka_unit_test(another_protocol_is_code_5),
         cmocka_unit_test(another_protocol_is_refused_before_the_101),
         cmocka_unit_test(polling_with_an_upgrade_is_refused_before_the_101),
+        cmocka_unit_test(an_upgrade_that_is_no_get_is_answered_405),
         cmocka_unit_test(refusals_are_counted),
         cmocka_unit_test(sessions_beyond_the_maximum_are_told_to_retry),
         cmocka_unit_test(an_address_has_its_own_maximum),

@@ -141,6 +141,40 @@ SCENARIO(a_fast_reader_may_get_any_amount, hundred_bytes, peer_engine)
     }
 }
 
+SCENARIO(a_write_that_fails_closes_the_session, NULL, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    ws->breaks = true;
+    peer_check(peer, send_text(peer, "a") == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "close transport error");
+    peer_expect_event(peer, NULL);
+}
+
+static void
+roomy(skio_server_options *options)
+{
+    options->max_outbound_bytes = 300000;
+}
+
+SCENARIO(a_long_payload_leaves_no_memory_behind, roomy, peer_engine)
+{
+    static const char big[100000];
+    const char *query = peer_polling(peer);
+    struct peer_http *http;
+    size_t before = peer->alloc.live_bytes;
+
+    peer_check(peer, peer->session != NULL);
+    peer_check(peer,
+               skio_session_send(peer->session, big, sizeof big, true) == 0);
+    http = peer_get(peer, query);
+    peer_expect_http(http, 200, NULL);
+    peer_check(peer, http->body.len == 1 + (sizeof big + 2) / 3 * 4);
+    peer_check(peer, peer->alloc.live_bytes <= before + 100);
+}
+
 /* ---- The end of the server ---- */
 
 SCENARIO(a_shutdown_closes_everybody, NULL, peer_engine)
@@ -484,6 +518,8 @@ main(void)
         cmocka_unit_test(a_frame_half_written_is_completed_before_the_close),
         cmocka_unit_test(a_message_larger_than_the_queue_is_not_sent),
         cmocka_unit_test(a_fast_reader_may_get_any_amount),
+        cmocka_unit_test(a_write_that_fails_closes_the_session),
+        cmocka_unit_test(a_long_payload_leaves_no_memory_behind),
         cmocka_unit_test(a_shutdown_closes_everybody),
         cmocka_unit_test(a_shutdown_sends_what_is_queued),
         cmocka_unit_test(freeing_the_server_ends_everything),
