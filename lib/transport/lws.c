@@ -19,6 +19,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/endpoint.h"
+#include "transport/lws_headers.h"
 #include "transport/lws_protocol.h"
 #include "transport/mount.h"
 
@@ -197,8 +198,10 @@ begin_request(struct skio__conn *conn, struct skio__head *head)
                  strcmp(request->method, "OPTIONS") != 0;
 
     skio__fifo_remove(&conn->timer);
+    skio__conn_unhold(conn);
     conn->head = strcmp(request->method, "HEAD") == 0;
     conn->body_waits = head->body_waits;
+    conn->lws_reads = head->body_waits;
     conn->keep_alive = head->keep_alive && !transport->stopping;
 
     /* lws takes a POST without a length for one of 100 MB, and a body after
@@ -225,12 +228,13 @@ begin_request(struct skio__conn *conn, struct skio__head *head)
 }
 
 static void
-on_http(struct skio__conn *conn)
+on_http(struct skio__conn *conn, const char *target_end)
 {
     struct skio__head head;
 
-    if (skio__request_read(conn->transport, conn, conn->wsi, &head) ==
-        SKIO_OK) {
+    if (skio__request_read(conn->transport, conn, conn->wsi,
+                           skio__headers_start(conn->wsi, target_end),
+                           &head) == SKIO_OK) {
         begin_request(conn, &head);
         return;
     }
@@ -256,6 +260,7 @@ on_body_end(struct skio__conn *conn)
         return -1;
 
     conn->body_waits = false;
+    conn->lws_reads = false;
     if (conn->kind == CONN_BODY)
         skio_exchange_end(conn->u.exchange);
     else if (conn->kind == CONN_COLLECT)
@@ -275,8 +280,8 @@ on_upgrade(struct skio__conn *conn)
         conn->transport->outcome = OUTCOME_CLOSE;
         return;
     }
-    if (skio__request_read(conn->transport, conn, conn->wsi, &head) ==
-        SKIO_OK) {
+    if (skio__request_read(conn->transport, conn, conn->wsi,
+                           conn->transport->headers, &head) == SKIO_OK) {
         skio__upgrade_filter(conn, &head);
         return;
     }
@@ -296,7 +301,7 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         if (!conn->transport->own &&
             skio__request_is_misread(conn->wsi, LEFTOVER_UNKNOWN))
             return skio__upgrade_drop(conn->wsi, "Bad Request");
-        on_http(conn);
+        on_http(conn, (const char *)in + len);
         return 0;
     case LWS_CALLBACK_HTTP_BODY:
         on_body(conn, in, len);
@@ -494,6 +499,12 @@ on_filter(struct skio__lws *transport, struct lws *wsi)
     if (skio__request_is_misread(wsi, conn->leftover) ||
         (transport->mounts != NULL && skio__request_is_unsafe(wsi)))
         return skio__upgrade_drop(wsi, "Bad Request");
+
+    /* While lws serves a file it would store whatever else arrives. */
+    if (transport->mounts != NULL && skio__request_has_body(wsi))
+        skio__conn_wait(conn, &transport->body_due);
+    else if (transport->mounts != NULL)
+        skio__conn_deafen(conn);
     return 0;
 }
 
@@ -506,6 +517,7 @@ on_bind(struct skio__lws *transport, struct lws *wsi)
     if (conn == NULL || conn->kind != CONN_IDLE)
         return;
     conn->leftover = LEFTOVER_UNKNOWN;
+    skio__conn_unhold(conn);
     skio__conn_wait(conn, &transport->idle_due);
     skio__lws_tick(transport, transport->options->header_timeout_ms);
 }
@@ -552,7 +564,13 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
         return -1;
 
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
-        return skio__upgrade_confirm(wsi);
+        transport = transport_of(wsi);
+        transport->headers = NULL;
+        if (skio__upgrade_confirm(wsi) != 0)
+            return -1;
+        /* the header that `in` points at is there: see the function */
+        transport->headers = skio__headers_start_before(wsi, in);
+        return 0;
 
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:

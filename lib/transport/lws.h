@@ -82,7 +82,8 @@ struct skio__conn {
     uint8_t kind;
     bool keep_alive : 1;
     bool head : 1;       /* HEAD: no body goes out */
-    bool body_waits : 1; /* lws still expects a body */
+    bool body_waits : 1; /* more of this request may come */
+    bool lws_reads : 1;  /* as lws sees it, a body does */
     bool watched : 1;    /* in the hang-up set, and not read */
     bool rx_off : 1;
     bool peer_closed : 1; /* its Close frame came */
@@ -125,6 +126,7 @@ struct skio__lws {
     uint64_t armed_ms; /* when timer_fd fires, or SKIO__NEVER */
     uint64_t tick_ms;  /* lws' own timers want to be looked at */
 
+    const char *headers;        /* of the upgrade that lws is about to accept */
     struct skio__conn *current; /* whose callback runs */
     enum skio__outcome outcome;
     size_t conns; /* open ones */
@@ -178,6 +180,8 @@ void skio__conn_done(struct skio__conn *conn, bool close);
 int skio__conn_complete(struct skio__conn *conn);
 /* Stop reading and watch for hang-up, for a request that waits. */
 int skio__conn_hold(struct skio__conn *conn);
+/* Stop reading; do not watch. */
+void skio__conn_deafen(struct skio__conn *conn);
 void skio__conn_unhold(struct skio__conn *conn);
 /* RAW_RX_FILE of the hang-up set. */
 void skio__conn_hangups(struct skio__lws *transport);
@@ -193,11 +197,15 @@ struct skio__head {
     char address[64];
 };
 
-/* Read what lws parsed. Returns SKIO_OK or SKIO_ENOMEM. */
+/* Read what lws parsed; start: see lws_headers.h. Returns SKIO_OK or
+ * SKIO_ENOMEM. */
 int skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
-                       struct lws *wsi, struct skio__head *head);
+                       struct lws *wsi, const char *start,
+                       struct skio__head *head);
 /* Whether the framing headers of a request are ones that lws 4.1 misreads. */
 bool skio__request_is_unsafe(struct lws *wsi);
+/* Whether lws waits for a body after these headers. */
+bool skio__request_has_body(struct lws *wsi);
 /* Whether a request announces a body that lws would read from the wrong place:
  * see the definition. */
 bool skio__request_is_misread(struct lws *wsi, enum skio__leftover leftover);

@@ -27,17 +27,6 @@ close_wsi(struct skio__lws *transport, struct lws *wsi, bool hard)
     lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
 }
 
-/* Answered, but the peer still sends: closing now would reset the connection
- * and might take the answer with it. */
-static void
-linger(struct skio__conn *conn)
-{
-    conn->kind = CONN_LINGER;
-    if (!lws_is_ssl(conn->wsi) && !lws_partial_buffered(conn->wsi))
-        shutdown(lws_get_socket_fd(conn->wsi), SHUT_WR);
-    skio__conn_wait(conn, &conn->transport->linger_due);
-}
-
 void
 skio__conn_init(struct skio__conn *conn, struct skio__lws *transport,
                 struct lws *wsi)
@@ -109,6 +98,21 @@ skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo)
     skio__fifo_remove(&conn->timer);
     skio__fifo_push(fifo, &conn->timer, skio__lws_now(transport));
     transport->timer_wanted = true;
+}
+
+/* Answered, but the peer still sends: closing now would reset the connection
+ * and might take the answer with it. */
+static void
+linger(struct skio__conn *conn)
+{
+    conn->kind = CONN_LINGER;
+    if (!conn->lws_reads && skio__conn_hold(conn) != 0) {
+        close_wsi(conn->transport, conn->wsi, false);
+        return;
+    }
+    if (!lws_is_ssl(conn->wsi) && !lws_partial_buffered(conn->wsi))
+        shutdown(lws_get_socket_fd(conn->wsi), SHUT_WR);
+    skio__conn_wait(conn, &conn->transport->linger_due);
 }
 
 /*
@@ -205,9 +209,7 @@ skio__conn_hold(struct skio__conn *conn)
     lws_http_headers_detach(conn->wsi);
     lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
     skio__fifo_remove(&conn->timer);
-
-    lws_rx_flow_control(conn->wsi, 0);
-    conn->rx_off = true;
+    skio__conn_deafen(conn);
     if (epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_ADD,
                   lws_get_socket_fd(conn->wsi), &event) != 0)
         return -1;
@@ -216,14 +218,28 @@ skio__conn_hold(struct skio__conn *conn)
     return 0;
 }
 
-void
-skio__conn_unhold(struct skio__conn *conn)
+static void
+unwatch(struct skio__conn *conn)
 {
     if (conn->watched)
         epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_DEL,
                   lws_get_socket_fd(conn->wsi), NULL);
     conn->watched = false;
+}
 
+void
+skio__conn_deafen(struct skio__conn *conn)
+{
+    unwatch(conn);
+    if (!conn->rx_off)
+        lws_rx_flow_control(conn->wsi, 0);
+    conn->rx_off = true;
+}
+
+void
+skio__conn_unhold(struct skio__conn *conn)
+{
+    unwatch(conn);
     if (conn->rx_off)
         lws_rx_flow_control(conn->wsi, 1);
     conn->rx_off = false;

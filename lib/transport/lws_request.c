@@ -2,21 +2,18 @@
  * Reading a request out of what lws has parsed
  *
  * lws decodes the target while it reads, so path and query are encoded again
- * for the core, and gives headers it knows by number. Unknown ones can be
- * listed since 4.3 only: before that, a table of usual names and those of the
- * cors_headers option are looked up.
+ * for the core.
  */
 #include "transport/lws.h"
 
 #include <arpa/inet.h>
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #include <libwebsockets.h>
 
-#define VALUE_MAX 16384 /* no value is longer; fits the scratch buffer */
+#include "transport/lws_headers.h"
 
 static const struct {
     enum lws_token_indexes token;
@@ -26,53 +23,6 @@ static const struct {
     {WSI_TOKEN_OPTIONS_URI, "OPTIONS"}, {WSI_TOKEN_HEAD_URI, "HEAD"},
     {WSI_TOKEN_PUT_URI, "PUT"},         {WSI_TOKEN_PATCH_URI, "PATCH"},
     {WSI_TOKEN_DELETE_URI, "DELETE"},   {WSI_TOKEN_CONNECT, "CONNECT"},
-};
-
-/* What browsers, proxies and usual clients add, and 4.1 has no number for. */
-static const char *const usual_names[] = {
-    "access-control-request-method",
-    "forwarded",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-proto",
-    "x-forwarded-prefix",
-    "x-request-id",
-    "x-correlation-id",
-    "x-requested-with",
-    "x-csrf-token",
-    "x-xsrf-token",
-    "x-api-key",
-    "x-access-token",
-    "x-client-id",
-    "x-client-version",
-    "x-token",
-    "x-user-id",
-    "x-session-id",
-    "x-device-id",
-    "x-platform",
-    "x-test",
-    "x-custom-header",
-    "api-key",
-    "token",
-    "traceparent",
-    "tracestate",
-    "cf-connecting-ip",
-    "cf-ray",
-    "true-client-ip",
-    "fly-client-ip",
-    "keep-alive",
-    "upgrade-insecure-requests",
-    "dnt",
-    "priority",
-    "sec-fetch-dest",
-    "sec-fetch-mode",
-    "sec-fetch-site",
-    "sec-fetch-user",
-    "sec-ch-ua",
-    "sec-ch-ua-mobile",
-    "sec-ch-ua-platform",
-    "sec-gpc",
-    "cache-control",
 };
 
 /* Framing headers in disguises that lws stores as unknown ones and a proxy in
@@ -131,7 +81,7 @@ append_query(struct skio__buf *buf, struct lws *wsi, char *value)
     size_t start = buf->len;
 
     for (int i = 0;; i++) {
-        int len = lws_hdr_copy_fragment(wsi, value, VALUE_MAX,
+        int len = lws_hdr_copy_fragment(wsi, value, SKIO__VALUE_MAX,
                                         WSI_TOKEN_HTTP_URI_ARGS, i);
         if (len < 0)
             break;
@@ -142,173 +92,12 @@ append_query(struct skio__buf *buf, struct lws *wsi, char *value)
     return buf->len - start;
 }
 
-/* Whether a token is a request header, and not a method or lws' own. */
-static bool
-is_header(int token, const char *name)
-{
-    size_t len;
-
-    if (name == NULL || token == WSI_TOKEN_HTTP ||
-        token == WSI_TOKEN_HTTP_URI_ARGS)
-        return false;
-    len = strlen(name);
-    return len > 1 && name[0] != ':' && name[len - 1] == ':';
-}
-
-static void
-append_header(struct skio__buf *buf, const char *name, size_t name_len,
-              const char *value, size_t len)
-{
-    skio__buf_append(buf, name, name_len);
-    skio__buf_putc(buf, '\0');
-    skio__buf_append(buf, value, len);
-    skio__buf_putc(buf, '\0');
-}
-
-/* The lines of a repeated header, joined as Node does. */
-static size_t
-join_lines(struct lws *wsi, enum lws_token_indexes token, char *value,
-           uint32_t *lines)
-{
-    size_t used = 0;
-
-    for (int i = 0;; i++) {
-        const char *glue = token == WSI_TOKEN_HTTP_COOKIE ? "; " : ", ";
-        size_t at = used + (i > 0 ? 2 : 0);
-        int len;
-
-        if (at + 2 > VALUE_MAX)
-            break;
-        len = lws_hdr_copy_fragment(wsi, value + at, (int)(VALUE_MAX - at),
-                                    token, i);
-        if (len < 0)
-            break;
-        (*lines)++;
-
-        /* lws puts a blank before each line but the first */
-        for (; len > 0 && value[at] == ' '; len--)
-            memmove(value + at, value + at + 1, (size_t)len);
-        if (i > 0)
-            memcpy(value + used, glue, 2);
-        used = at + (size_t)len;
-    }
-    while (used > 0 && (value[used - 1] == ' ' || value[used - 1] == '\t'))
-        used--;
-
-    return used;
-}
-
-static uint32_t
-append_known(struct skio__buf *buf, struct lws *wsi, char *value)
-{
-    uint32_t lines = 0;
-
-    for (int i = 0; i < WSI_TOKEN_COUNT; i++) {
-        enum lws_token_indexes token = (enum lws_token_indexes)i;
-        const char *name = (const char *)lws_token_to_string(token);
-        size_t len;
-
-        if (!is_header(i, name) || lws_hdr_total_length(wsi, token) <= 0)
-            continue;
-        len = join_lines(wsi, token, value, &lines);
-        append_header(buf, name, strlen(name) - 1, value, len);
-    }
-    return lines;
-}
-
-/* len is that of the name without its colon. */
-static uint32_t
-append_unknown(struct skio__buf *buf, struct lws *wsi, const char *name,
-               size_t len, char *value)
-{
-    char key[128];
-    int got;
-
-    if (len == 0 || len + 1 >= sizeof(key))
-        return 0;
-    for (size_t i = 0; i < len; i++)
-        key[i] = (char)tolower((unsigned char)name[i]);
-    key[len] = ':';
-    key[len + 1] = '\0';
-
-    got = lws_hdr_custom_copy(wsi, value, VALUE_MAX, key, (int)len + 1);
-    if (got < 0)
-        return 0;
-    while (got > 0 && (value[got - 1] == ' ' || value[got - 1] == '\t'))
-        got--;
-    append_header(buf, key, len, value, (size_t)got);
-    return 1;
-}
-
-#if LWS_LIBRARY_VERSION_MAJOR > 4 ||                                           \
-    (LWS_LIBRARY_VERSION_MAJOR == 4 && LWS_LIBRARY_VERSION_MINOR >= 3)
-struct listing {
-    struct skio__buf *buf;
-    struct lws *wsi;
-    char *value;
-    uint32_t lines;
-};
-
-static void
-append_listed(const char *name, int nlen, void *opaque)
-{
-    struct listing *listing = opaque;
-
-    if (nlen > 1)
-        listing->lines += append_unknown(listing->buf, listing->wsi, name,
-                                         (size_t)nlen - 1, listing->value);
-}
-
-static uint32_t
-append_unknowns(struct skio__lws *transport, struct skio__buf *buf,
-                struct lws *wsi, char *value)
-{
-    struct listing listing = {buf, wsi, value, 0};
-
-    (void)transport;
-    lws_hdr_custom_name_foreach(wsi, append_listed, &listing);
-    return listing.lines;
-}
-#else
-static bool
-is_usual(const char *name, size_t len)
-{
-    for (size_t i = 0; i < LWS_ARRAY_SIZE(usual_names); i++)
-        if (strlen(usual_names[i]) == len &&
-            strncasecmp(usual_names[i], name, len) == 0)
-            return true;
-    return false;
-}
-
-static uint32_t
-append_unknowns(struct skio__lws *transport, struct skio__buf *buf,
-                struct lws *wsi, char *value)
-{
-    const char *name = transport->options->cors_headers;
-    uint32_t lines = 0;
-
-    for (size_t i = 0; i < LWS_ARRAY_SIZE(usual_names); i++)
-        lines += append_unknown(buf, wsi, usual_names[i],
-                                strlen(usual_names[i]), value);
-
-    while (name != NULL && *name != '\0') {
-        size_t len = strcspn(name, ", ");
-
-        if (!is_usual(name, len))
-            lines += append_unknown(buf, wsi, name, len, value);
-        name += len;
-        name += strspn(name, ", ");
-    }
-    return lines;
-}
-#endif
-
 static const char *
 read_method(struct lws *wsi, char *path)
 {
     for (size_t i = 0; i < LWS_ARRAY_SIZE(methods); i++)
         if (lws_hdr_total_length(wsi, methods[i].token) > 0 &&
-            lws_hdr_copy(wsi, path, VALUE_MAX, methods[i].token) > 0)
+            lws_hdr_copy(wsi, path, SKIO__VALUE_MAX, methods[i].token) > 0)
             return methods[i].name;
     return NULL;
 }
@@ -363,6 +152,19 @@ skio__request_is_unsafe(struct lws *wsi)
            lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
 }
 
+/* lws waits for a body whenever it thinks that one was announced, and for
+ * these methods also when none was. */
+bool
+skio__request_has_body(struct lws *wsi)
+{
+    int64_t length = read_length(wsi);
+
+    return length > 0 || length == -2 ||
+           (length < 0 && (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0 ||
+                           lws_hdr_total_length(wsi, WSI_TOKEN_PUT_URI) > 0 ||
+                           lws_hdr_total_length(wsi, WSI_TOKEN_PATCH_URI) > 0));
+}
+
 /*
  * libwebsockets 4.1.6 keeps bytes that follow a request in a list of its own.
  * When a request out of that list has a body, it reads the request's headers
@@ -376,14 +178,7 @@ skio__request_is_unsafe(struct lws *wsi)
 bool
 skio__request_is_misread(struct lws *wsi, enum skio__leftover leftover)
 {
-    int64_t length = read_length(wsi);
-    bool has_body =
-        length > 0 || length == -2 ||
-        (length < 0 && (lws_hdr_total_length(wsi, WSI_TOKEN_POST_URI) > 0 ||
-                        lws_hdr_total_length(wsi, WSI_TOKEN_PUT_URI) > 0 ||
-                        lws_hdr_total_length(wsi, WSI_TOKEN_PATCH_URI) > 0));
-
-    if (!has_body || leftover == LEFTOVER_NONE)
+    if (!skio__request_has_body(wsi) || leftover == LEFTOVER_NONE)
         return false;
     return leftover == LEFTOVER_SOME ||
            lws_service_adjust_timeout(lws_get_context(wsi), 1,
@@ -423,44 +218,35 @@ read_address(struct skio__lws *transport, const struct skio__conn *conn,
         inet_ntop(AF_INET6, peer, out, 64);
 }
 
-/* lws waits for a body whenever it thinks that one was announced, and for
- * these methods also when none was. */
-static bool
-has_body(const char *method, int64_t length)
-{
-    if (strcmp(method, "POST") == 0 || strcmp(method, "PUT") == 0 ||
-        strcmp(method, "PATCH") == 0)
-        return length != 0;
-    return length > 0 || length == -2;
-}
-
 static int
 judge(struct skio__lws *transport, struct lws *wsi,
-      const struct skio__head *head, size_t query_len, uint32_t lines)
+      const struct skio__head *head, size_t query_len,
+      const struct skio__headers *list)
 {
     const skio_server_options *options = transport->options;
     const skio_request *request = &head->request;
 
-    if (request->content_length == -2 || is_disguised(wsi))
+    if (list->invalid || request->content_length == -2 || is_disguised(wsi))
         return 400;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
         return request->content_length >= 0 ? 400 : 411;
     if (query_len > options->max_query_bytes)
         return 414;
-    if (lines > options->max_headers ||
-        request->headers_len + 2 * (size_t)lines > options->max_header_bytes)
+    if (list->lines > options->max_headers ||
+        request->headers_len + 2 * (size_t)list->lines >
+            options->max_header_bytes)
         return 431;
     return 0;
 }
 
 int
 skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
-                   struct lws *wsi, struct skio__head *head)
+                   struct lws *wsi, const char *start, struct skio__head *head)
 {
     struct skio__buf *buf = &transport->head;
     skio_request *request = &head->request;
     size_t query, headers, query_len;
-    uint32_t lines;
+    struct skio__headers list;
     char *value;
 
     *head = (struct skio__head){.keep_alive = is_kept_alive(wsi)};
@@ -480,8 +266,8 @@ skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
     query_len = append_query(buf, wsi, value);
     skio__buf_putc(buf, '\0');
     headers = buf->len;
-    lines = append_known(buf, wsi, value);
-    lines += append_unknowns(transport, buf, wsi, value);
+    skio__headers_append(buf, wsi, start, transport->options->cors_headers,
+                         value, &list);
     if (buf->err != SKIO_OK)
         return SKIO_ENOMEM;
 
@@ -494,10 +280,10 @@ skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
     read_address(transport, conn, wsi, head->address);
     request->address = head->address;
 
-    head->body_waits = has_body(request->method, request->content_length);
+    head->body_waits = skio__request_has_body(wsi);
     head->expects = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_EXPECT) > 0;
     if (head->refuse == 0)
-        head->refuse = judge(transport, wsi, head, query_len, lines);
+        head->refuse = judge(transport, wsi, head, query_len, &list);
 
     return SKIO_OK;
 }

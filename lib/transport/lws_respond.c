@@ -156,7 +156,7 @@ keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
     conn->out->offset = 0;
     if (len > 0)
         memcpy(conn->out->data, data, len);
-    skio__conn_unhold(conn);
+    skio__conn_deafen(conn); /* for the reason given at skio__conn_hold() */
     conn->kind = CONN_SENDING;
     conn->u.exchange = NULL;
     if (close)
