@@ -28,7 +28,8 @@ skio__assembly_new(struct sio_client *client, const struct sio_packet *packet,
     /* The slices are offsets from json; the two pointers move to the copy. */
     if (packet->nsp >= text && packet->nsp <= text + len)
         assembly->packet.nsp = assembly->text + (packet->nsp - text);
-    assembly->packet.json = assembly->text + (packet->json - text);
+    if (packet->json != NULL)
+        assembly->packet.json = assembly->text + (packet->json - text);
 
     skio__fifo_push(&server->attachments_due, &assembly->due,
                     skio__engine_now(&server->engine));

@@ -8,6 +8,7 @@
 #include "engineio/request.h"
 #include "socketio/ack.h"
 #include "socketio/format.h"
+#include "socketio/value.h"
 
 /* What skio_socket_auth() answers for a client that sent none. */
 static const skio_value no_auth = {
@@ -40,7 +41,10 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
         return NULL;
 
     if (auth != NULL) {
-        socket->auth = skio_value_new(server, auth, auth_len);
+        /* The packet's text is the transport's; this one stays, as long as a
+         * reference to the socket may, hence the home's allocator. */
+        socket->auth = skio__value_copy(&server->home->mem, auth, auth_len,
+                                        server->options.max_json_depth);
         if (socket->auth == NULL) {
             skio__mem_free(mem, socket);
             return NULL;
@@ -219,7 +223,7 @@ skio_socket_unref(skio_socket *socket)
     home = socket->home;
     if (socket->free_data != NULL)
         socket->free_data(socket->data);
-    skio_value_free(socket->auth);
+    skio__value_free(socket->auth);
     skio__request_unref(socket->request);
     skio__mem_free(&home->mem, socket->shared);
     skio__mem_free(&home->mem, socket);

@@ -167,3 +167,9 @@ skio_value_new(skio_server *server, const char *json, size_t len)
     return skio__value_new(skio__server_mem(server), json, len,
                            server->options.max_json_depth);
 }
+
+void
+skio_value_free(skio_value *value)
+{
+    skio__value_free(value);
+}
