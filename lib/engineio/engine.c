@@ -230,7 +230,7 @@ skio__engine_flush(struct eio_engine *engine)
                 skio__container_of(dirty, struct skio_session, dirty));
             break;
         case EIO_DIRTY_WS:
-            skio__ws_flush(skio__container_of(dirty, struct skio_ws, dirty));
+            skio__ws_hand_out(skio__container_of(dirty, struct skio_ws, dirty));
             break;
         case EIO_DIRTY_EXCHANGE:
             skio__exchange_flush(

@@ -199,7 +199,7 @@ skio__session_end(struct skio_session *session, enum skio_disconnect reason,
         return;
     session->state = EIO_STATE_CLOSED;
     skio__heartbeat_stop(session);
-    skio__upgrade_drop(session, false);
+    skio__upgrade_forget(session, false);
     skio__polling_release(session, poll_body);
     if (session->post != NULL) {
         /* Its body is still on the way; answered when that ends. */

@@ -42,7 +42,7 @@ take_ws(struct skio_session *session)
 }
 
 void
-skio__upgrade_drop(struct skio_session *session, bool ws_is_gone)
+skio__upgrade_forget(struct skio_session *session, bool ws_is_gone)
 {
     skio_ws *ws;
 
@@ -95,7 +95,7 @@ skio__upgrade_receive(struct skio_session *session,
     } else if (packet != NULL && packet->type == EIO_UPGRADE) {
         commit(session);
     } else {
-        skio__upgrade_drop(session, false);
+        skio__upgrade_forget(session, false);
     }
 }
 
@@ -107,7 +107,7 @@ skio__upgrade_timeout(struct eio_engine *engine, uint64_t now_ms)
 
     while ((node = skio__fifo_pop_due(&engine->upgrade_due, now_ms)) != NULL) {
         upgrade = skio__container_of(node, struct eio_upgrade, timeout);
-        skio__upgrade_drop(upgrade->session, false);
+        skio__upgrade_forget(upgrade->session, false);
     }
 
     while ((node = skio__fifo_pop_due(&engine->noop_due, now_ms)) != NULL) {

@@ -29,7 +29,7 @@ void skio__upgrade_receive(struct skio_session *session,
                            const struct eio_packet *packet);
 
 /* Forget the probe; its WebSocket is closed unless it has gone. */
-void skio__upgrade_drop(struct skio_session *session, bool ws_is_gone);
+void skio__upgrade_forget(struct skio_session *session, bool ws_is_gone);
 
 void skio__upgrade_timeout(struct eio_engine *engine, uint64_t now_ms);
 

@@ -117,7 +117,7 @@ has_output(const skio_ws *ws)
 }
 
 void
-skio__ws_flush(skio_ws *ws)
+skio__ws_hand_out(skio_ws *ws)
 {
     if (!has_output(ws))
         return;
@@ -146,7 +146,7 @@ fail(skio_ws *ws, enum eio_ws_status status)
     if (session->ws == ws)
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
     else
-        skio__upgrade_drop(session, false);
+        skio__upgrade_forget(session, false);
 }
 
 static void
@@ -359,11 +359,11 @@ skio_ws_closed(skio_ws *ws, bool clean)
                                     : SKIO_DISCONNECT_TRANSPORT_ERROR,
                               "1", true);
         } else {
-            skio__upgrade_drop(session, true);
+            skio__upgrade_forget(session, true);
         }
     }
     if (ws->is_held)
-        ws->is_gone = true; /* skio__ws_flush() frees it */
+        ws->is_gone = true; /* skio__ws_hand_out() frees it */
     else
         skio__ws_free(ws);
     skio__engine_leave(engine);

@@ -63,6 +63,6 @@ void skio__ws_detach(skio_ws *ws, struct skio_session *session, bool discard,
 bool skio__ws_answer_probe(skio_ws *ws);
 
 /* The end of a turn. */
-void skio__ws_flush(skio_ws *ws);
+void skio__ws_hand_out(skio_ws *ws);
 
 #endif /* SKIO_ENGINEIO_WEBSOCKET_H */
