@@ -198,7 +198,6 @@ begin_request(struct skio__conn *conn, struct skio__head *head)
                  strcmp(request->method, "OPTIONS") != 0;
 
     skio__fifo_remove(&conn->timer);
-    skio__conn_unhold(conn);
     conn->head = strcmp(request->method, "HEAD") == 0;
     conn->body_waits = head->body_waits;
     conn->lws_reads = head->body_waits;
@@ -308,8 +307,6 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         return 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
         return on_body_end(conn);
-    case LWS_CALLBACK_HTTP_WRITEABLE:
-        return skio__conn_continue(conn);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         on_upgrade(conn);
         return 0;
@@ -404,8 +401,8 @@ on_file(struct skio__lws *transport, struct lws *wsi)
         on_wake(transport);
     else if (wsi == transport->timer_wsi)
         on_timer(transport);
-    else if (wsi == transport->hangup_wsi)
-        skio__conn_hangups(transport);
+    else if (wsi == transport->watch_wsi)
+        skio__conn_watched(transport);
     else if (!skio__loop_accept(transport, wsi))
         return -1;
     return 0;
@@ -431,9 +428,9 @@ skio__lws_attach(struct skio__lws *transport, struct lws_vhost *vhost,
 
     transport->wake_wsi = adopt_file(transport, name, transport->wake_fd);
     transport->timer_wsi = adopt_file(transport, name, transport->timer_fd);
-    transport->hangup_wsi = adopt_file(transport, name, transport->hangup_fd);
+    transport->watch_wsi = adopt_file(transport, name, transport->watch_fd);
     if (transport->wake_wsi == NULL || transport->timer_wsi == NULL ||
-        transport->hangup_wsi == NULL) {
+        transport->watch_wsi == NULL) {
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
                            "lws: cannot watch descriptors");
         return SKIO_ENOMEM;
@@ -466,9 +463,9 @@ on_file_close(struct skio__lws *transport, struct lws *wsi)
     } else if (wsi == transport->timer_wsi) {
         transport->timer_wsi = NULL;
         transport->timer_fd = -1;
-    } else if (wsi == transport->hangup_wsi) {
-        transport->hangup_wsi = NULL;
-        transport->hangup_fd = -1;
+    } else if (wsi == transport->watch_wsi) {
+        transport->watch_wsi = NULL;
+        transport->watch_fd = -1;
     }
 }
 
@@ -500,11 +497,8 @@ on_filter(struct skio__lws *transport, struct lws *wsi)
         (transport->mounts != NULL && skio__request_is_unsafe(wsi)))
         return skio__upgrade_drop(wsi, "Bad Request");
 
-    /* While lws serves a file it would store whatever else arrives. */
     if (transport->mounts != NULL && skio__request_has_body(wsi))
         skio__conn_wait(conn, &transport->body_due);
-    else if (transport->mounts != NULL)
-        skio__conn_deafen(conn);
     return 0;
 }
 
@@ -517,7 +511,6 @@ on_bind(struct skio__lws *transport, struct lws *wsi)
     if (conn == NULL || conn->kind != CONN_IDLE)
         return;
     conn->leftover = LEFTOVER_UNKNOWN;
-    skio__conn_unhold(conn);
     skio__conn_wait(conn, &transport->idle_due);
     skio__lws_tick(transport, transport->options->header_timeout_ms);
 }
@@ -575,7 +568,6 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-    case LWS_CALLBACK_HTTP_WRITEABLE:
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
     case LWS_CALLBACK_ADD_HEADERS:
     case LWS_CALLBACK_ESTABLISHED:
@@ -711,7 +703,7 @@ destroy(void *opaque)
     /* those that lws never got */
     close_fd(transport->wake_fd);
     close_fd(transport->timer_fd);
-    close_fd(transport->hangup_fd);
+    close_fd(transport->watch_fd);
     skio__mem_free(mem, transport->scratch);
     skio__mem_free(mem, transport);
 }
@@ -762,10 +754,10 @@ new_transport(skio_server *server)
     transport->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     transport->timer_fd =
         timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    transport->hangup_fd = epoll_create1(EPOLL_CLOEXEC);
+    transport->watch_fd = epoll_create1(EPOLL_CLOEXEC);
 
     if (transport->scratch != NULL && transport->wake_fd >= 0 &&
-        transport->timer_fd >= 0 && transport->hangup_fd >= 0 &&
+        transport->timer_fd >= 0 && transport->watch_fd >= 0 &&
         skio__post_init(&transport->post, mem, options->max_posted) ==
             SKIO_OK) {
         if (skio_transport_attach(server, &hooks, transport) == SKIO_OK)
@@ -775,7 +767,7 @@ new_transport(skio_server *server)
 
     close_fd(transport->wake_fd);
     close_fd(transport->timer_fd);
-    close_fd(transport->hangup_fd);
+    close_fd(transport->watch_fd);
     skio__mem_free(mem, transport->scratch);
     skio__mem_free(mem, transport);
     return NULL;

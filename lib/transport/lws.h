@@ -117,12 +117,13 @@ struct skio__lws {
     atomic_bool stop_asked;
 
     /* Descriptors that lws watches for us; it closes them. */
-    int wake_fd;   /* eventfd: posts, stop, a flush without a prepare hook */
-    int timer_fd;  /* timerfd: everything that has a time */
-    int hangup_fd; /* epoll: held requests whose peer went away */
+    int wake_fd;  /* eventfd: posts, stop, a flush without a prepare hook */
+    int timer_fd; /* timerfd: everything that has a time */
+    int watch_fd; /* epoll: the peer of a held request goes, a long
+                     response can go on */
     struct lws *wake_wsi;
     struct lws *timer_wsi;
-    struct lws *hangup_wsi;
+    struct lws *watch_wsi;
     uint64_t armed_ms; /* when timer_fd fires, or SKIO__NEVER */
     uint64_t tick_ms;  /* lws' own timers want to be looked at */
 
@@ -180,11 +181,11 @@ void skio__conn_done(struct skio__conn *conn, bool close);
 int skio__conn_complete(struct skio__conn *conn);
 /* Stop reading and watch for hang-up, for a request that waits. */
 int skio__conn_hold(struct skio__conn *conn);
-/* Stop reading; do not watch. */
-void skio__conn_deafen(struct skio__conn *conn);
+/* Stop reading and watch for room to write. */
+int skio__conn_await_room(struct skio__conn *conn);
 void skio__conn_unhold(struct skio__conn *conn);
-/* RAW_RX_FILE of the hang-up set. */
-void skio__conn_hangups(struct skio__lws *transport);
+/* RAW_RX_FILE of the set of watched connections. */
+void skio__conn_watched(struct skio__lws *transport);
 
 /* ---- lws_request.c ---- */
 
@@ -217,7 +218,8 @@ void skio__conn_respond(void *conn, const skio_response *response);
 /* An error of ours, as JSON. extra: one more header, or NULL. */
 void skio__conn_refuse(struct skio__conn *conn, int status,
                        const skio_header *extra);
-/* More of a long response. Non-zero: the connection failed. */
+/* More of a long response, outside of the connection's callbacks. Non-zero: it
+ * failed. */
 int skio__conn_continue(struct skio__conn *conn);
 
 /* ---- lws_websocket.c ---- */

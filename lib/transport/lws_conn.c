@@ -12,7 +12,7 @@
 #include "base/mem.h"
 #include "transport/endpoint.h"
 
-#define HANGUPS_MAX 64 /* handled in one go */
+#define WATCHED_MAX 64 /* handled in one go */
 
 /* Close through lws, which calls back with whatever ends. */
 static void
@@ -44,7 +44,7 @@ skio__conn_detach(struct skio__conn *conn, bool clean)
         return;
 
     if (conn->watched)
-        epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_DEL,
+        epoll_ctl(conn->transport->watch_fd, EPOLL_CTL_DEL,
                   lws_get_socket_fd(conn->wsi), NULL);
     conn->watched = false;
     skio__fifo_remove(&conn->timer);
@@ -106,7 +106,8 @@ static void
 linger(struct skio__conn *conn)
 {
     conn->kind = CONN_LINGER;
-    if (!conn->lws_reads && skio__conn_hold(conn) != 0) {
+    if (!conn->lws_reads &&
+        (lws_partial_buffered(conn->wsi) || skio__conn_hold(conn) != 0)) {
         close_wsi(conn->transport, conn->wsi, false);
         return;
     }
@@ -194,6 +195,33 @@ skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
     return skio__conn_complete(conn) != 0 ? -1 : 0;
 }
 
+static void
+unwatch(struct skio__conn *conn)
+{
+    if (conn->watched)
+        epoll_ctl(conn->transport->watch_fd, EPOLL_CTL_DEL,
+                  lws_get_socket_fd(conn->wsi), NULL);
+    conn->watched = false;
+}
+
+static int
+watch(struct skio__conn *conn, uint32_t events)
+{
+    struct epoll_event event = {.events = events | EPOLLONESHOT,
+                                .data.ptr = conn};
+
+    if (!conn->rx_off)
+        lws_rx_flow_control(conn->wsi, 0);
+    conn->rx_off = true;
+
+    if (epoll_ctl(conn->transport->watch_fd,
+                  conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
+                  lws_get_socket_fd(conn->wsi), &event) != 0)
+        return -1;
+    conn->watched = true;
+    return 0;
+}
+
 /*
  * libwebsockets before 4.3.3 (its issue 2455) does not read while a
  * transaction waits, yet leaves POLLIN armed: a byte or a FIN from the peer
@@ -203,37 +231,20 @@ skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
 int
 skio__conn_hold(struct skio__conn *conn)
 {
-    struct epoll_event event = {.events = EPOLLRDHUP | EPOLLONESHOT,
-                                .data.ptr = conn};
-
     lws_http_headers_detach(conn->wsi);
     lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
     skio__fifo_remove(&conn->timer);
-    skio__conn_deafen(conn);
-    if (epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_ADD,
-                  lws_get_socket_fd(conn->wsi), &event) != 0)
-        return -1;
-    conn->watched = true;
-
-    return 0;
+    return watch(conn, EPOLLRDHUP);
 }
 
-static void
-unwatch(struct skio__conn *conn)
+/*
+ * The same spin threatens while a long response leaves; and lws does not write
+ * on a connection that it does not read. So the same set tells when to go on.
+ */
+int
+skio__conn_await_room(struct skio__conn *conn)
 {
-    if (conn->watched)
-        epoll_ctl(conn->transport->hangup_fd, EPOLL_CTL_DEL,
-                  lws_get_socket_fd(conn->wsi), NULL);
-    conn->watched = false;
-}
-
-void
-skio__conn_deafen(struct skio__conn *conn)
-{
-    unwatch(conn);
-    if (!conn->rx_off)
-        lws_rx_flow_control(conn->wsi, 0);
-    conn->rx_off = true;
+    return watch(conn, EPOLLOUT);
 }
 
 void
@@ -248,13 +259,16 @@ skio__conn_unhold(struct skio__conn *conn)
 /* One at a time: ending one may answer, and so free, another that has hung up
  * as well. */
 void
-skio__conn_hangups(struct skio__lws *transport)
+skio__conn_watched(struct skio__lws *transport)
 {
-    struct epoll_event event;
+    for (int i = 0; i < WATCHED_MAX; i++) {
+        struct epoll_event event;
+        struct skio__conn *conn;
 
-    for (int i = 0; i < HANGUPS_MAX; i++) {
-        if (epoll_wait(transport->hangup_fd, &event, 1, 0) != 1)
+        if (epoll_wait(transport->watch_fd, &event, 1, 0) != 1)
             return;
-        skio__conn_kill_now(event.data.ptr);
+        conn = event.data.ptr;
+        if (conn->kind != CONN_SENDING || skio__conn_continue(conn) != 0)
+            skio__conn_kill_now(conn);
     }
 }

@@ -18,6 +18,8 @@
 
 #include "base/mem.h"
 
+#define WRITES_MAX 16 /* in one go; then the others' turn comes */
+
 static const struct {
     int status;
     const char *text;
@@ -143,6 +145,8 @@ write_head(struct writer *writer, const skio_response *response, bool close)
     return writer->len <= writer->size ? writer->len : 0;
 }
 
+/* Keep what did not leave yet, none of ours or some, and go on with it when
+ * there is room. */
 static int
 keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
 {
@@ -156,15 +160,13 @@ keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
     conn->out->offset = 0;
     if (len > 0)
         memcpy(conn->out->data, data, len);
-    skio__conn_deafen(conn); /* for the reason given at skio__conn_hold() */
     conn->kind = CONN_SENDING;
     conn->u.exchange = NULL;
     if (close)
         conn->keep_alive = false;
     skio__conn_wait(conn, &transport->idle_due);
-    lws_callback_on_writable(conn->wsi);
 
-    return SKIO_OK;
+    return skio__conn_await_room(conn) == 0 ? SKIO_OK : SKIO_ENOMEM;
 }
 
 void
@@ -210,8 +212,8 @@ skio__conn_respond(void *handle, const skio_response *response)
 
     if (part < left)
         return;
-    if (!close && lws_partial_buffered(conn->wsi) &&
-        keep_rest(conn, NULL, 0, false) == SKIO_OK)
+    if (lws_partial_buffered(conn->wsi) &&
+        keep_rest(conn, NULL, 0, close) == SKIO_OK)
         return; /* completed when it has left, see skio__conn_complete() */
     skio__conn_done(conn, close);
 }
@@ -233,36 +235,40 @@ skio__conn_refuse(struct skio__conn *conn, int status, const skio_header *extra)
     skio__conn_respond(conn, &response);
 }
 
+/* Whether lws holds nothing back, after another try to send it. */
+static int
+drain(struct skio__conn *conn)
+{
+    if (lws_partial_buffered(conn->wsi) &&
+        lws_write(conn->wsi, NULL, 0, LWS_WRITE_HTTP) < 0)
+        return -1;
+    return !lws_partial_buffered(conn->wsi);
+}
+
 int
 skio__conn_continue(struct skio__conn *conn)
 {
     struct skio__rest *out = conn->out;
     unsigned char *scratch = conn->transport->scratch + LWS_PRE;
-    size_t part;
+    int drained = drain(conn);
 
-    if (conn->kind != CONN_SENDING)
-        return 0;
-    if (lws_partial_buffered(conn->wsi)) {
-        lws_callback_on_writable(conn->wsi);
-        return 0;
-    }
+    for (int i = 0; i < WRITES_MAX && drained > 0 && out->offset < out->len;
+         i++) {
+        size_t part = out->len - out->offset;
 
-    part = out->len - out->offset;
-    if (part > SKIO__LWS_WRITE)
-        part = SKIO__LWS_WRITE;
-    memcpy(scratch, out->data + out->offset, part);
-    out->offset += part;
-    if (part > 0 && lws_write(conn->wsi, scratch, part,
-                              out->offset == out->len ? LWS_WRITE_HTTP_FINAL
-                                                      : LWS_WRITE_HTTP) < 0)
-        return -1;
-
-    if (out->offset < out->len ||
-        (conn->keep_alive && lws_partial_buffered(conn->wsi))) {
+        if (part > SKIO__LWS_WRITE)
+            part = SKIO__LWS_WRITE;
+        memcpy(scratch, out->data + out->offset, part);
+        out->offset += part;
+        if (lws_write(conn->wsi, scratch, part, LWS_WRITE_HTTP) < 0)
+            return -1;
         skio__conn_wait(conn, &conn->transport->idle_due);
-        lws_callback_on_writable(conn->wsi);
-        return 0;
+        drained = !lws_partial_buffered(conn->wsi);
     }
+    if (drained < 0)
+        return -1;
+    if (!drained || out->offset < out->len)
+        return skio__conn_await_room(conn);
 
     skio__mem_free(conn->transport->mem, out);
     conn->out = NULL;
