@@ -130,9 +130,9 @@ function serve(nsp, socket) {
     };
     on("echo", echo("echo"));
     // The reference also tells of bad packets this way; only clients' count.
-    on("error", ([first, ...rest], ...ack) => {
-        if (!(first instanceof Error))
-            echo("error")([first, ...rest], ...ack);
+    on("error", (args, ...ack) => {
+        if (!(args[0] instanceof Error))
+            echo("error")(args, ...ack);
     });
     on("message", echo("message"));
 

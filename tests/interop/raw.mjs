@@ -378,3 +378,13 @@ export function closeCode(bytes) {
     }
     return null;
 }
+
+// The code of the Close frame that comes next; null when the connection ends
+// without one, "open" when neither happens. Peers may wait for an answer to
+// their Close for long: the end of the connection is not waited for.
+export async function endCode(line, ms = 1500) {
+    await line.until((bytes) => closeCode(bytes) !== null, ms)
+        .catch(() => {});
+    const code = closeCode(line.bytes);
+    return code === null && !line.ended ? "open" : code;
+}

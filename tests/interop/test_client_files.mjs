@@ -53,7 +53,7 @@ twin("client_file_answers_head_without_a_body", async (server, t) =>
 
 // A script of that name is not there; the request is one for Engine.IO then.
 for (const name of ["other.js", "..%2fpackage.json", "../package.json",
-                    "socket.io.js%00", "socket.io.js/", ".%2e/package.json"])
+                    "socket.io.js/", ".%2e/package.json"])
     twin(`client_file_${name.replace(/\W/g, "_")}_is_not_served`,
          async (server, t) => {
             const { status, body } = await http(server, t,
