@@ -46,7 +46,10 @@ skio__exchange_flush(skio_exchange *exchange)
     struct eio_engine *engine = exchange->engine;
     struct skio__buf *body = &exchange->body;
 
-    if (body->len > 0 && skio__buf_append_str(body, exchange->last) == SKIO_OK)
+    if (exchange->last == NULL)
+        skio__reply_error(engine, &exchange->asker, EIO_ERROR_REQUEST);
+    else if (body->len > 0 &&
+             skio__buf_append_str(body, exchange->last) == SKIO_OK)
         skio__reply_payload(engine, &exchange->asker, NULL, body->data,
                             body->len);
     else

@@ -25,7 +25,9 @@ struct skio_exchange {
     struct skio_session *session; /* of a poll or post; NULL: it has closed */
     struct eio_asker asker;
     uint8_t kind;                /* enum eio_exchange_kind */
-    const char *last;            /* poll: the last payload, static */
+    bool is_fresh;               /* poll: it came in this turn */
+    const char *last;            /* poll: the last payload, static; NULL: the
+                                    session has left polling, an error */
     struct skio__buf body;       /* post: what came; poll: before `last` */
     struct eio_request *request; /* connect */
     char sid[SKIO__ID_LEN + 1];  /* probe: looked up again after the 101 */

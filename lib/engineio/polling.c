@@ -100,6 +100,8 @@ skio__polling_get(struct skio_session *session, const struct eio_asker *asker,
         return out_of_memory(session, asker);
     exchange->session = session;
     session->poll = exchange;
+    exchange->is_fresh = true;
+    skio__dirty_mark(engine, &session->dirty); /* it ages with the turn */
     *out = exchange;
     return SKIO_EXCHANGE_HELD;
 }
@@ -267,6 +269,8 @@ skio__polling_flush(struct skio_session *session)
         take_poll(session);
         skio__reply_payload(engine, &exchange->asker, NULL, "6", 1);
         skio__exchange_free(exchange);
+    } else {
+        exchange->is_fresh = false;
     }
     session->wants_noop = false;
 }
@@ -281,6 +285,18 @@ skio__polling_release(struct skio_session *session, const char *payload)
     exchange = take_poll(session);
     exchange->last = payload;
     skio__dirty_mark(exchange->engine, &exchange->dirty);
+}
+
+void
+skio__polling_leave(struct skio_session *session)
+{
+    /* A loop keeps no order between connections: a poll of the same turn may
+     * well have been sent after the upgrade. It is judged as if it came then,
+     * which is how the official protocol suite sees it. */
+    if (session->poll != NULL && session->poll->is_fresh)
+        skio__polling_release(session, NULL);
+    else
+        skio__polling_release(session, "1");
 }
 
 void

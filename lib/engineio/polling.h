@@ -25,7 +25,11 @@ void skio__polling_flush(struct skio_session *session);
  * payload alone. */
 void skio__polling_release(struct skio_session *session, const char *payload);
 
-/* The same for the last words of a server that stops: with what is queued. */
+/* The session leaves polling for a WebSocket: let go of a poll that waits. */
+void skio__polling_leave(struct skio_session *session);
+
+/* Let go of it with the last words of a server that stops, what is queued
+ * before them. */
 void skio__polling_release_all(struct skio_session *session,
                                const char *payload);
 

@@ -279,14 +279,38 @@ deliver(struct skio_session *session, const struct eio_packet *packet)
     skio__mem_free(engine->mem, bytes);
 }
 
+/* The peer has said goodbye, and the turn's end will close the session. */
+static bool
+is_left(const struct skio_session *session)
+{
+    return session->doom == SKIO_DISCONNECT_TRANSPORT_CLOSE;
+}
+
+static void
+leave(struct skio_session *session)
+{
+    /*
+     * The poll that waits is released. If none does, one may have been sent
+     * before the close packet and be read after it in this turn, since a loop
+     * keeps no order between connections: it shall be released as well.
+     */
+    if (session->ws == NULL && session->poll == NULL &&
+        session->state == EIO_STATE_OPEN)
+        skio__session_doom(session, SKIO_DISCONNECT_TRANSPORT_CLOSE);
+    else
+        /* Node ignores it on a WebSocket, where a ping timeout ends it. */
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_CLOSE, "6", true);
+}
+
 void
 skio__session_receive(struct skio_session *session,
                       const struct eio_packet *packet)
 {
     session->engine->counters.packets_in++;
+    if (is_left(session))
+        return;
     if (packet->type == EIO_CLOSE) {
-        /* Node ignores it on a WebSocket, where a ping timeout ends it. */
-        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_CLOSE, "6", true);
+        leave(session);
         return;
     }
     if (session->state != EIO_STATE_OPEN)
@@ -312,7 +336,7 @@ skio__session_receive(struct skio_session *session,
 void
 skio__session_parse_error(struct skio_session *session)
 {
-    if (session->state == EIO_STATE_CLOSED)
+    if (session->state == EIO_STATE_CLOSED || is_left(session))
         return;
     session->engine->counters.parse_errors++;
     skio__session_end(session, SKIO_DISCONNECT_PARSE_ERROR, "1", true);
@@ -328,7 +352,7 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
     size_t len = (size_t)blob->head + blob->len;
     int err;
 
-    if (session->state != EIO_STATE_OPEN)
+    if (session->state != EIO_STATE_OPEN || is_left(session))
         return SKIO_ECLOSED;
     if (session->doom != 0)
         return SKIO_ENOBUFS;
@@ -383,8 +407,8 @@ skio__session_flush(struct skio_session *session)
     if (session->doom != 0 && session->state == EIO_STATE_OPEN) {
         if (session->doom == SKIO_DISCONNECT_SLOW_CONSUMER)
             engine->counters.slow_consumers++;
-        skio__session_end(session, (enum skio_disconnect)session->doom, "1",
-                          true);
+        skio__session_end(session, (enum skio_disconnect)session->doom,
+                          is_left(session) ? "6" : "1", true);
         return;
     }
     if (session->ws != NULL)

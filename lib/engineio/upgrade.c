@@ -61,7 +61,7 @@ commit(struct skio_session *session)
 
     /* A client that has not paused its polling loses that poll to a close
      * packet, as from Node; what was queued goes over the WebSocket. */
-    skio__polling_release(session, "1");
+    skio__polling_leave(session);
     session->ws = ws;
     skio__dirty_clear(session->engine, &session->dirty);
 

@@ -363,6 +363,25 @@ SCENARIO(a_close_packet_releases_the_poll_with_a_noop, NULL, peer_echo)
                      "{\"code\":1,\"message\":\"Session ID unknown\"}");
 }
 
+SCENARIO(a_poll_in_the_turn_of_the_close_packet_is_released, NULL, peer_echo)
+{
+    const char *query = peer_polling(peer);
+    struct peer_http *poll;
+
+    /* Sent in this order, read in that: a loop is free to do so. */
+    peer->holds_turn = true;
+    peer_expect_http(peer_post(peer, query, "1"), 200, "ok");
+    peer_check(peer,
+               skio_session_send(peer->session, "a", 1, false) == SKIO_ECLOSED);
+    poll = peer_get(peer, query);
+    peer->holds_turn = false;
+    peer_flush(peer);
+    peer_expect_http(poll, 200, "6");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "close transport close");
+    peer_expect_http(peer_get(peer, query), 400, NULL);
+}
+
 SCENARIO(packets_after_a_close_packet_are_ignored, NULL, peer_echo)
 {
     const char *query = peer_polling(peer);
@@ -525,6 +544,7 @@ main(void)
         cmocka_unit_test(a_payload_may_have_the_maximum_of_packets),
         cmocka_unit_test(a_payload_with_more_packets_is_refused),
         cmocka_unit_test(a_close_packet_releases_the_poll_with_a_noop),
+        cmocka_unit_test(a_poll_in_the_turn_of_the_close_packet_is_released),
         cmocka_unit_test(packets_after_a_close_packet_are_ignored),
         cmocka_unit_test(closing_with_a_poll_sends_the_close_packet),
         cmocka_unit_test(closing_without_a_poll_waits_for_one),

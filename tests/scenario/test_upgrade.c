@@ -138,6 +138,26 @@ SCENARIO(a_poll_that_waits_at_the_upgrade_gets_a_close_packet, NULL, peer_echo)
     peer_expect_event(peer, "message a");
 }
 
+SCENARIO(a_poll_in_the_turn_of_the_upgrade_comes_after_it, NULL, peer_echo)
+{
+    POLLING_SESSION(query);
+    struct peer_ws *ws = peer_probe(peer, query);
+    struct peer_http *poll;
+
+    /* Sent in this order, read in that: a loop is free to do so. */
+    peer->holds_turn = true;
+    poll = peer_get(peer, query);
+    peer_expect_held(poll);
+    peer_say(ws, "2probe");
+    peer_say(ws, "5");
+    peer->holds_turn = false;
+    peer_flush(peer);
+    peer_expect_http(poll, 400, REQUEST);
+    peer_expect(ws, "3probe");
+    peer_say(ws, "4a");
+    peer_expect(ws, "4a");
+}
+
 SCENARIO(any_other_packet_ends_the_probe, NULL, peer_echo)
 {
     static const char *const others[] = {"4a", "2",  "2probf", "3probe", "1",
@@ -381,6 +401,7 @@ main(void)
         cmocka_unit_test(without_a_probe_no_poll_is_released),
         cmocka_unit_test(polling_works_while_the_probe_does),
         cmocka_unit_test(a_poll_that_waits_at_the_upgrade_gets_a_close_packet),
+        cmocka_unit_test(a_poll_in_the_turn_of_the_upgrade_comes_after_it),
         cmocka_unit_test(any_other_packet_ends_the_probe),
         cmocka_unit_test(a_probe_has_the_limits_of_a_session),
         cmocka_unit_test(a_probe_that_breaks_is_forgotten),
