@@ -309,8 +309,11 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         return on_body_end(conn);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         on_upgrade(conn);
+        if (conn->kind != CONN_UPGRADE)
+            skio__upgrade_unname(conn->transport);
         return 0;
     case LWS_CALLBACK_ADD_HEADERS:
+        skio__upgrade_unname(conn->transport);
         return skio__upgrade_headers(conn, in);
     case LWS_CALLBACK_ESTABLISHED:
         return skio__ws_established(conn);
@@ -563,7 +566,7 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
             return -1;
         /* the header that `in` points at is there: see the function */
         transport->headers = skio__headers_start_before(wsi, in);
-        return 0;
+        return transport->own ? skio__upgrade_name(transport, wsi) : 0;
 
     case LWS_CALLBACK_HTTP:
     case LWS_CALLBACK_HTTP_BODY:
@@ -607,6 +610,7 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
         if (transport == NULL || !transport->own ||
             (conn = lws_get_opaque_user_data(wsi)) == NULL)
             return 0;
+        skio__upgrade_unname(transport);
         skio__conn_detach(conn, true);
         lws_set_opaque_user_data(wsi, NULL);
         skio__mem_free(transport->mem, conn);
@@ -621,8 +625,9 @@ void
 skio__lws_protocol_fill(struct skio__lws *transport,
                         struct lws_protocols *protocol)
 {
+    memcpy(transport->name, SKIO__LWS_NAME, sizeof(SKIO__LWS_NAME));
     *protocol = (struct lws_protocols){
-        .name = "socket.io",
+        .name = transport->name,
         .callback = skio__lws_callback,
         .per_session_data_size = transport->own ? 0 : sizeof(struct skio__conn),
         .rx_buffer_size = transport->options->rx_buffer_size,

@@ -39,6 +39,7 @@ struct skio__endpoints;
 struct skio__loop;
 struct skio__mount;
 
+#define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
 #define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
 #define SKIO__LWS_READ                                                         \
     20480                   /* more than a TLS record: none is left half read */
@@ -127,7 +128,8 @@ struct skio__lws {
     uint64_t armed_ms; /* when timer_fd fires, or SKIO__NEVER */
     uint64_t tick_ms;  /* lws' own timers want to be looked at */
 
-    const char *headers;        /* of the upgrade that lws is about to accept */
+    char name[64];       /* of the lws protocol: see skio__upgrade_name() */
+    const char *headers; /* of the upgrade that lws is about to accept */
     struct skio__conn *current; /* whose callback runs */
     enum skio__outcome outcome;
     size_t conns; /* open ones */
@@ -226,6 +228,10 @@ int skio__conn_continue(struct skio__conn *conn);
 
 /* LWS_CALLBACK_HTTP_CONFIRM_UPGRADE: what lws would do worse. Non-zero: drop */
 int skio__upgrade_confirm(struct lws *wsi);
+/* Be called what the client asks for, until the handshake's answer is written.
+ * Non-zero: drop. */
+int skio__upgrade_name(struct skio__lws *transport, struct lws *wsi);
+void skio__upgrade_unname(struct skio__lws *transport);
 /* Answer 400 without a conn; returns -1, which closes. */
 int skio__upgrade_drop(struct lws *wsi, const char *reason);
 void skio__upgrade_filter(struct skio__conn *conn, struct skio__head *head);

@@ -41,8 +41,8 @@ skio_lws_mount(skio_server *server, struct lws_http_mount *mount)
         .mount_next = mount->mount_next,
         .mountpoint = path,
         .mountpoint_len = (unsigned char)len,
-        .origin = "socket.io",
-        .protocol = "socket.io",
+        .origin = SKIO__LWS_NAME,
+        .protocol = SKIO__LWS_NAME,
         .origin_protocol = LWSMPRO_CALLBACK,
     };
     return SKIO_OK;

@@ -102,8 +102,8 @@ new_path(struct skio__lws *transport, const char *text)
     path->mount.mountpoint = path->text;
     path->mount.mountpoint_len = (unsigned char)(len < 255 ? len : 255);
     path->mount.origin_protocol = LWSMPRO_CALLBACK;
-    path->mount.origin = "socket.io";
-    path->mount.protocol = "socket.io";
+    path->mount.origin = SKIO__LWS_NAME;
+    path->mount.protocol = SKIO__LWS_NAME;
 
     return path;
 }
@@ -519,7 +519,7 @@ make_context(struct skio__lws *transport)
         return false;
     vhost = lws_get_vhost_by_name(transport->context, "default");
     return vhost != NULL &&
-           skio__lws_attach(transport, vhost, "socket.io") == SKIO_OK;
+           skio__lws_attach(transport, vhost, SKIO__LWS_NAME) == SKIO_OK;
 }
 
 static void
@@ -570,7 +570,7 @@ watch_sockets(struct skio__lws *transport)
         loop->listeners[i] =
             lws_adopt_descriptor_vhost(transport->vhost,
                                        LWS_ADOPT_RAW_FILE_DESC, desc,
-                                       "socket.io", NULL);
+                                       SKIO__LWS_NAME, NULL);
         if (loop->listeners[i] == NULL)
             return SKIO_ENOMEM;
         loop->fds[i] = -1;

@@ -130,6 +130,39 @@ skio__upgrade_confirm(struct lws *wsi)
     return 0;
 }
 
+/*
+ * The reference server accepts the first subprotocol that a client offers; lws
+ * accepts none but names of its protocols. There is only ours, and its name is
+ * in our hands: for the time of one handshake it is that of the subprotocol.
+ * (Not in a host's vhost, where other protocols have their names.)
+ */
+int
+skio__upgrade_name(struct skio__lws *transport, struct lws *wsi)
+{
+    static const char separators[] = "()<>@,;:\\\"/[]?={} \t";
+    char list[128];
+    size_t len;
+    int got = lws_hdr_copy(wsi, list, sizeof(list) - 1, WSI_TOKEN_PROTOCOL);
+
+    if (got == 0)
+        return 0;
+    len = got > 0 ? strcspn(list, separators) : 0;
+    if (len == 0 || len >= sizeof(transport->name) ||
+        (list[len] != '\0' && strchr(", \t", list[len]) == NULL))
+        return skio__upgrade_drop(wsi, "Invalid Sec-WebSocket-Protocol header");
+
+    memcpy(transport->name, list, len);
+    transport->name[len] = '\0';
+    return 0;
+}
+
+void
+skio__upgrade_unname(struct skio__lws *transport)
+{
+    if (transport->own)
+        memcpy(transport->name, SKIO__LWS_NAME, sizeof(SKIO__LWS_NAME));
+}
+
 void
 skio__upgrade_filter(struct skio__conn *conn, struct skio__head *head)
 {
