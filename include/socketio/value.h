@@ -118,6 +118,14 @@ SKIO_API const skio_value *skio_get_value(const skio_value *value,
                                           const char *path);
 
 /**
+ * The arguments from an index on, to be passed on without those before it.
+ *
+ * Returns an empty list past the last one; NULL when value is no argument list
+ * or memory ran out.
+ */
+SKIO_API const skio_value *skio_get_args(const skio_value *args, size_t from);
+
+/**
  * Called for each element of an array, or member of an object, in the order
  * in which they stand.
  *

@@ -1,0 +1,177 @@
+/*
+ * bench-server PORT: what load generators run against
+ *
+ * Default options, except that the caps on connections are off and the backlog
+ * is large. Events:
+ *
+ *     echo       acks its arguments; without an ack emits them back
+ *     broadcast  to everybody, the sender included
+ *     join       (room), acks true or false
+ *     leave      (room), acks true or false
+ *     room       (room, …): the rest to that room, the sender included
+ *
+ * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
+ * stop it.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+
+#include <socketio/socketio.h>
+
+static skio_server *running;
+
+static void
+on_signal(int number)
+{
+    (void)number;
+    skio_server_stop(running);
+}
+
+static void
+on_log(void *user, enum skio_log_level level, const char *message)
+{
+    (void)user;
+    (void)level;
+    fprintf(stderr, "bench-server: %s\n", message);
+}
+
+static void
+on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)user;
+    if (ack != NULL)
+        skio_ack_send(ack, "%p", SKIO_VALUE(args));
+    else
+        skio_emit(socket, "echo", "%p", SKIO_VALUE(args));
+}
+
+static void
+on_broadcast(skio_socket *socket, const skio_value *args, skio_ack *ack,
+             void *user)
+{
+    (void)user;
+    skio_emit_all(skio_socket_nsp(socket), "broadcast", "%p", SKIO_VALUE(args));
+    skio_ack_send(ack, NULL);
+}
+
+static void
+on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    const char *room = skio_get_str(args, "0");
+    bool ok = room != NULL && skio_join(socket, room) == SKIO_OK;
+
+    (void)user;
+    skio_ack_send(ack, "%hhd", ok);
+}
+
+static void
+on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    const char *room = skio_get_str(args, "0");
+    bool ok = room != NULL && skio_leave(socket, room) == SKIO_OK;
+
+    (void)user;
+    skio_ack_send(ack, "%hhd", ok);
+}
+
+static void
+on_room(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    const char *room = skio_get_str(args, "0");
+
+    (void)user;
+    if (room != NULL)
+        skio_emit_to(skio_socket_nsp(socket), room, "room", "%p",
+                     SKIO_VALUE(skio_get_args(args, 1)));
+    skio_ack_send(ack, "%hhd", room != NULL);
+}
+
+/* The number that a string is, or -1. */
+static long
+parse_port(const char *text)
+{
+    char *end;
+    long port;
+
+    errno = 0;
+    port = strtol(text, &end, 10);
+    return errno != 0 || end == text || *end != '\0' || port < 0 ||
+                   port > UINT16_MAX
+               ? -1
+               : port;
+}
+
+/* As many connections as this system lets a process have. */
+static void
+raise_fd_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        perror("bench-server: setrlimit");
+}
+
+int
+main(int argc, char **argv)
+{
+    long port = argc == 2 ? parse_port(argv[1]) : -1;
+    skio_server_options options;
+    struct sigaction action = {.sa_handler = on_signal};
+    skio_server *io;
+    skio_nsp *root;
+    int err;
+
+    if (port < 0) {
+        fprintf(stderr, "usage: bench-server PORT\n");
+        return 2;
+    }
+
+    raise_fd_limit();
+    skio_server_options_init(&options);
+    options.max_connections = UINT32_MAX;
+    options.max_connections_per_address = UINT32_MAX;
+    options.max_unconnected = UINT32_MAX;
+    options.backlog = 4096;
+    options.log = on_log;
+    options.log_level = SKIO_LOG_WARN;
+
+    err = skio_server_new(&io, &options);
+    if (err != SKIO_OK) {
+        fprintf(stderr, "bench-server: %s\n", skio_strerror(err));
+        return 1;
+    }
+
+    root = skio_of(io, "/");
+    if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
+        skio_on(root, "broadcast", on_broadcast, NULL) != SKIO_OK ||
+        skio_on(root, "join", on_join, NULL) != SKIO_OK ||
+        skio_on(root, "leave", on_leave, NULL) != SKIO_OK ||
+        skio_on(root, "room", on_room, NULL) != SKIO_OK) {
+        fprintf(stderr, "bench-server: out of memory\n");
+        skio_server_free(io);
+        return 1;
+    }
+
+    err = skio_listen(io, NULL, (uint16_t)port);
+    if (err == SKIO_OK) {
+        running = io;
+        sigaction(SIGTERM, &action, NULL);
+        sigaction(SIGINT, &action, NULL);
+        printf("listening on %u\n", (unsigned)skio_server_port(io));
+        fflush(stdout);
+        err = skio_run(io);
+    }
+    if (err != SKIO_OK)
+        fprintf(stderr, "bench-server: port %ld: %s\n", port,
+                skio_strerror(err));
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGINT, SIG_DFL);
+    skio_server_free(io);
+    return err != SKIO_OK;
+}
