@@ -22,7 +22,9 @@ SKIO_BEGIN_DECLS
  * cJSON_GetObjectItemCaseSensitive().
  *
  * Borrowed: valid as long as the value is. Returns NULL when there is nothing
- * at the path, or memory ran out.
+ * at the path, when memory ran out, and for what cJSON cannot hold: a string
+ * with U+0000 or with half a surrogate pair, a number of more than 63
+ * characters.
  */
 SKIO_API const cJSON *skio_value_cjson(const skio_value *value,
                                        const char *path);

@@ -20,6 +20,7 @@
 #include "base/json.h"
 #include "base/number.h"
 #include "base/utf8.h"
+#include "socketio/conversion.h"
 
 #define LEVEL_OBJECT 1 /* else an array, or the argument list itself */
 #define LEVEL_FILLED 2 /* something was written in it */
@@ -35,27 +36,6 @@ struct writer {
     uint32_t depth; /* of the template's own brackets */
     uint32_t room;  /* levels that may still be opened */
     uint8_t stack[SKIO__JSON_DEPTH_MAX + 1];
-};
-
-enum length {
-    LENGTH_NONE,
-    LENGTH_CHAR,
-    LENGTH_SHORT,
-    LENGTH_LONG,
-    LENGTH_LONG_LONG,
-    LENGTH_INTMAX,
-    LENGTH_SIZE,
-    LENGTH_PTRDIFF,
-    LENGTH_LONG_DOUBLE
-};
-
-/* A conversion: what stands between '%' and its letter. */
-struct spec {
-    bool is_raw;        /* '-' */
-    bool has_precision; /* of any kind, also "*" with a negative number */
-    int precision;      /* negative: none */
-    enum length length;
-    char letter;
 };
 
 static uint8_t *
@@ -234,15 +214,6 @@ put_escape(struct writer *w)
     return skio__buf_append(w->out, escape, len);
 }
 
-/* The length of a string, max at most: C has no strnlen(). */
-static size_t
-bounded_length(const char *str, size_t max)
-{
-    const char *nul = memchr(str, '\0', max);
-
-    return nul != NULL ? (size_t)(nul - str) : max;
-}
-
 /* One character of a string of the template that is not its quote. */
 static int
 put_literal_char(struct writer *w)
@@ -267,7 +238,8 @@ put_literal_char(struct writer *w)
 
     if ((unsigned char)*start < 0x20)
         return SKIO_EINVAL; /* the end of the template, too */
-    len = skio__utf8_char(start, bounded_length(start, 4));
+    /* It reads byte by byte, and the NUL is no continuation. */
+    len = skio__utf8_char(start, 4);
     if (len == 0)
         return SKIO_EINVAL;
     w->pos += len;
@@ -307,15 +279,6 @@ put_literal(struct writer *w)
     return skio__buf_putc(w->out, '"');
 }
 
-/* The string of "%s", with printf's rule: up to a NUL, precision at most. */
-static size_t
-measure(const char *str, const struct spec *spec)
-{
-    if (spec->precision < 0)
-        return strlen(str);
-    return bounded_length(str, (size_t)spec->precision);
-}
-
 /* "%-s": one JSON value, finished. */
 static int
 put_raw(struct writer *w, const char *json, size_t len)
@@ -334,19 +297,15 @@ put_raw(struct writer *w, const char *json, size_t len)
 }
 
 static int
-convert_string(struct writer *w, const struct spec *spec)
+convert_string(struct writer *w, const struct sio_conversion *conversion)
 {
-    const char *str = va_arg(*w->args, const char *);
     size_t len;
+    const char *str = skio__conversion_string(conversion, w->args, &len);
     int err;
 
-    if (spec->length != LENGTH_NONE)
-        return SKIO_EINVAL;
     if (str == NULL)
         return put_null(w);
-
-    len = measure(str, spec);
-    if (spec->is_raw)
+    if (conversion->is_raw)
         return put_raw(w, str, len);
     if (!skio__utf8_valid(str, len))
         return SKIO_EINVAL;
@@ -355,99 +314,13 @@ convert_string(struct writer *w, const struct spec *spec)
 }
 
 static int
-put_bool(struct writer *w, bool value)
+convert_number(struct writer *w, const struct sio_conversion *conversion)
 {
+    char text[SKIO__NUMBER_MAX];
+    size_t len = skio__conversion_number(conversion, w->args, text);
     int err = begin_value(w);
 
-    if (err != SKIO_OK)
-        return err;
-    return skio__buf_append_str(w->out, value ? "true" : "false");
-}
-
-static int64_t
-take_signed(struct writer *w, enum length length)
-{
-    switch (length) {
-    case LENGTH_SHORT:
-        return (short)va_arg(*w->args, int);
-    case LENGTH_LONG:
-        return va_arg(*w->args, long);
-    case LENGTH_LONG_LONG:
-        return va_arg(*w->args, long long);
-    case LENGTH_INTMAX:
-        return va_arg(*w->args, intmax_t);
-    case LENGTH_SIZE: /* the signed type of size_t's width */
-    case LENGTH_PTRDIFF:
-        return va_arg(*w->args, ptrdiff_t);
-    default:
-        return va_arg(*w->args, int);
-    }
-}
-
-static uint64_t
-take_unsigned(struct writer *w, enum length length)
-{
-    switch (length) {
-    case LENGTH_CHAR:
-        return (unsigned char)va_arg(*w->args, unsigned);
-    case LENGTH_SHORT:
-        return (unsigned short)va_arg(*w->args, unsigned);
-    case LENGTH_LONG:
-        return va_arg(*w->args, unsigned long);
-    case LENGTH_LONG_LONG:
-        return va_arg(*w->args, unsigned long long);
-    case LENGTH_INTMAX:
-        return va_arg(*w->args, uintmax_t);
-    case LENGTH_SIZE:
-    case LENGTH_PTRDIFF:
-        return va_arg(*w->args, size_t);
-    default:
-        return va_arg(*w->args, unsigned);
-    }
-}
-
-static int
-put_digits(struct writer *w, const char *digits, size_t len)
-{
-    int err = begin_value(w);
-
-    return err == SKIO_OK ? skio__buf_append(w->out, digits, len) : err;
-}
-
-static int
-convert_integer(struct writer *w, const struct spec *spec)
-{
-    char digits[SKIO__NUMBER_MAX];
-    size_t len;
-
-    if (spec->is_raw || spec->has_precision ||
-        spec->length == LENGTH_LONG_DOUBLE)
-        return SKIO_EINVAL;
-
-    if (spec->letter == 'u')
-        len = skio__number_format_u64(take_unsigned(w, spec->length), digits);
-    else if (spec->length == LENGTH_CHAR)
-        return put_bool(w, (signed char)va_arg(*w->args, int) != 0);
-    else
-        len = skio__number_format_i64(take_signed(w, spec->length), digits);
-    return put_digits(w, digits, len);
-}
-
-static int
-convert_double(struct writer *w, const struct spec *spec)
-{
-    char digits[SKIO__NUMBER_MAX];
-    double value;
-
-    if (spec->is_raw)
-        return SKIO_EINVAL;
-    if (spec->length == LENGTH_LONG_DOUBLE)
-        value = (double)va_arg(*w->args, long double);
-    else if (spec->length == LENGTH_NONE || spec->length == LENGTH_LONG)
-        value = va_arg(*w->args, double);
-    else
-        return SKIO_EINVAL;
-    return put_digits(w, digits, skio__number_format(value, digits));
+    return err == SKIO_OK ? skio__buf_append(w->out, text, len) : err;
 }
 
 static int
@@ -511,12 +384,10 @@ put_value(struct writer *w, const struct skio_value *value)
 }
 
 static int
-convert_pointer(struct writer *w, const struct spec *spec)
+convert_pointer(struct writer *w)
 {
     const skio_arg *arg = va_arg(*w->args, const void *);
 
-    if (spec->is_raw || spec->has_precision || spec->length != LENGTH_NONE)
-        return SKIO_EINVAL;
     if (arg == NULL)
         return put_null(w);
     if (arg->tag == SKIO_ARG_BYTES)
@@ -526,93 +397,23 @@ convert_pointer(struct writer *w, const struct spec *spec)
     return SKIO_EINVAL;
 }
 
-static enum length
-parse_length(const char **pos)
-{
-    const char *p = *pos;
-    enum length length = LENGTH_NONE;
-
-    switch (*p) {
-    case 'h':
-        length = p[1] == 'h' ? LENGTH_CHAR : LENGTH_SHORT;
-        break;
-    case 'l':
-        length = p[1] == 'l' ? LENGTH_LONG_LONG : LENGTH_LONG;
-        break;
-    case 'j':
-        length = LENGTH_INTMAX;
-        break;
-    case 'z':
-        length = LENGTH_SIZE;
-        break;
-    case 't':
-        length = LENGTH_PTRDIFF;
-        break;
-    case 'L':
-        length = LENGTH_LONG_DOUBLE;
-        break;
-    default:
-        return LENGTH_NONE;
-    }
-    *pos += length == LENGTH_CHAR || length == LENGTH_LONG_LONG ? 2 : 1;
-    return length;
-}
-
-/* Digits, or '*'. A precision too large for an int is none at all. */
-static int
-parse_precision(struct writer *w, const char **pos)
-{
-    const int most = 1000000000;
-    int n = 0;
-
-    if (**pos == '*') {
-        (*pos)++;
-        return va_arg(*w->args, int);
-    }
-    for (; **pos >= '0' && **pos <= '9'; (*pos)++)
-        n = n >= most / 10 ? most : 10 * n + (**pos - '0');
-    return n == most ? -1 : n;
-}
-
 static int
 convert(struct writer *w)
 {
-    struct spec spec = {0};
-    const char *pos = w->pos + 1;
+    struct sio_conversion conversion;
 
-    spec.is_raw = *pos == '-';
-    pos += spec.is_raw;
-    spec.has_precision = *pos == '.';
-    spec.precision = -1;
-    if (spec.has_precision) {
-        pos++;
-        spec.precision = parse_precision(w, &pos);
+    w->pos = skio__conversion_parse(w->pos + 1, w->args, &conversion);
+    switch (conversion.kind) {
+    case SIO_CONVERSION_STRING:
+        return convert_string(w, &conversion);
+    case SIO_CONVERSION_NUMBER:
+        return convert_number(w, &conversion);
+    case SIO_CONVERSION_POINTER:
+        return convert_pointer(w);
+    case SIO_CONVERSION_NONE:
+        break;
     }
-    spec.length = parse_length(&pos);
-    spec.letter = *pos;
-    if (spec.letter != '\0')
-        pos++;
-    w->pos = pos;
-
-    switch (spec.letter) {
-    case 's':
-        return convert_string(w, &spec);
-    case 'd':
-    case 'i':
-    case 'u':
-        return convert_integer(w, &spec);
-    case 'e':
-    case 'E':
-    case 'f':
-    case 'F':
-    case 'g':
-    case 'G':
-        return convert_double(w, &spec);
-    case 'p':
-        return convert_pointer(w, &spec);
-    default:
-        return SKIO_EINVAL;
-    }
+    return SKIO_EINVAL;
 }
 
 static int
