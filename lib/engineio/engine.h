@@ -34,7 +34,8 @@ struct eio_upper {
     void (*message)(struct skio_session *session, const char *data, size_t len,
                     bool binary);
     void (*close)(struct skio_session *session, enum skio_disconnect reason);
-    /* The queue passed outbound_high_bytes (told once until it halved). */
+    /* More than outbound_high_bytes are left at a turn's end (told once until
+     * it halved); never inside skio__session_queue(). */
     void (*pressure)(struct skio_session *session, size_t queued);
 };
 
