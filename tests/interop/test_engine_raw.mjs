@@ -2,7 +2,9 @@
 // the reference answers is written down, so that a new release of it which
 // answers differently is noticed too.
 
-import { check, finish, need, sleep, twin } from "./harness.mjs";
+import {
+    check, finish, need, privateServer, sleep, twin,
+} from "./harness.mjs";
 need("socket.io", "ws");
 const {
     answer, attempt, endCode, frame, http, Line, polling, probe,
@@ -788,6 +790,35 @@ twin("close_packet_without_a_poll_ends_the_session", async (server, t) => {
     return [await session.posted("1"), await session.polled(),
             await reasonOf(server, t, tag)];
 }, { expect: [[200, "ok"], unknownSid, "transport close"] });
+
+// The official suite sends the two at once. A busy server finds both waiting.
+twin("poll_and_close_that_wait_together_are_taken_in_order",
+    async (shared, t) => {
+        const server = await privateServer(t, shared.side, "interop", []);
+        const results = [];
+
+        for (const swap of [false, true, false, true]) {
+            const session = await polling(server, t);
+            const lines = [new Line(server, t), new Line(server, t)];
+            const [first, second] = swap ? lines.reverse() : lines;
+
+            await sleep(20);
+            server.child.kill("SIGSTOP");
+            await sleep(10);
+            first.write(requestText("GET", session.target,
+                                    { Host: "localhost" }));
+            await sleep(5);
+            second.write(requestText("POST", session.target, {
+                "Host": "localhost", "Content-Length": 1,
+            }) + "1");
+            await sleep(5);
+            server.child.kill("SIGCONT");
+            await second.until((bytes) => bytes.includes("ok"));
+            const text = await first.head();
+            results.push([text.split(" ")[1], text.at(-1)]);
+        }
+        return results;
+    }, { expect: [1, 2, 3, 4].map(() => ["200", "6"]) });
 
 twin("packets_after_the_close_packet_are_ignored", async (server, t) => {
     const tag = uniqueTag();
