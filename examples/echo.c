@@ -3,7 +3,8 @@
 #include <stdio.h>
 
 static void
-on_message(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+on_message(skio_socket *socket, const skio_value *args, skio_ack *ack,
+           void *user)
 {
     (void)user;
     skio_emit(socket, "message", "%p", SKIO_VALUE(args));
