@@ -119,30 +119,18 @@ chaos_options(skio_server_options *options)
 static const char *
 some_packet(void)
 {
-    static const char *const packets[] = {"4a",
-                                          "4hello",
-                                          "3",
-                                          "1",
-                                          "2",
-                                          "2probe",
-                                          "5",
-                                          "6",
-                                          "bAQID",
-                                          "b!",
-                                          "",
-                                          "4\xff",
-                                          "4\x1e"
-                                          "4b",
-                                          "x",
-                                          "2probe",
-                                          "5",
-                                          "4",
-                                          "3",
-                                          "4a\x1e"
-                                          "4b\x1e"
-                                          "1\x1e"
-                                          "4c",
-                                          "4aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"};
+    static const char two[] = "4\x1e"
+                              "4b";
+    static const char left[] = "4a\x1e"
+                               "4b\x1e"
+                               "1\x1e"
+                               "4c";
+    static const char *const packets[] = {
+        "4a",     "4hello", "3", "1",     "2",
+        "2probe", "5",      "6", "bAQID", "b!",
+        "",       "4\xff",  two, "x",     "2probe",
+        "5",      "4",      "3", left,    "4aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",
+    };
 
     return packets[draw(sizeof packets / sizeof packets[0])];
 }
