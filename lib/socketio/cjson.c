@@ -125,13 +125,26 @@ skio_value_cjson(const skio_value *value, const char *path)
     return add_tree(owner, start, whole, &text);
 }
 
+/* A number as an index below count, -1 if it is none. */
+static int64_t
+index_of(const cJSON *num, uint32_t count)
+{
+    uint32_t i;
+
+    if (num == NULL || !cJSON_IsNumber(num) ||
+        !(num->valuedouble >= 0 && num->valuedouble < count))
+        return -1;
+    i = (uint32_t)num->valuedouble;
+    return (double)i < num->valuedouble ? -1 : (int64_t)i;
+}
+
 int
 skio_value_bytes(const skio_value *value, const cJSON *item, skio_bytes *out)
 {
     const cJSON *mark = NULL;
     const cJSON *num = NULL;
     const cJSON *member;
-    uint32_t i;
+    int64_t i;
 
     if (!cJSON_IsObject(item))
         return SKIO_ETYPE;
@@ -143,12 +156,8 @@ skio_value_bytes(const skio_value *value, const cJSON *item, skio_bytes *out)
         else if (strcmp(member->string, "num") == 0)
             num = member;
     }
-    if (!cJSON_IsTrue(mark) || !cJSON_IsNumber(num) ||
-        !(num->valuedouble >= 0 && num->valuedouble < value->attachment_count))
-        return SKIO_ETYPE;
-
-    i = (uint32_t)num->valuedouble;
-    if ((double)i < num->valuedouble)
+    i = index_of(num, value->attachment_count);
+    if (!cJSON_IsTrue(mark) || i < 0)
         return SKIO_ETYPE;
     *out = value->attachments[i];
     return SKIO_OK;

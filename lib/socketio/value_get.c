@@ -317,7 +317,7 @@ show_key(const struct skio_value *value, const struct skio__json_slice *key,
     if (value->copies != NULL)
         return copy_string(value, key, &len);
 
-    if (buf->cap < key->len) {
+    if (buf->data == NULL || buf->cap < key->len) {
         while (cap < key->len)
             cap *= 2;
         buf->data = skio__arena_alloc(value->arena, cap);

@@ -226,7 +226,7 @@ integers_have_all_lengths(void **state)
     WRITES(&f, "-7", "%jd", (intmax_t)-7);
     WRITES(&f, "8", "%ju", (uintmax_t)8);
     WRITES(&f, "true,false", "%hhd, %hhd", yes, no);
-    WRITES(&f, "true", "%hhi", 2);
+    WRITES(&f, "true", "%hhi", (signed char)2);
     WRITES(&f, "1,2,\"x\",3", "%ld,%d,%s,%lld", 1L, 2, "x", 3LL);
     fixture_deinit(&f);
 }
@@ -316,7 +316,7 @@ keys_may_be_conversions(void **state)
     REFUSES(&f, "{%-s:1}", "\"a\"");
     REFUSES(&f, "{%d:1}", 1);
     REFUSES(&f, "{%g:1}", 1.0);
-    REFUSES(&f, "{%hhd:1}", 1);
+    REFUSES(&f, "{%hhd:1}", (bool)1);
     REFUSES(&f, "{%p:1}", SKIO_BYTES("x", 1));
     fixture_deinit(&f);
 }
@@ -512,7 +512,7 @@ a_value_is_exactly_one(void **state)
 
     (void)state;
     fixture_init(&f, true);
-    WRITES(&f, "{\"ok\":true}", "{'ok':%hhd}", 1);
+    WRITES(&f, "{\"ok\":true}", "{'ok':%hhd}", (bool)1);
     WRITES(&f, "\"x\"", "%s", "x");
     WRITES(&f, "[[[[[[[[]]]]]]]]", "[[[[[[[[]]]]]]]]");
     assert_int_equal(format_text(&f, "[[[[[[[[[]]]]]]]]]"), SKIO_EINVAL);
@@ -842,8 +842,8 @@ failed_allocations_leave_nothing(void **state)
         err = format(&f,
                      "{'k':[%s,%d,%g,%hhd,%-s]},%p,%p,%p,%p,%p,%p,%p,%p,%p,"
                      "%p,%p,%p",
-                     "string", 1, 2.5, 1, "{\"raw\":1}", own, own, own, own,
-                     own, own, own, own, own, own, own, SKIO_VALUE(&args));
+                     "string", 1, 2.5, (bool)1, "{\"raw\":1}", own, own, own,
+                     own, own, own, own, own, own, own, own, SKIO_VALUE(&args));
         if (err == SKIO_OK)
             break;
         assert_int_equal(err, SKIO_ENOMEM);
