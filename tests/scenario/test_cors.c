@@ -168,7 +168,7 @@ static void
 listed(skio_server_options *options)
 {
     options->cors_origins = "https://a.example, http://b.example:8443,"
-                            "http://c.example";
+                            "http://c.example,null";
     options->cors_credentials = true;
     options->cors_exposed = "X-One,X-Two";
     options->cors_max_age_s = 600;
