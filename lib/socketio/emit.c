@@ -164,7 +164,7 @@ skio_broadcast(skio_socket *socket, const char *event, const char *format, ...)
     va_list args;
     int err;
 
-    if (socket->nsp == NULL)
+    if (skio__socket_nsp(socket) == NULL)
         return SKIO_ECLOSED;
     va_start(args, format);
     err = broadcast(socket->nsp, SKIO_TARGET(.sender = socket), event, format,
@@ -180,7 +180,7 @@ skio_broadcast_to(skio_socket *socket, const char *room, const char *event,
     va_list args;
     int err;
 
-    if (socket->nsp == NULL)
+    if (skio__socket_nsp(socket) == NULL)
         return SKIO_ECLOSED;
     va_start(args, format);
     err = broadcast(socket->nsp,
@@ -206,7 +206,7 @@ skio_message_new(skio_nsp *nsp, const char *event, const char *format, ...)
 int
 skio_message_emit(skio_message *message, skio_socket *socket)
 {
-    if (socket->nsp != NULL && socket->nsp != message->nsp)
+    if (skio__socket_nsp(socket) != NULL && socket->nsp != message->nsp)
         return SKIO_EINVAL;
     return skio__socket_send(socket, message, 0);
 }

@@ -193,7 +193,6 @@ skio_server_free(skio_server *server)
         return;
     }
 
-    server->freeing = true;
     skio_transport_shutdown(server);
     skio_transport_flush(server);
     if (server->engine.hooks.destroy != NULL)
@@ -213,6 +212,7 @@ skio_server_free(skio_server *server)
     skio__buf_deinit(&server->scratch);
 
     struct sio_home *home = server->home;
+    home->server_gone = true;
     skio__options_deinit(&server->options, &home->mem);
     skio__mem_free(&home->mem, server);
     skio__home_unref(home);

@@ -24,7 +24,8 @@
  */
 struct sio_home {
     skio_allocator mem;
-    size_t refs; /* the server, and every socket */
+    size_t refs;      /* the server, and every socket */
+    bool server_gone; /* its namespaces with it */
 };
 
 struct skio_server {
@@ -48,7 +49,6 @@ struct skio_server {
     struct skio__map waits;            /* {socket, id} -> sio_wait */
 
     void *data;
-    bool freeing;
 };
 
 /* Copy the options, with defaults for what the caller's struct is too short

@@ -179,14 +179,6 @@ skio__socket_send(skio_socket *socket, struct skio_message *message,
     return skio__client_send(socket->client, message);
 }
 
-void
-skio__socket_orphan(skio_socket *socket)
-{
-    socket->nsp = NULL;
-    socket->client = NULL;
-    socket->state = SIO_GONE;
-}
-
 const char *
 skio_socket_id(const skio_socket *socket)
 {
@@ -196,7 +188,7 @@ skio_socket_id(const skio_socket *socket)
 skio_nsp *
 skio_socket_nsp(const skio_socket *socket)
 {
-    return socket->nsp;
+    return skio__socket_nsp(socket);
 }
 
 bool
@@ -258,7 +250,7 @@ skio_socket_set_shared(skio_socket *socket, const char *format, ...)
     char *json;
     int err;
 
-    if (socket->nsp == NULL)
+    if (skio__socket_nsp(socket) == NULL)
         return SKIO_ECLOSED;
 
     const skio_server_options *limits = &socket->nsp->server->options;
@@ -316,7 +308,7 @@ skio_socket_query(const skio_socket *socket, const char *name)
     size_t size = strlen(query) + 1;
     char *out;
 
-    if (socket->nsp == NULL)
+    if (skio__socket_nsp(socket) == NULL)
         return NULL;
 
     out = skio__arena_alloc(&socket->nsp->server->arena, size);

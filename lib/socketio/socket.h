@@ -26,7 +26,7 @@ struct eio_request;
 struct skio_socket {
     struct skio__map_node node; /* in nsp->sockets, while CONNECTED */
     struct sio_home *home;
-    skio_nsp *nsp;             /* NULL once the server is freed */
+    skio_nsp *nsp;             /* gone with the server */
     struct sio_client *client; /* NULL once the connection has ended */
     skio_socket *next;         /* of the same client */
     void *slot;                /* the adapter's */
@@ -58,7 +58,11 @@ void skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
 int skio__socket_send(skio_socket *socket, struct skio_message *message,
                       unsigned flags);
 
-/* The server is being freed under a socket that is still referenced. */
-void skio__socket_orphan(skio_socket *socket);
+/* The namespace, or NULL once the server is freed. */
+static inline skio_nsp *
+skio__socket_nsp(const skio_socket *socket)
+{
+    return socket->home->server_gone ? NULL : socket->nsp;
+}
 
 #endif /* SKIO_SOCKETIO_SOCKET_H */
