@@ -47,6 +47,7 @@ SKIO_API const char *skio_disconnect_name(enum skio_disconnect reason);
 
 /** The public id: 20 characters, unpredictable, not the session's id. */
 SKIO_API const char *skio_socket_id(const skio_socket *socket) SKIO_NONNULL(1);
+/** Its namespace; NULL once the server was freed. */
 SKIO_API skio_nsp *skio_socket_nsp(const skio_socket *socket) SKIO_NONNULL(1);
 SKIO_API bool skio_socket_is_connected(const skio_socket *socket)
     SKIO_NONNULL(1);
