@@ -6,7 +6,7 @@
 //
 // A failure prints the packets; where ours may be stricter is listed below.
 
-import { check, finish, need, twin } from "./harness.mjs";
+import { check, deadline, finish, need, sleep, twin } from "./harness.mjs";
 need("socket.io", "ws");
 const { websocket } = await import("./raw.mjs");
 
@@ -127,6 +127,16 @@ async function open(server, t) {
     return socket;
 }
 
+function roundTrip({ ws, ended }) {
+    if (ended !== null)
+        return null;
+    return deadline(new Promise((done) => {
+        ws.once("pong", done);
+        ws.once("close", done);
+        ws.ping();
+    }), 4000, "a pong");
+}
+
 // What comes until the marker does, or the end.
 async function play(socket, messages, i) {
     const marker = `42["echo","#${i}"]`;
@@ -135,9 +145,14 @@ async function play(socket, messages, i) {
     for (const each of messages)
         socket.send(typeof each === "string" ? `4${each}` : each);
     // A CONNECT is answered later than a marker behind it, and after a
-    // DISCONNECT nobody is left to answer.
-    if (/^[01]/.test(messages[0]))
-        return (await socket.during(60)).map(meaning);
+    // DISCONNECT nobody is left to answer: two pings of WebSocket's own, the
+    // second after the server has had a turn for what the first came with.
+    if (/^[01]/.test(messages[0])) {
+        await roundTrip(socket);
+        await sleep(5);
+        await roundTrip(socket);
+        return (await socket.during(0)).map(meaning);
+    }
     socket.send(marker);
     for (;;) {
         const message = await socket.next();
@@ -198,7 +213,7 @@ for (let group = 0; group < 4; group++) {
         }
         return results;
     }, {
-        timeout: 60000,
+        timeout: 60000 + 20 * count,
         judge: (mine, node) => {
             const wrong = cases.flatMap((messages, i) =>
                 same(mine[i], node[i], messages) ? []
