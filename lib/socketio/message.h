@@ -15,9 +15,9 @@
 
 struct skio_message {
     uint32_t refs;
-    uint32_t count;  /* blobs: 1 + attachments */
-    skio_nsp *nsp;   /* of an event; not counted */
-    size_t bytes;    /* of all frames */
+    uint32_t count; /* blobs: 1 + attachments */
+    skio_nsp *nsp;  /* of an event; not counted */
+    size_t bytes;   /* of all frames */
     const skio_allocator *mem;
     struct skio__blob *blobs[]; /* [0] is the text */
 };
@@ -25,12 +25,12 @@ struct skio_message {
 /* What an encoder needs to know. */
 struct sio_encoder {
     const skio_allocator *mem;
-    struct skio__buf *scratch;   /* reused: no allocation in the steady state */
-    const char *nsp;             /* "/" or "/name" */
+    struct skio__buf *scratch; /* reused: no allocation in the steady state */
+    const char *nsp;           /* "/" or "/name" */
     uint32_t max_attachments;
     uint32_t max_json_depth;
     size_t max_name_bytes;
-    size_t max_bytes;            /* of the whole message: max_outbound_bytes */
+    size_t max_bytes; /* of the whole message: max_outbound_bytes */
     bool trust_raw_json;
 };
 

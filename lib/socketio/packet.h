@@ -31,18 +31,19 @@ struct sio_packet_limits {
 };
 
 struct sio_packet {
-    enum sio_type type;     /* BINARY_EVENT and BINARY_ACK are kept apart */
-    uint32_t attachments;   /* announced; 0 unless binary */
-    const char *nsp;        /* "/" when omitted; not NUL-terminated */
+    enum sio_type type;   /* BINARY_EVENT and BINARY_ACK are kept apart */
+    uint32_t attachments; /* announced; 0 unless binary */
+    const char *nsp;      /* "/" when omitted; not NUL-terminated */
     size_t nsp_len;
     bool has_id;
-    uint64_t id;            /* at most 2^53 - 1 */
-    const char *json;       /* NULL when there is none */
+    uint64_t id;      /* at most 2^53 - 1 */
+    const char *json; /* NULL when there is none */
     size_t json_len;
     struct skio__json_slice root;
-    struct skio__json_slice items[SIO_VALUE_ITEMS]; /* of an array root; items[0]
+    struct skio__json_slice
+        items[SIO_VALUE_ITEMS]; /* of an array root; items[0]
                                                        is an event's name */
-    uint32_t count;         /* elements of root */
+    uint32_t count;             /* elements of root */
 };
 
 /*
