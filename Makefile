@@ -70,7 +70,8 @@ TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
 TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)),$(TEST_ALL))
 TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
-JS_TESTS = $(wildcard $(srcdir)/tests/*/test_*.mjs)
+JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
+JS_TESTS = $(JS_TESTS_$(HAVE_LWS))
 API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
 
 # Programs on the public headers that need the transport to be of use.
@@ -236,8 +237,9 @@ check-interop: check-build
 
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
-THREAD_TESTS = $(filter %_post %_threads,$(TESTS_IF))
-VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
+VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
+           --errors-for-leak-kinds=definite --suppressions=$(srcdir)/tests/valgrind.supp
 check-long: check-build
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
