@@ -486,12 +486,19 @@ on_close(struct skio__lws *transport, struct lws *wsi, void *user)
 }
 
 /* A request's headers are complete: ours, or a static mount's, which lws
- * serves without asking again. */
+ * serves without asking again, or a host's. */
 static int
 on_filter(struct skio__lws *transport, struct lws *wsi)
 {
-    struct skio__conn *conn = lws_get_opaque_user_data(wsi);
+    struct skio__conn *conn;
 
+    if (!transport->own)
+        return skio__request_is_unsafe(wsi) ||
+                       skio__request_is_misread(wsi, LEFTOVER_UNKNOWN)
+                   ? skio__upgrade_drop(wsi, "Bad Request")
+                   : 0;
+
+    conn = lws_get_opaque_user_data(wsi);
     if (conn == NULL)
         return -1;
     skio__fifo_remove(&conn->timer);
@@ -499,7 +506,6 @@ on_filter(struct skio__lws *transport, struct lws *wsi)
     if (skio__request_is_misread(wsi, conn->leftover) ||
         (transport->mounts != NULL && skio__request_is_unsafe(wsi)))
         return skio__upgrade_drop(wsi, "Bad Request");
-
     if (transport->mounts != NULL && skio__request_has_body(wsi))
         skio__conn_wait(conn, &transport->body_due);
     return 0;
@@ -594,7 +600,7 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
 
     case LWS_CALLBACK_FILTER_HTTP_CONNECTION:
         transport = transport_of(wsi);
-        return transport->own ? on_filter(transport, wsi) : 0;
+        return on_filter(transport, wsi);
 
     case LWS_CALLBACK_HTTP_BIND_PROTOCOL:
         transport = transport_of(wsi);
@@ -724,6 +730,7 @@ init_fifos(struct skio__lws *transport)
     skio__fifo_init(&transport->close_due, options->close_timeout_ms);
     skio__fifo_init(&transport->linger_due, SKIO__LINGER_MS);
     skio__fifo_init(&transport->kill_due, 0);
+    skio__fifo_init(&transport->done_due, 0);
 }
 
 static struct skio__lws *

@@ -140,6 +140,7 @@ struct skio__lws {
     struct skio__fifo close_due; /* WebSockets that wait for the peer's Close */
     struct skio__fifo linger_due;
     struct skio__fifo kill_due; /* no delay: closed at the end of the turn */
+    struct skio__fifo done_due; /* likewise: requests that were answered */
 
     struct skio__buf head; /* the request being read: its parts in one block */
     struct skio__post post;
@@ -181,6 +182,8 @@ void skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo);
 void skio__conn_done(struct skio__conn *conn, bool close);
 /* lws_http_transaction_completed(), and what it left. Non-zero: close. */
 int skio__conn_complete(struct skio__conn *conn);
+/* Those whose turn it is: before lws goes on with what it has in store. */
+void skio__conn_complete_all(struct skio__lws *transport);
 /* Stop reading and watch for hang-up, for a request that waits. */
 int skio__conn_hold(struct skio__conn *conn);
 /* Stop reading and watch for room to write. */

@@ -149,6 +149,21 @@ skio__conn_complete(struct skio__conn *conn)
 }
 
 void
+skio__conn_complete_all(struct skio__lws *transport)
+{
+    struct skio__fifo_node *node;
+
+    while ((node = skio__fifo_pop_due(&transport->done_due, SKIO__NEVER - 1)) !=
+           NULL) {
+        struct skio__conn *conn =
+            skio__container_of(node, struct skio__conn, timer);
+
+        if (skio__conn_complete(conn) != 0)
+            close_wsi(transport, conn->wsi, false);
+    }
+}
+
+void
 skio__conn_done(struct skio__conn *conn, bool close)
 {
     struct skio__lws *transport = conn->transport;
@@ -182,6 +197,8 @@ skio__conn_done(struct skio__conn *conn, bool close)
 int
 skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
 {
+    struct skio__lws *transport = conn->transport;
+
     if (outcome == OUTCOME_NONE)
         return 0;
 
@@ -192,7 +209,12 @@ skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
         return 0;
     }
 
-    return skio__conn_complete(conn) != 0 ? -1 : 0;
+    if (!transport->own)
+        return lws_http_transaction_completed(conn->wsi) != 0 ? -1 : 0;
+
+    /* Only when lws has unwound does it store what followed the request. */
+    skio__conn_wait(conn, &transport->done_due);
+    return 0;
 }
 
 static void

@@ -444,6 +444,7 @@ on_prepare(struct ev_loop *ev, struct ev_prepare *prepare, int events)
     struct skio__loop *loop = transport->loop;
 
     (void)events;
+    skio__conn_complete_all(transport);
     if (transport->flush_wanted && transport->inside_frame &&
         loop->deferrals < DEFERRALS_MAX) {
         loop->deferrals++;
@@ -489,6 +490,8 @@ make_context(struct skio__lws *transport)
     struct lws_vhost *vhost;
 
     memset(&info, 0, sizeof(info));
+    /* a context that fails for its vhost's TLS files leaks in lws 4.1 */
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.protocols = loop->protocols;
     info.mounts = &loop->paths->mount;
@@ -517,7 +520,7 @@ make_context(struct skio__lws *transport)
     transport->context = lws_create_context(&info);
     if (transport->context == NULL)
         return false;
-    vhost = lws_get_vhost_by_name(transport->context, "default");
+    vhost = lws_create_vhost(transport->context, &info);
     return vhost != NULL &&
            skio__lws_attach(transport, vhost, SKIO__LWS_NAME) == SKIO_OK;
 }

@@ -1,0 +1,55 @@
+/*
+ * A server with a real port, in one of its two homes, and a raw client
+ *
+ * Every test of a bug of libwebsockets runs on the own listener and inside a
+ * host's vhost whose protocol 0 is the host's.
+ */
+#ifndef TESTS_THREATS_HOME_H
+#define TESTS_THREATS_HOME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <socketio/socketio.h>
+
+enum home_kind { HOME_OWN, HOME_HOST, HOME_COUNT };
+
+struct home;
+
+/* Serves from a thread; ends the program when it cannot. */
+struct home *home_start(enum home_kind kind);
+void home_stop(struct home *home);
+uint16_t home_port(const struct home *home);
+
+/* Connect; reading gives up after three seconds. */
+int home_dial(const struct home *home);
+void home_send(int fd, const void *data, size_t len);
+void home_say(int fd, const char *text);
+
+/* Read until `until` was seen (NULL: until the peer closes), or three seconds
+ * have passed, or out is full. Returns the length; *closed may be NULL. */
+size_t home_read(int fd, char *out, size_t size, const char *until,
+                 bool *closed);
+
+/* Send a request on a new connection and read all until it is closed. Fails
+ * the test when it is not closed within three seconds. */
+size_t home_ask(const struct home *home, const char *text, char *out,
+                size_t size);
+
+/* Whether a handshake works, on a new connection. */
+bool home_is_well(const struct home *home);
+
+/* Fill sid (at least 32 bytes) with a new polling session's. */
+void home_handshake(const struct home *home, char *sid);
+
+/* A WebSocket, its handshake done and the open packet read. */
+int home_websocket(const struct home *home);
+/* A masked frame; op is the first byte. */
+void home_frame(int fd, unsigned op, const void *data, size_t len);
+
+/* CPU time of this process in milliseconds, and a pause. */
+uint64_t home_cpu_ms(void);
+void home_pause(long ms);
+
+#endif /* TESTS_THREATS_HOME_H */
