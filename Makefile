@@ -220,6 +220,7 @@ endif
 	@$(RUN) end
 
 check-build: all $(TESTS_IF) $(SERVERS) $(EXAMPLES) $(STAGE)/installed
+	@:
 check-run: check-build
 	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(TESTS_IF)
 	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
