@@ -104,8 +104,7 @@ read_all(int fd, char *out, size_t size)
     size_t len = 0;
     ssize_t got;
 
-    while (len + 1 < size &&
-           (got = recv(fd, out + len, size - len - 1, 0)) > 0)
+    while (len + 1 < size && (got = recv(fd, out + len, size - len - 1, 0)) > 0)
         len += (size_t)got;
     out[len] = '\0';
     return len;
@@ -452,8 +451,8 @@ lack_of_descriptors_pauses_accepting(void **state)
 
         setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &patience,
                    sizeof(patience));
-        assert_true(send(fds[i], HANDSHAKE, sizeof(HANDSHAKE) - 1,
-                         MSG_NOSIGNAL) > 0);
+        assert_true(
+            send(fds[i], HANDSHAKE, sizeof(HANDSHAKE) - 1, MSG_NOSIGNAL) > 0);
         read_all(fds[i], answer, sizeof(answer));
         assert_int_equal(strncmp(answer, "HTTP/1.1 200 ", 13), 0);
         close(fds[i]);

@@ -1,0 +1,253 @@
+/*
+ * WebSocket frames that nobody should send (ADV-06, ADV-21, ADV-25, ADV-26),
+ * and large messages to a client that does not read
+ */
+#define _GNU_SOURCE /* memmem */
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "threats/home.h"
+
+static struct home *homes[HOME_COUNT];
+static char out[65536];
+
+static int
+start_homes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++)
+        homes[i] = home_start((enum home_kind)i);
+    return 0;
+}
+
+static int
+stop_homes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++)
+        home_stop(homes[i]);
+    return 0;
+}
+
+/* The code of the Close frame, the last frame of what came; 0: there is none
+ * before the end; -1: the connection is still open. */
+static int
+close_code(int fd)
+{
+    bool closed;
+    size_t len = home_read(fd, out, sizeof(out), NULL, &closed);
+    size_t at = 0;
+
+    while (at + 2 <= len) {
+        size_t payload = (unsigned char)out[at + 1];
+
+        if ((unsigned char)out[at] == 0x88 && payload >= 2)
+            return (unsigned char)out[at + 2] << 8 | (unsigned char)out[at + 3];
+        at += 2 + payload;
+    }
+    return closed ? 0 : -1;
+}
+
+static void
+illegal_frames_are_answered_with_1002_or_the_end(void **state)
+{
+    static const struct {
+        unsigned first; /* a legal one before it; 0: none */
+        unsigned op;
+        size_t len;
+        const char *name;
+    } frames[] = {
+        {0, 0x83, 1, "reserved data opcode 3"},
+        {0, 0x87, 1, "reserved data opcode 7"},
+        {0, 0x8b, 1, "reserved control opcode 11"},
+        {0, 0x8f, 1, "reserved control opcode 15"},
+        {0, 0xc1, 1, "RSV1"},
+        {0, 0xa1, 1, "RSV2"},
+        {0, 0x91, 1, "RSV3"},
+        {0, 0xf2, 1, "all RSV"},
+        {0, 0x80, 1, "continuation of nothing"},
+        {0, 0x00, 1, "unfinished continuation of nothing"},
+        {0x01, 0x81, 1, "text amid a message"},
+        {0x01, 0x82, 1, "binary amid a message"},
+        {0, 0x09, 1, "fragmented ping"},
+        {0, 0x08, 0, "fragmented close"},
+        {0, 0x89, 126, "long ping"},
+        {0, 0x88, 200, "long close"},
+    };
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        for (size_t n = 0; n < sizeof(frames) / sizeof(frames[0]); n++) {
+            int fd = home_websocket(homes[i]);
+            int code;
+
+            if (frames[n].first != 0)
+                home_frame(fd, frames[n].first, "4", 1);
+            home_frame(fd, frames[n].op, out, frames[n].len);
+            shutdown(fd, SHUT_WR);
+            code = close_code(fd);
+            close(fd);
+            if (code != 1002 && code != 0)
+                fail_msg("%s: %d", frames[n].name, code);
+        }
+        assert_true(home_is_well(homes[i]));
+    }
+}
+
+static void
+declared_length_allocates_nothing(void **state)
+{
+    static const unsigned char sizes[][8] = {
+        {0, 0, 0, 0, 0x40, 0, 0, 0},
+        {0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+        {0x80, 0, 0, 0, 0, 0, 0, 0},
+        {0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff},
+    };
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++)
+        for (size_t n = 0; n < sizeof(sizes) / sizeof(sizes[0]); n++) {
+            unsigned char head[14] = {0x82, 0xff};
+            int fd = home_websocket(homes[i]);
+
+            memcpy(head + 2, sizes[n], 8);
+            home_send(fd, head, sizeof(head));
+            home_send(fd, "0123456789", 10);
+            close(fd);
+            assert_true(home_is_well(homes[i]));
+        }
+}
+
+/* The limit applies to what came, not to what was announced. */
+static void
+message_beyond_the_limit_ends_the_connection(void **state)
+{
+    static char chunk[16384];
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        int fd = home_websocket(homes[i]);
+
+        home_frame(fd, 0x01, "4", 1);
+        for (int n = 0; n < 80; n++)
+            home_frame(fd, 0x00, chunk, sizeof(chunk));
+        assert_true(close_code(fd) >= 0);
+        close(fd);
+        assert_true(home_is_well(homes[i]));
+    }
+}
+
+static void
+fragments_without_end_are_a_violation(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++)
+        for (size_t len = 0; len < 2; len++) {
+            int fd = home_websocket(homes[i]);
+            int code;
+
+            home_frame(fd, 0x01, "4", 1);
+            for (int n = 0; n < 10100; n++)
+                home_frame(fd, 0x00, "x", len);
+            code = close_code(fd);
+            close(fd);
+            assert_true(code == 1008 || code == 0);
+            assert_true(home_is_well(homes[i]));
+        }
+}
+
+static size_t
+resident_kb(void)
+{
+    FILE *file = fopen("/proc/self/statm", "r");
+    unsigned long size = 0, resident = 0;
+
+    assert_non_null(file);
+    assert_int_equal(fscanf(file, "%lu %lu", &size, &resident), 2);
+    fclose(file);
+    return resident * ((size_t)sysconf(_SC_PAGESIZE) / 1024);
+}
+
+static void
+ping_flood_costs_no_memory(void **state)
+{
+    static const unsigned char ping[22] = {0x89, 0x90}; /* 16 bytes */
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        size_t before = 0;
+        int fd = home_websocket(homes[i]);
+        int small = 4096;
+
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        for (int n = 0; n < 40000; n++) {
+            if (n == 10000) /* what a first time costs has been paid */
+                before = resident_kb();
+            home_send(fd, ping, sizeof(ping)); /* allocates nothing here */
+        }
+        assert_true(resident_kb() < before + 1024);
+        close(fd);
+        assert_true(home_is_well(homes[i]));
+    }
+}
+
+static void
+ping_is_answered_with_its_bytes(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        int fd = home_websocket(homes[i]);
+
+        home_frame(fd, 0x89, "abc", 3);
+        home_read(fd, out, sizeof(out), "abc", NULL);
+        assert_memory_equal(out,
+                            "\x8a\x03"
+                            "abc",
+                            5);
+        close(fd);
+    }
+}
+
+/* Closing handshake from both sides; the code comes back. */
+static void
+close_is_answered_with_a_close(void **state)
+{
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        int fd = home_websocket(homes[i]);
+
+        home_frame(fd, 0x88,
+                   "\x03\xe8"
+                   "bye",
+                   5);
+        assert_int_equal(close_code(fd), 1000);
+        close(fd);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(illegal_frames_are_answered_with_1002_or_the_end),
+        cmocka_unit_test(declared_length_allocates_nothing),
+        cmocka_unit_test(message_beyond_the_limit_ends_the_connection),
+        cmocka_unit_test(fragments_without_end_are_a_violation),
+        cmocka_unit_test(ping_flood_costs_no_memory),
+        cmocka_unit_test(ping_is_answered_with_its_bytes),
+        cmocka_unit_test(close_is_answered_with_a_close),
+    };
+
+    return cmocka_run_group_tests_name("ws_frames", tests, start_homes,
+                                       stop_homes);
+}
