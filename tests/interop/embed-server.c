@@ -9,7 +9,7 @@
  * otherwise.
  *
  * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. The
- * namespace "/" has the events echo (acks what came, or emits it back) and all
+ * namespace "/" says welcome and has the events echo (acks what came, or emits it back) and all
  * (to everybody).
  */
 #include <signal.h>
@@ -37,6 +37,13 @@ on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
         skio_ack_send(ack, "%p", SKIO_VALUE(args));
     else
         skio_emit(socket, "echo", "%p", SKIO_VALUE(args));
+}
+
+static void
+on_connect(skio_socket *socket, void *user)
+{
+    (void)user;
+    skio_emit(socket, "welcome", NULL);
 }
 
 static void
@@ -176,7 +183,8 @@ main(int argc, char **argv)
     if (skio_server_new(&server, &options) != SKIO_OK)
         return 1;
     root = skio_of(server, "/");
-    if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
+    if (skio_on_connect(root, on_connect, NULL) != SKIO_OK ||
+        skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
         skio_on(root, "all", on_all, NULL) != SKIO_OK ||
         skio_lws_protocol(server, &protocols[2]) != SKIO_OK ||
         skio_lws_mount(server, &mount) != SKIO_OK)
