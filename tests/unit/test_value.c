@@ -217,7 +217,8 @@ placeholders_are_bytes(void **state)
 {
     static const char text[] =
         "[\"e\",{\"_placeholder\":true,\"num\":1},{\"x\":{\"num\":2,"
-        "\"_placeholder\":true}},{\"_placeholder\":false,\"num\":0},{\"num\":0}]";
+        "\"_placeholder\":true}},{\"_placeholder\":false,\"num\":0},"
+        "{\"num\":0}]";
     struct fixture f;
     skio_bytes bytes = {NULL, 77};
 
