@@ -52,7 +52,7 @@ FORCE:
 lib_of = $(wildcard $(patsubst %,$(srcdir)/lib/%.c,$(1)))
 LWS_yes = $(call lib_of,transport/*)
 REDIS_yes = $(call lib_of,adapter/redis*)
-SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory addon/*) \
+SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory* addon/*) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
 HEADERS_LWS_no = %/lws.h

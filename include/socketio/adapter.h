@@ -21,6 +21,9 @@ SKIO_BEGIN_DECLS
 
 typedef struct skio_adapter skio_adapter;
 
+/** A broadcast whose acknowledgements are collected. */
+struct skio_asking;
+
 /** What an adapter does. Names of rooms are NUL-terminated and checked. */
 typedef struct skio_adapter_ops {
     size_t struct_size;
@@ -42,6 +45,11 @@ typedef struct skio_adapter_ops {
     /** Deliver a message to a target. */
     int (*broadcast)(skio_adapter *adapter, skio_message *message,
                      const skio_target *target);
+    /** As broadcast, for a message that asks each receiver for an ack: call
+     *  skio_adapter_deliver_asking() for each local one. */
+    int (*broadcast_asking)(skio_adapter *adapter, skio_message *message,
+                            const skio_target *target,
+                            struct skio_asking *asking);
     /** Visit the local sockets of a target; the callback may disconnect any.
      *  SKIO_OK or SKIO_ENOMEM. */
     int (*each)(skio_adapter *adapter, const skio_target *target,
@@ -94,6 +102,21 @@ SKIO_API void **skio_adapter_slot(const skio_socket *socket) SKIO_NONNULL(1);
 /** Queue a message for one socket: no allocation, no copy. */
 SKIO_API void skio_adapter_deliver(skio_socket *socket, skio_message *message,
                                    unsigned flags) SKIO_NONNULL(1, 2);
+
+/** Queue a message that asks for an ack. */
+SKIO_API void skio_adapter_deliver_asking(skio_socket *socket,
+                                          skio_message *message, unsigned flags,
+                                          struct skio_asking *asking)
+    SKIO_NONNULL(1, 2, 4);
+
+/** Whether handlers watch each delivery: then a broadcast may call into the
+ *  application and must not walk its own arrays. */
+SKIO_API bool skio_adapter_is_watched(const skio_nsp *nsp) SKIO_NONNULL(1);
+
+/** A room of this server changed: tell those who watch. */
+SKIO_API void skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
+                                      const char *room, skio_socket *socket)
+    SKIO_NONNULL(1, 3);
 
 /** All memory of an adapter comes from here. */
 SKIO_API const skio_allocator *skio_adapter_allocator(const skio_nsp *nsp)

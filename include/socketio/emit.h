@@ -202,6 +202,32 @@ SKIO_API int skio_message_emit_with(skio_message *message,
 /** Give the message up. NULL does nothing. */
 SKIO_API void skio_message_free(skio_message *message);
 
+/**
+ * The outcome of a broadcast with acknowledgements: called once for each
+ * client that answered, with its args, and once more at the end, with args
+ * NULL.
+ *
+ * err       At the end: SKIO_OK when all answered (or disconnected);
+ *           SKIO_ETIMEDOUT: what has come is all there is. Else SKIO_OK.
+ * received  Answers so far, this one included.
+ * expected  Clients that were asked and have not disconnected since.
+ */
+typedef void skio_answers_fn(int err, const skio_value *args, size_t received,
+                             size_t expected, void *user);
+
+/**
+ * Send to a target and ask each client for an acknowledgement, as
+ * io.timeout(ms).emit(…, callback) does. target->timeout_ms is needed, 1 to
+ * INT32_MAX. With nobody to ask, fn is called at once.
+ *
+ * Returns as skio_emit_with(); SKIO_EINVAL without a timeout; a client that
+ * has max_pending_acks already is not asked.
+ */
+SKIO_API int skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
+                                 skio_answers_fn *fn, void *user,
+                                 const char *event, const char *format, ...)
+    SKIO_PRINTF(6, 7) SKIO_NONNULL(1, 2, 3, 5) SKIO_MUST_CHECK;
+
 /** Add all sockets of a target to a room. */
 SKIO_API int skio_sockets_join(skio_nsp *nsp, const skio_target *target,
                                const char *room) SKIO_NONNULL(1, 3);

@@ -5,9 +5,9 @@
  * a connection costs no allocation for them and none can be registered too
  * late. What belongs to one connection hangs on skio_socket_set_data().
  *
- * Several handlers of one event run in the order of their registration. All
- * run on the loop thread; inside one everything may be called, skio_disconnect()
- * of any socket included.
+ * Several handlers of one event run in the order of their registration. All run
+ * on the loop thread; inside one everything may be called, skio_disconnect() of
+ * any socket included.
  *
  * Threads: loop thread only. Since: 0.1.
  */
@@ -32,6 +32,67 @@ typedef struct skio_next skio_next;
  * when memory ran out.
  */
 SKIO_API skio_nsp *skio_of(skio_server *server, const char *name)
+    SKIO_NONNULL(1, 2);
+
+/** A namespace that is about to be made, or not: one verdict is awaited. */
+typedef struct skio_match skio_match;
+
+/**
+ * A client asks for a namespace that does not exist.
+ *
+ * Call skio_match_accept() or skio_match_refuse() once, now or later: `match`
+ * is yours until then, also when the client has gone meanwhile.
+ *
+ * name  As the client sent it, with its slash. Borrowed until the verdict.
+ * auth  The client's auth object. Borrowed until the verdict.
+ */
+typedef void skio_match_fn(skio_match *match, const char *name,
+                           const skio_value *auth, void *user);
+
+/**
+ * Make namespaces on demand, as io.of(function) does.
+ *
+ * Returns their parent: its handlers and middlewares run for the sockets of
+ * all its children, before those of the child itself, and what is emitted to
+ * it goes to all children. A child is an ordinary namespace while it has
+ * sockets; unless cleanup_empty_namespaces is off it ends with its last one.
+ * Parents are asked in the order in which they were made. NULL: no memory.
+ */
+SKIO_API skio_nsp *skio_of_match(skio_server *server, skio_match_fn *fn,
+                                 void *user) SKIO_NONNULL(1, 2);
+
+/**
+ * Make namespaces on demand whose name matches a pattern, as io.of(regexp)
+ * does: "*" stands for any characters but "/", "?" for one, "[a-f]" for one of
+ * a set (fnmatch(3) with FNM_PATHNAME). Otherwise as skio_of_match(). NULL
+ * also for a pattern without its leading slash.
+ */
+SKIO_API skio_nsp *skio_of_pattern(skio_server *server, const char *pattern)
+    SKIO_NONNULL(1, 2);
+
+/**
+ * Let the namespace be made and the client go on to its middlewares. Consumes
+ * `match`.
+ *
+ * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_ELIMIT beyond
+ * max_dynamic_namespaces (the client is refused); SKIO_ENOMEM.
+ */
+SKIO_API int skio_match_accept(skio_match *match) SKIO_NONNULL(1);
+
+/**
+ * Leave it to the next parent; when there is none the client is told "Invalid
+ * namespace". Consumes `match`. SKIO_OK, or SKIO_ECLOSED.
+ */
+SKIO_API int skio_match_refuse(skio_match *match) SKIO_NONNULL(1);
+
+/** The parent of a namespace that was made on demand, else NULL. */
+SKIO_API skio_nsp *skio_nsp_parent(const skio_nsp *nsp) SKIO_NONNULL(1);
+
+/** A namespace was made, by skio_of() or on demand (`new_namespace`). */
+typedef void skio_nsp_fn(skio_nsp *nsp, void *user);
+
+/** Watch namespaces being made. SKIO_OK or SKIO_ENOMEM. */
+SKIO_API int skio_on_namespace(skio_server *server, skio_nsp_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 
 SKIO_API const char *skio_nsp_name(const skio_nsp *nsp) SKIO_NONNULL(1);
@@ -64,6 +125,10 @@ typedef void skio_event_fn(skio_socket *socket, const skio_value *args,
 SKIO_API int skio_on(skio_nsp *nsp, const char *event, skio_event_fn *fn,
                      void *user) SKIO_NONNULL(1, 2, 3);
 
+/** As skio_on(), for the next such event only, of whichever socket. */
+SKIO_API int skio_once(skio_nsp *nsp, const char *event, skio_event_fn *fn,
+                       void *user) SKIO_NONNULL(1, 2, 3);
+
 /**
  * Remove the handlers of an event that have this fn and user; fn NULL removes
  * all of the event.
@@ -79,6 +144,59 @@ typedef void skio_any_fn(skio_socket *socket, const char *event,
 
 /** Watch all events, before their own handlers. SKIO_OK or SKIO_ENOMEM. */
 SKIO_API int skio_on_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/**
+ * Watch what is sent to each socket, as socket.onAnyOutgoing() does: emits and
+ * broadcasts, not acknowledgements. The callback may read args and note what
+ * it saw. SKIO_OK or SKIO_ENOMEM.
+ */
+SKIO_API int skio_on_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/**
+ * Look at an event before its handlers do, as socket.use() does.
+ *
+ * Return SKIO_OK to pass it on; an error drops the event and tells the
+ * handlers of skio_on_error(). Nothing is sent to the client, but the
+ * middleware may answer the ack itself.
+ */
+typedef int skio_event_middleware_fn(skio_socket *socket, const char *event,
+                                     const skio_value *args, skio_ack *ack,
+                                     void *user);
+
+/** Add a middleware for events; they run in order, after the catch-all
+ *  handlers. SKIO_OK or SKIO_ENOMEM. */
+SKIO_API int skio_use_event(skio_nsp *nsp, skio_event_middleware_fn *fn,
+                            void *user) SKIO_NONNULL(1, 2);
+
+/** An event was dropped by a middleware, with this error. */
+typedef void skio_error_fn(skio_socket *socket, int err, const char *event,
+                           void *user);
+
+/** Watch dropped events (`error`). SKIO_OK or SKIO_ENOMEM. */
+SKIO_API int skio_on_error(skio_nsp *nsp, skio_error_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/** What happened to a room. */
+enum skio_room_event {
+    SKIO_ROOM_CREATE, /**< its first member is about to join */
+    SKIO_ROOM_JOIN,
+    SKIO_ROOM_LEAVE,
+    SKIO_ROOM_DELETE /**< its last member has left */
+};
+
+/**
+ * A room changed on this server, as the adapter's events tell: in the order
+ * create, join, …, leave, delete. socket is NULL for create and delete. Each
+ * socket's own room is told, too. The callback may not change rooms.
+ */
+typedef void skio_room_event_fn(skio_nsp *nsp, enum skio_room_event event,
+                                const char *room, skio_socket *socket,
+                                void *user);
+
+/** Watch the rooms of a namespace. SKIO_OK or SKIO_ENOMEM. */
+SKIO_API int skio_on_room(skio_nsp *nsp, skio_room_event_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 
 /** A socket connected: it is in its own room and the client has been told. */
@@ -156,7 +274,8 @@ typedef bool skio_socket_fn(skio_socket *socket, void *user);
  * Visit the connected sockets of a namespace on this server. The callback may
  * disconnect any of them; sockets that connect meanwhile are not visited.
  *
- * Returns SKIO_OK or SKIO_ENOMEM (nobody was visited).
+ * Returns SKIO_OK; SKIO_ENOMEM (nobody was visited); SKIO_EINVAL for a parent
+ * of namespaces made on demand.
  */
 SKIO_API int skio_each_socket(skio_nsp *nsp, skio_socket_fn *fn, void *user)
     SKIO_NONNULL(1, 2);

@@ -73,8 +73,11 @@ typedef struct skio_server_options {
     /* Limits of the whole server. */
     uint32_t max_connections;             /**< 100000 sessions */
     uint32_t max_connections_per_address; /**< 200 */
-    uint32_t max_unconnected; /**< 1000 that joined no namespace yet */
-    uint32_t max_posted;      /**< 10000 waiting skio_server_post() */
+    uint32_t max_unconnected;        /**< 1000 that joined no namespace yet */
+    uint32_t max_dynamic_namespaces; /**< 10000 made on demand at once */
+    bool cleanup_empty_namespaces;   /**< true: those end with their last socket
+                                    */
+    uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
 
     /* The listener (skio_listen) */
     uint32_t backlog;           /**< 511 */

@@ -128,6 +128,9 @@ SKIO_API int skio_join(skio_socket *socket, const char *room)
 SKIO_API int skio_leave(skio_socket *socket, const char *room)
     SKIO_NONNULL(1, 2);
 
+/** Leave all rooms but the socket's own. */
+SKIO_API void skio_leave_all(skio_socket *socket) SKIO_NONNULL(1);
+
 /** Whether the socket is in a room; its own id is one. */
 SKIO_API bool skio_in_room(const skio_socket *socket, const char *room)
     SKIO_NONNULL(1, 2);

@@ -13,80 +13,19 @@
  * A broadcast to several rooms reaches a socket once: it bumps `round` and
  * marks each member that it saw or excluded.
  */
+#include "adapter/memory.h"
+
 #include <string.h>
 
-#include <socketio/adapter.h>
-
-#include "base/compiler.h"
-#include "base/map.h"
 #include "base/mem.h"
 
-struct membership {
-    struct room *room;
-    uint32_t index; /* in room->members */
-};
-
-/* What hangs in a socket's slot. */
-struct member {
-    skio_socket *socket;
-    uint32_t index; /* in memory->all */
-    uint32_t round; /* of the broadcast that last met this member */
-    uint32_t count;
-    uint32_t cap;
-    struct membership *rooms;
-};
-
-struct room_entry {
-    struct member *member;
-    uint32_t place; /* in member->rooms */
-};
-
-struct room {
-    struct skio__map_node node;
-    struct room_entry *members;
-    uint32_t count;
-    uint32_t cap;
-    char name[];
-};
-
-struct memory {
-    struct skio_adapter base;
-    const skio_allocator *mem;
-    struct skio__map rooms; /* name -> room, none empty */
-    struct member **all;
-    uint32_t count;
-    uint32_t cap;
-    uint32_t round;
-};
-
-static struct memory *
-memory_of(const skio_adapter *adapter)
-{
-    return skio__container_of(adapter, struct memory, base);
-}
-
-static struct member *
-member_of(const skio_socket *socket)
-{
-    return *skio_adapter_slot(socket);
-}
-
-static struct room *
-find_room(const struct memory *memory, const char *name)
+struct room *
+skio__memory_room(const struct memory *memory, const char *name)
 {
     struct skio__map_node *node;
 
     node = skio__map_find(&memory->rooms, name, strlen(name));
     return node == NULL ? NULL : skio__container_of(node, struct room, node);
-}
-
-/* The socket whose implied own room this is, or NULL. */
-static struct member *
-find_own(const struct memory *memory, const char *name)
-{
-    skio_socket *socket = skio_nsp_socket(memory->base.nsp, name);
-
-    return socket == NULL ? NULL : member_of(socket);
 }
 
 /* Double an array when it is full. */
@@ -113,7 +52,7 @@ grow(const skio_allocator *mem, void **array, uint32_t count, uint32_t *cap,
 static void
 memory_close(skio_adapter *adapter)
 {
-    struct memory *memory = memory_of(adapter);
+    struct memory *memory = skio__memory_of(adapter);
     const skio_allocator *mem = memory->mem;
     struct skio__map_node *node;
     struct skio__map_node *after;
@@ -130,7 +69,7 @@ memory_close(skio_adapter *adapter)
 static int
 memory_add(skio_adapter *adapter, skio_socket *socket)
 {
-    struct memory *memory = memory_of(adapter);
+    struct memory *memory = skio__memory_of(adapter);
     struct member *member;
     void *all = memory->all;
 
@@ -148,6 +87,10 @@ memory_add(skio_adapter *adapter, skio_socket *socket)
     member->index = memory->count;
     memory->all[memory->count++] = member;
     *skio_adapter_slot(socket) = member;
+    skio_adapter_room_event(adapter->nsp, SKIO_ROOM_CREATE,
+                            skio_socket_id(socket), NULL);
+    skio_adapter_room_event(adapter->nsp, SKIO_ROOM_JOIN,
+                            skio_socket_id(socket), socket);
     return SKIO_OK;
 }
 
@@ -169,7 +112,11 @@ leave_place(struct memory *memory, struct member *member, uint32_t place)
             place;
     }
 
+    skio_adapter_room_event(memory->base.nsp, SKIO_ROOM_LEAVE, room->name,
+                            member->socket);
     if (room->count == 0) {
+        skio_adapter_room_event(memory->base.nsp, SKIO_ROOM_DELETE, room->name,
+                                NULL);
         skio__map_remove(&memory->rooms, &room->node);
         skio__mem_free(memory->mem, room->members);
         skio__mem_free(memory->mem, room);
@@ -179,12 +126,17 @@ leave_place(struct memory *memory, struct member *member, uint32_t place)
 static void
 memory_remove(skio_adapter *adapter, skio_socket *socket)
 {
-    struct memory *memory = memory_of(adapter);
-    struct member *member = member_of(socket);
+    struct memory *memory = skio__memory_of(adapter);
+    struct member *member = skio__memory_member(socket);
     struct member *last;
 
     while (member->count > 0)
         leave_place(memory, member, member->count - 1);
+
+    skio_adapter_room_event(adapter->nsp, SKIO_ROOM_LEAVE,
+                            skio_socket_id(socket), socket);
+    skio_adapter_room_event(adapter->nsp, SKIO_ROOM_DELETE,
+                            skio_socket_id(socket), NULL);
 
     last = memory->all[--memory->count];
     memory->all[member->index] = last;
@@ -227,15 +179,17 @@ make_room(struct memory *memory, const char *name)
 static int
 memory_join(skio_adapter *adapter, skio_socket *socket, const char *name)
 {
-    struct memory *memory = memory_of(adapter);
-    struct member *member = member_of(socket);
+    struct memory *memory = skio__memory_of(adapter);
+    struct member *member = skio__memory_member(socket);
     struct room *room;
+    bool is_new;
     void *array;
 
     if (strcmp(name, skio_socket_id(socket)) == 0)
         return SKIO_OK;
 
-    room = find_room(memory, name);
+    room = skio__memory_room(memory, name);
+    is_new = room == NULL;
     if (room != NULL && place_of(member, room) < member->count)
         return SKIO_OK;
     if (member->count >= skio_adapter_options(adapter->nsp)->max_rooms)
@@ -267,15 +221,19 @@ memory_join(skio_adapter *adapter, skio_socket *socket, const char *name)
     member->rooms[member->count] = (struct membership){room, room->count};
     room->members[room->count++] = (struct room_entry){member, member->count};
     member->count++;
+
+    if (is_new)
+        skio_adapter_room_event(adapter->nsp, SKIO_ROOM_CREATE, name, NULL);
+    skio_adapter_room_event(adapter->nsp, SKIO_ROOM_JOIN, name, socket);
     return SKIO_OK;
 }
 
 static int
 memory_leave(skio_adapter *adapter, skio_socket *socket, const char *name)
 {
-    struct memory *memory = memory_of(adapter);
-    struct member *member = member_of(socket);
-    struct room *room = find_room(memory, name);
+    struct memory *memory = skio__memory_of(adapter);
+    struct member *member = skio__memory_member(socket);
+    struct room *room = skio__memory_room(memory, name);
     uint32_t place;
 
     if (room == NULL)
@@ -292,13 +250,13 @@ static bool
 memory_has(const skio_adapter *adapter, const skio_socket *socket,
            const char *name)
 {
-    const struct memory *memory = memory_of(adapter);
-    const struct member *member = member_of(socket);
+    const struct memory *memory = skio__memory_of(adapter);
+    const struct member *member = skio__memory_member(socket);
     const struct room *room;
 
     if (strcmp(name, skio_socket_id(socket)) == 0)
         return true;
-    room = find_room(memory, name);
+    room = skio__memory_room(memory, name);
     return room != NULL && place_of(member, room) < member->count;
 }
 
@@ -306,7 +264,7 @@ static void
 memory_rooms(const skio_adapter *adapter, const skio_socket *socket,
              skio_room_fn *fn, void *user)
 {
-    const struct member *member = member_of(socket);
+    const struct member *member = skio__memory_member(socket);
 
     (void)adapter;
     if (!fn(skio_socket_id(socket), user))
@@ -314,260 +272,6 @@ memory_rooms(const skio_adapter *adapter, const skio_socket *socket,
     for (uint32_t i = 0; i < member->count; i++)
         if (!fn(member->rooms[i].room->name, user))
             return;
-}
-
-/* ---- Targets ---- */
-
-typedef void visit_fn(struct member *member, void *user);
-
-/* A new round number; when they run out, all marks are wiped. */
-static void
-begin_round(struct memory *memory)
-{
-    if (++memory->round != 0)
-        return;
-    for (uint32_t i = 0; i < memory->count; i++)
-        memory->all[i]->round = 0;
-    memory->round = 1;
-}
-
-/* Mark those who must not be visited. */
-static void
-exclude(struct memory *memory, const skio_target *target)
-{
-    const char *const *name = target->except;
-
-    if (target->sender != NULL && member_of(target->sender) != NULL)
-        member_of(target->sender)->round = memory->round;
-
-    for (; name != NULL && *name != NULL; name++) {
-        struct room *room = find_room(memory, *name);
-        struct member *own = find_own(memory, *name);
-
-        for (uint32_t i = 0; room != NULL && i < room->count; i++)
-            room->members[i].member->round = memory->round;
-        if (own != NULL)
-            own->round = memory->round;
-    }
-}
-
-static void
-visit_once(struct memory *memory, struct member *member, visit_fn *fn,
-           void *user)
-{
-    if (member->round == memory->round)
-        return;
-    member->round = memory->round;
-    fn(member, user);
-}
-
-/* Visit each local member of a target once. fn changes no membership. */
-static void
-visit(struct memory *memory, const skio_target *target, visit_fn *fn,
-      void *user)
-{
-    const char *const *name = target == NULL ? NULL : target->to;
-
-    begin_round(memory);
-    if (target != NULL)
-        exclude(memory, target);
-
-    if (name == NULL || *name == NULL) {
-        for (uint32_t i = 0; i < memory->count; i++)
-            visit_once(memory, memory->all[i], fn, user);
-        return;
-    }
-
-    for (; *name != NULL; name++) {
-        struct room *room = find_room(memory, *name);
-        struct member *own = find_own(memory, *name);
-
-        for (uint32_t i = 0; room != NULL && i < room->count; i++)
-            visit_once(memory, room->members[i].member, fn, user);
-        if (own != NULL)
-            visit_once(memory, own, fn, user);
-    }
-}
-
-struct delivery {
-    skio_message *message;
-    unsigned flags;
-};
-
-static void
-deliver(struct member *member, void *user)
-{
-    const struct delivery *delivery = user;
-
-    skio_adapter_deliver(member->socket, delivery->message, delivery->flags);
-}
-
-static int
-memory_broadcast(skio_adapter *adapter, skio_message *message,
-                 const skio_target *target)
-{
-    struct delivery delivery = {message, target == NULL ? 0 : target->flags};
-
-    visit(memory_of(adapter), target, deliver, &delivery);
-    return SKIO_OK;
-}
-
-/* The sockets of a target, referenced, in an array of their own. */
-struct snapshot {
-    skio_socket **sockets;
-    size_t count;
-};
-
-static void
-collect(struct member *member, void *user)
-{
-    struct snapshot *snapshot = user;
-
-    snapshot->sockets[snapshot->count++] = skio_socket_ref(member->socket);
-}
-
-static int
-snapshot_take(struct memory *memory, const skio_target *target,
-              struct snapshot *snapshot)
-{
-    *snapshot = (struct snapshot){0};
-    if (memory->count == 0)
-        return SKIO_OK;
-
-    snapshot->sockets = skio__mem_array(memory->mem, NULL, memory->count,
-                                        sizeof(skio_socket *));
-    if (snapshot->sockets == NULL)
-        return SKIO_ENOMEM;
-    visit(memory, target, collect, snapshot);
-    return SKIO_OK;
-}
-
-static void
-snapshot_free(const skio_allocator *mem, struct snapshot *snapshot)
-{
-    for (size_t i = 0; i < snapshot->count; i++)
-        skio_socket_unref(snapshot->sockets[i]);
-    skio__mem_free(mem, snapshot->sockets);
-}
-
-/* Call fn for each socket that is still connected when its turn comes. */
-static int
-each_of(struct memory *memory, const skio_target *target, skio_socket_fn *fn,
-        void *user)
-{
-    const skio_allocator *mem = memory->mem;
-    struct snapshot snapshot;
-    int err = snapshot_take(memory, target, &snapshot);
-
-    if (err != SKIO_OK)
-        return err;
-    for (size_t i = 0; i < snapshot.count; i++)
-        if (skio_socket_is_connected(snapshot.sockets[i]) &&
-            !fn(snapshot.sockets[i], user))
-            break;
-    snapshot_free(mem, &snapshot);
-    return SKIO_OK;
-}
-
-static int
-memory_each(skio_adapter *adapter, const skio_target *target,
-            skio_socket_fn *fn, void *user)
-{
-    return each_of(memory_of(adapter), target, fn, user);
-}
-
-struct change {
-    const char *room;
-    int err; /* the first one */
-};
-
-static bool
-join_one(skio_socket *socket, void *user)
-{
-    struct change *change = user;
-    int err = skio_join(socket, change->room);
-
-    if (change->err == SKIO_OK)
-        change->err = err;
-    return true;
-}
-
-static bool
-leave_one(skio_socket *socket, void *user)
-{
-    struct change *change = user;
-
-    /* Who is not a member has nothing to leave. */
-    (void)skio_leave(socket, change->room);
-    return true;
-}
-
-static bool
-disconnect_one(skio_socket *socket, void *user)
-{
-    skio_disconnect(socket, *(const bool *)user);
-    return true;
-}
-
-static int
-memory_sockets_join(skio_adapter *adapter, const skio_target *target,
-                    const char *room)
-{
-    struct change change = {room, SKIO_OK};
-    int err = each_of(memory_of(adapter), target, join_one, &change);
-
-    return err != SKIO_OK ? err : change.err;
-}
-
-static int
-memory_sockets_leave(skio_adapter *adapter, const skio_target *target,
-                     const char *room)
-{
-    struct change change = {room, SKIO_OK};
-
-    return each_of(memory_of(adapter), target, leave_one, &change);
-}
-
-static int
-memory_sockets_disconnect(skio_adapter *adapter, const skio_target *target,
-                          bool close)
-{
-    return each_of(memory_of(adapter), target, disconnect_one, &close);
-}
-
-static int
-memory_fetch(skio_adapter *adapter, const skio_target *target,
-             skio_fetch_fn *fn, void *user)
-{
-    struct memory *memory = memory_of(adapter);
-    const skio_allocator *mem = memory->mem;
-    struct skio_remote *remotes = NULL;
-    const skio_remote **list = NULL;
-    struct snapshot snapshot;
-    int err = snapshot_take(memory, target, &snapshot);
-
-    if (err != SKIO_OK)
-        return err;
-
-    if (snapshot.count > 0) {
-        remotes = skio__mem_calloc(mem, snapshot.count, sizeof *remotes);
-        list = skio__mem_calloc(mem, snapshot.count, sizeof *list);
-        if (remotes == NULL || list == NULL) {
-            err = SKIO_ENOMEM;
-            goto done;
-        }
-    }
-    for (size_t i = 0; i < snapshot.count; i++) {
-        remotes[i].socket = snapshot.sockets[i];
-        list[i] = &remotes[i];
-    }
-    fn(SKIO_OK, list, snapshot.count, user);
-
-done:
-    skio__mem_free(mem, list);
-    skio__mem_free(mem, remotes);
-    snapshot_free(mem, &snapshot);
-    return err;
 }
 
 static const skio_adapter_ops memory_ops = {
@@ -579,12 +283,13 @@ static const skio_adapter_ops memory_ops = {
     .leave = memory_leave,
     .has = memory_has,
     .rooms = memory_rooms,
-    .broadcast = memory_broadcast,
-    .each = memory_each,
-    .sockets_join = memory_sockets_join,
-    .sockets_leave = memory_sockets_leave,
-    .sockets_disconnect = memory_sockets_disconnect,
-    .fetch = memory_fetch,
+    .broadcast = skio__memory_broadcast,
+    .broadcast_asking = skio__memory_broadcast_asking,
+    .each = skio__memory_each,
+    .sockets_join = skio__memory_sockets_join,
+    .sockets_leave = skio__memory_sockets_leave,
+    .sockets_disconnect = skio__memory_sockets_disconnect,
+    .fetch = skio__memory_fetch,
 };
 
 int

@@ -125,6 +125,15 @@ fail:
 }
 
 int
+skio__ack_wait(skio_socket *socket, uint64_t id, uint32_t timeout_ms,
+               skio_ack_fn *fn, void *user)
+{
+    struct sio_wait *wait;
+
+    return wait_new(socket, id, timeout_ms, fn, user, &wait);
+}
+
+int
 skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
                    skio_ack_fn *on_ack, void *user, const char *event,
                    const char *format, ...)

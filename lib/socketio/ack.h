@@ -33,6 +33,15 @@ struct sio_wait {
     void *user;
 };
 
+/*
+ * Expect an answer with this id from the socket, before its packet is queued;
+ * timeout_ms 0: until it disconnects. Ends in one call of fn.
+ *
+ * Returns SKIO_OK; SKIO_ELIMIT beyond max_pending_acks; SKIO_ENOMEM.
+ */
+int skio__ack_wait(skio_socket *socket, uint64_t id, uint32_t timeout_ms,
+                   skio_ack_fn *fn, void *user);
+
 /* The client answered: args of an ACK packet. Unknown ids are ignored. */
 void skio__ack_receive(skio_socket *socket, uint64_t id,
                        const skio_value *args);

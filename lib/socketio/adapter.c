@@ -3,6 +3,8 @@
  */
 #include <socketio/adapter.h>
 
+#include "socketio/asking.h"
+#include "socketio/outgoing.h"
 #include "socketio/socket.h"
 
 int
@@ -39,6 +41,31 @@ skio_adapter_deliver(skio_socket *socket, skio_message *message, unsigned flags)
     /* One that cannot take it is dealt with when the turn ends. */
     if (socket->state == SIO_CONNECTED)
         (void)skio__socket_send(socket, message, flags);
+}
+
+void
+skio_adapter_deliver_asking(skio_socket *socket, skio_message *message,
+                            unsigned flags, struct skio_asking *asking)
+{
+    /* Who cannot be asked any more must not get the question. */
+    if (socket->state == SIO_CONNECTED &&
+        skio__asking_add(asking, socket) == SKIO_OK)
+        (void)skio__socket_send(socket, message,
+                                flags & ~(unsigned)SKIO_VOLATILE);
+}
+
+bool
+skio_adapter_is_watched(const skio_nsp *nsp)
+{
+    return skio__outgoing_is_watched(nsp);
+}
+
+void
+skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
+                        const char *room, skio_socket *socket)
+{
+    SIO_NSP_RUN(nsp, room, skio_room_event_fn,
+                fn(nsp, event, room, socket, user_data));
 }
 
 const skio_allocator *

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "socketio/ack.h"
 #include "socketio/assembly.h"
+#include "socketio/dynamic.h"
 #include "socketio/middleware.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
@@ -95,18 +96,16 @@ skio__client_send(struct sio_client *client, struct skio_message *message)
     return SKIO_OK;
 }
 
-/* Answer a CONNECT that cannot be. */
-static void
-refuse(struct sio_client *client, const struct sio_packet *packet,
-       const char *json)
+void
+skio__client_refuse(struct sio_client *client, const char *nsp, size_t len,
+                    const char *json)
 {
     skio_server *server = skio__client_server(client);
     struct skio_message *message;
     struct sio_encoder encoder;
     char *name;
 
-    name = skio__mem_strndup(skio__server_mem(server), packet->nsp,
-                             packet->nsp_len);
+    name = skio__mem_strndup(skio__server_mem(server), nsp, len);
     if (name == NULL) {
         fail_nomem(client);
         return;
@@ -125,19 +124,12 @@ refuse(struct sio_client *client, const struct sio_packet *packet,
     skio__mem_free(skio__server_mem(server), name);
 }
 
-static void
-on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
+void
+skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
+                  size_t len)
 {
-    skio_server *server = skio__client_server(client);
-    skio_nsp *nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
-    skio_socket *socket;
+    skio_socket *socket = skio__client_socket(client, nsp);
 
-    if (nsp == NULL) {
-        refuse(client, packet, "{\"message\":\"Invalid namespace\"}");
-        return;
-    }
-
-    socket = skio__client_socket(client, nsp);
     if (socket != NULL) {
         if (socket->state != SIO_GONE) {
             fail(client, "CONNECT to a joined namespace");
@@ -148,31 +140,56 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         skio_socket_unref(socket);
     }
 
-    if (client->socket_count >= server->options.max_namespaces) {
-        server->engine.counters.limits_hit++;
-        refuse(client, packet, "{\"message\":\"Too many namespaces\"}");
-        return;
-    }
-
-    socket = skio__socket_new(client, nsp, packet->json, packet->json_len);
+    socket = skio__socket_new(client, nsp, auth, len);
     if (socket == NULL || skio__middleware_start(socket) != SKIO_OK)
         fail_nomem(client);
 }
 
-/* The slices that the decoder kept; later arguments are walked to. */
-static uint32_t
-kept_items(const struct sio_packet *packet)
+/* Whether a verdict on this namespace is awaited for the client already. */
+static bool
+is_asked_for(const struct sio_client *client, const struct sio_packet *packet)
 {
-    return packet->count < SIO_VALUE_ITEMS ? packet->count : SIO_VALUE_ITEMS;
+    const skio_match *match = client->matches;
+
+    while (match != NULL &&
+           (match->name_len != packet->nsp_len ||
+            memcmp(match->name, packet->nsp, packet->nsp_len) != 0))
+        match = match->next;
+    return match != NULL;
 }
 
-/*
- * The event's name, unescaped and NUL-terminated; a numeric one is handled
- * under its digits. A packet without data has none: only catch-all handlers
- * see it. NULL when memory ran out.
- */
-static const char *
-event_name(skio_server *server, const struct sio_packet *packet, size_t *len)
+static void
+on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
+{
+    skio_server *server = skio__client_server(client);
+    skio_nsp *nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
+
+    if (nsp == NULL && server->parents == NULL) {
+        skio__client_refuse(client, packet->nsp, packet->nsp_len,
+                            "{\"message\":\"Invalid namespace\"}");
+        return;
+    }
+    if (is_asked_for(client, packet)) {
+        fail(client, "CONNECT to a namespace that is being joined");
+        return;
+    }
+    if (client->socket_count >= server->options.max_namespaces &&
+        (nsp == NULL || skio__client_socket(client, nsp) == NULL)) {
+        server->engine.counters.limits_hit++;
+        skio__client_refuse(client, packet->nsp, packet->nsp_len,
+                            "{\"message\":\"Too many namespaces\"}");
+        return;
+    }
+
+    if (nsp == NULL)
+        skio__dynamic_ask(client, packet);
+    else
+        skio__client_join(client, nsp, packet->json, packet->json_len);
+}
+
+const char *
+skio__client_event_name(skio_server *server, const struct sio_packet *packet,
+                        size_t *len)
 {
     const struct skio__json_slice *first = &packet->items[0];
     char *name;
@@ -207,14 +224,14 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
     const char *event;
     size_t len;
 
-    event = event_name(server, packet, &len);
+    event = skio__client_event_name(server, packet, &len);
     if (event == NULL) {
         fail_nomem(socket->client);
         return;
     }
 
     skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          kept_items(packet), packet->count,
+                          skio__packet_kept(packet), packet->count,
                           packet->count > 0 ? 1 : 0, attachments,
                           packet->attachments, &server->arena);
 
@@ -236,8 +253,8 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     struct skio_value args;
 
     skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          kept_items(packet), packet->count, 0, attachments,
-                          packet->attachments, &server->arena);
+                          skio__packet_kept(packet), packet->count, 0,
+                          attachments, packet->attachments, &server->arena);
 
     skio_socket_ref(socket);
     if (packet->has_id)
@@ -400,6 +417,7 @@ on_close(struct skio_session *session, enum skio_disconnect reason)
     skio__fifo_remove(&client->connect_due);
     skio__assembly_free(client->assembly);
     client->assembly = NULL;
+    skio__dynamic_forget(client);
 
     /*
      * A LEAVING socket is inside its own handlers, further up the stack: it
@@ -428,8 +446,8 @@ on_pressure(struct skio_session *session, size_t queued)
 
         skio_socket_ref(socket);
         if (socket->state == SIO_CONNECTED)
-            SIO_HANDLERS_RUN(&socket->nsp->backpressure, skio_backpressure_fn,
-                             fn(socket, queued, user_data));
+            SIO_NSP_RUN(socket->nsp, backpressure, skio_backpressure_fn,
+                        fn(socket, queued, user_data));
         next = socket->client == client ? socket->next : NULL;
         skio_socket_unref(socket);
         socket = next;

@@ -25,6 +25,7 @@ struct sio_client {
     struct skio_session *session;
     skio_socket *sockets;          /* of any state, linked by socket->next */
     struct sio_assembly *assembly; /* a packet whose attachments are due */
+    skio_match *matches;           /* namespaces that may be made for it */
     uint32_t socket_count;
     bool has_joined;
 };
@@ -45,8 +46,25 @@ skio_socket *skio__client_socket(const struct sio_client *client,
 void skio__client_add(struct sio_client *client, skio_socket *socket);
 void skio__client_remove(struct sio_client *client, skio_socket *socket);
 
+/* Answer a CONNECT that cannot be. */
+void skio__client_refuse(struct sio_client *client, const char *nsp, size_t len,
+                         const char *json);
+
+/* A CONNECT to a namespace that exists. */
+void skio__client_join(struct sio_client *client, skio_nsp *nsp,
+                       const char *auth, size_t len);
+
 /* The first namespace was joined: the connect timeout is over. */
 void skio__client_joined(struct sio_client *client);
+
+/*
+ * The name of an event, unescaped and NUL-terminated in the server's arena; a
+ * numeric one is handled under its digits. A packet without data has none: only
+ * catch-all handlers see it. NULL when memory ran out.
+ */
+const char *skio__client_event_name(skio_server *server,
+                                    const struct sio_packet *packet,
+                                    size_t *len);
 
 /* Queue a message's packets. As skio__session_queue(). */
 int skio__client_send(struct sio_client *client, struct skio_message *message);

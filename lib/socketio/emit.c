@@ -3,6 +3,8 @@
  */
 #include <socketio/emit.h>
 
+#include "base/compiler.h"
+#include "socketio/dynamic.h"
 #include "socketio/socket.h"
 
 /* Encode an event for one receiver. */
@@ -98,8 +100,8 @@ skio_emit_json(skio_socket *socket, const char *event, const char *json,
 
 /* Encode once and give it to the adapter. */
 static int
-broadcast(skio_nsp *nsp, const skio_target *target, const char *event,
-          const char *format, va_list args)
+broadcast_one(skio_nsp *nsp, const skio_target *target, const char *event,
+              const char *format, va_list args)
 {
     struct skio_message *message;
     int err = encode(nsp, event, format, args, &message);
@@ -110,6 +112,34 @@ broadcast(skio_nsp *nsp, const skio_target *target, const char *event,
     err = nsp->adapter->ops->broadcast(nsp->adapter, message, target);
     skio__message_unref(message);
     return err;
+}
+
+/*
+ * What is emitted to a parent goes to all of its children. Each packet names
+ * its namespace, so they cannot share one encoding.
+ */
+static int
+broadcast(skio_nsp *nsp, const skio_target *target, const char *event,
+          const char *format, va_list args)
+{
+    struct skio__map_node *node;
+    struct skio__map_node *after;
+    int first_err = SKIO_OK;
+
+    if (nsp->matcher == NULL)
+        return broadcast_one(nsp, target, event, format, args);
+
+    SKIO__MAP_EACH(&nsp->server->namespaces, node, after) {
+        skio_nsp *child = skio__container_of(node, skio_nsp, node);
+        int err;
+
+        if (child->parent != nsp)
+            continue;
+        err = broadcast_one(child, target, event, format, args);
+        if (first_err == SKIO_OK)
+            first_err = err;
+    }
+    return first_err;
 }
 
 int
@@ -197,10 +227,15 @@ skio_message_new(skio_nsp *nsp, const char *event, const char *format, ...)
     va_list args;
     int err;
 
+    if (nsp->adapter == NULL)
+        return NULL;
     va_start(args, format);
     err = encode(nsp, event, format, args, &message);
     va_end(args);
-    return err == SKIO_OK ? message : NULL;
+    if (err != SKIO_OK)
+        return NULL;
+    nsp->refs++; /* it stays while there is a message for it */
+    return message;
 }
 
 int
@@ -222,25 +257,34 @@ skio_message_emit_with(skio_message *message, const skio_target *target)
 void
 skio_message_free(skio_message *message)
 {
-    if (message != NULL)
-        skio__message_unref(message);
+    if (message == NULL)
+        return;
+    message->nsp->refs--;
+    skio__dynamic_left(message->nsp);
+    skio__message_unref(message);
 }
 
 int
 skio_sockets_join(skio_nsp *nsp, const skio_target *target, const char *room)
 {
+    if (nsp->adapter == NULL)
+        return SKIO_EINVAL; /* a parent has no sockets of its own */
     return nsp->adapter->ops->sockets_join(nsp->adapter, target, room);
 }
 
 int
 skio_sockets_leave(skio_nsp *nsp, const skio_target *target, const char *room)
 {
+    if (nsp->adapter == NULL)
+        return SKIO_EINVAL; /* a parent has no sockets of its own */
     return nsp->adapter->ops->sockets_leave(nsp->adapter, target, room);
 }
 
 int
 skio_sockets_disconnect(skio_nsp *nsp, const skio_target *target, bool close)
 {
+    if (nsp->adapter == NULL)
+        return SKIO_EINVAL; /* a parent has no sockets of its own */
     return nsp->adapter->ops->sockets_disconnect(nsp->adapter, target, close);
 }
 
@@ -248,5 +292,7 @@ int
 skio_sockets_fetch(skio_nsp *nsp, const skio_target *target, skio_fetch_fn *fn,
                    void *user)
 {
+    if (nsp->adapter == NULL)
+        return SKIO_EINVAL; /* a parent has no sockets of its own */
     return nsp->adapter->ops->fetch(nsp->adapter, target, fn, user);
 }

@@ -2,9 +2,9 @@
 
 #include "base/mem.h"
 
-int
-skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
-                   sio_any_function *fn, void *user)
+static int
+add(struct sio_handlers *list, const skio_allocator *mem,
+    const struct sio_handler *handler)
 {
     if (list->count == list->cap) {
         uint32_t cap = list->cap == 0 ? 2 : list->cap * 2;
@@ -17,8 +17,26 @@ skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
         list->cap = cap;
     }
 
-    list->items[list->count++] = (struct sio_handler){fn, user};
+    list->items[list->count++] = *handler;
     return SKIO_OK;
+}
+
+int
+skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
+                   sio_any_function *fn, void *user)
+{
+    struct sio_handler handler = {fn, user, false};
+
+    return add(list, mem, &handler);
+}
+
+int
+skio__handlers_add_once(struct sio_handlers *list, const skio_allocator *mem,
+                        sio_any_function *fn, void *user)
+{
+    struct sio_handler handler = {fn, user, true};
+
+    return add(list, mem, &handler);
 }
 
 /* Close the gaps that removals left. */
@@ -76,4 +94,17 @@ skio__handlers_leave(struct sio_handlers *list)
     list->running--;
     if (list->running == 0 && list->has_holes)
         compact(list);
+}
+
+sio_any_function *
+skio__handlers_take(struct sio_handlers *list, uint32_t index)
+{
+    struct sio_handler *item = &list->items[index];
+    sio_any_function *fn = item->fn;
+
+    if (item->once && fn != NULL) {
+        item->fn = NULL;
+        list->has_holes = true;
+    }
+    return fn;
 }

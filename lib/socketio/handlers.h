@@ -18,6 +18,7 @@ typedef void sio_any_function(void);
 struct sio_handler {
     sio_any_function *fn; /* NULL: removed while the list ran */
     void *user;
+    bool once; /* removed when it is about to run */
 };
 
 struct sio_handlers {
@@ -30,6 +31,9 @@ struct sio_handlers {
 
 int skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
                        sio_any_function *fn, void *user);
+int skio__handlers_add_once(struct sio_handlers *list,
+                            const skio_allocator *mem, sio_any_function *fn,
+                            void *user);
 
 /* fn NULL: all. Returns how many were removed. */
 int skio__handlers_remove(struct sio_handlers *list, sio_any_function *fn,
@@ -41,6 +45,11 @@ void skio__handlers_deinit(struct sio_handlers *list,
 void skio__handlers_enter(struct sio_handlers *list);
 void skio__handlers_leave(struct sio_handlers *list);
 
+/* While a list runs: the function of an item, which goes if it runs once.
+ * NULL: it was removed. */
+sio_any_function *skio__handlers_take(struct sio_handlers *list,
+                                      uint32_t index);
+
 /* Run a list: `call` uses `fn` (cast back) and `user_data`. */
 #define SIO_HANDLERS_RUN(list, type, call)                                     \
     do {                                                                       \
@@ -50,8 +59,8 @@ void skio__handlers_leave(struct sio_handlers *list);
             break;                                                             \
         skio__handlers_enter(run_list);                                        \
         for (uint32_t run = 0; run < run_count; run++) {                       \
-            type *fn = (type *)run_list->items[run].fn;                        \
             void *user_data = run_list->items[run].user;                       \
+            type *fn = (type *)skio__handlers_take(run_list, run);             \
             if (fn != NULL)                                                    \
                 call;                                                          \
         }                                                                      \

@@ -25,36 +25,48 @@ next_free(skio_next *next)
     skio_socket_unref(socket);
 }
 
+/* The middlewares of the parent and of the namespace count on. */
+static uint32_t
+chain_length(const skio_nsp *nsp)
+{
+    return nsp->middlewares.count +
+           (nsp->parent != NULL ? nsp->parent->middlewares.count : 0);
+}
+
+static struct sio_handler
+chain_at(const skio_nsp *nsp, uint32_t index)
+{
+    uint32_t first = nsp->parent != NULL ? nsp->parent->middlewares.count : 0;
+
+    return index < first ? nsp->parent->middlewares.items[index]
+                         : nsp->middlewares.items[index - first];
+}
+
 /* Run middlewares from next->index on, until one postpones its verdict. */
 static void
 run(skio_next *next)
 {
     skio_socket *socket = next->socket;
     skio_nsp *nsp = socket->nsp;
-    struct sio_handlers *list = &nsp->middlewares;
 
-    skio__handlers_enter(list);
-    while (socket->state == SIO_CONNECTING && next->index < list->count) {
-        struct sio_handler *item = &list->items[next->index];
-        skio_middleware_fn *fn = (skio_middleware_fn *)item->fn;
+    while (socket->state == SIO_CONNECTING && next->index < chain_length(nsp)) {
+        struct sio_handler item = chain_at(nsp, next->index);
+        skio_middleware_fn *fn = (skio_middleware_fn *)item.fn;
 
-        if (fn != NULL) {
-            next->verdict = UNDECIDED;
-            next->is_running = true;
-            fn(socket, next, item->user);
-            next->is_running = false;
-        }
-        if (fn != NULL && next->verdict != ACCEPTED)
+        next->verdict = UNDECIDED;
+        next->is_running = true;
+        fn(socket, next, item.user);
+        next->is_running = false;
+        if (next->verdict != ACCEPTED)
             break;
         next->index++;
     }
-    skio__handlers_leave(list);
 
     /* Still the application's: it decides later, even if the client is gone. */
-    if (next->verdict == UNDECIDED && next->index < list->count)
+    if (next->verdict == UNDECIDED)
         return;
 
-    if (next->verdict != REFUSED && socket->state == SIO_CONNECTING)
+    if (next->verdict == ACCEPTED && socket->state == SIO_CONNECTING)
         skio__socket_connect(socket);
     next_free(next);
 }
@@ -64,7 +76,7 @@ skio__middleware_start(skio_socket *socket)
 {
     skio_next *next;
 
-    if (socket->nsp->middlewares.count == 0) {
+    if (chain_length(socket->nsp) == 0) {
         skio__socket_connect(socket);
         return SKIO_OK;
     }

@@ -3,7 +3,8 @@
  *
  * A skio_next is the position in a namespace's chain for one connecting
  * socket. It is the application's from the call of a middleware to its verdict,
- * which may come later, also after the client or the server has gone: it holds the socket.
+ * which may come later, also after the client or the server has gone: it holds
+ * the socket.
  */
 #ifndef SKIO_SOCKETIO_MIDDLEWARE_H
 #define SKIO_SOCKETIO_MIDDLEWARE_H

@@ -5,6 +5,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "socketio/dynamic.h"
 #include "socketio/packet.h"
 #include "socketio/socket.h"
 
@@ -18,33 +19,19 @@ skio__nsp_find(const skio_server *server, const char *name, size_t len)
 }
 
 skio_nsp *
-skio_of(skio_server *server, const char *name)
+skio__nsp_new(skio_server *server, const char *name, size_t len,
+              skio_nsp *parent)
 {
     const skio_allocator *mem = skio__server_mem(server);
-    size_t slash = name[0] == '/' ? 0 : 1;
-    size_t len = strlen(name) + slash;
-    skio_nsp *nsp;
+    skio_nsp *nsp = skio__mem_calloc(mem, 1, sizeof *nsp + len + 1);
 
-    if (len > server->options.max_name_bytes ||
-        !skio__utf8_valid(name, len - slash))
-        return NULL;
-
-    nsp = skio__mem_calloc(mem, 1, sizeof *nsp + len + 1);
     if (nsp == NULL)
         return NULL;
 
-    nsp->name[0] = '/';
-    memcpy(nsp->name + slash, name, len - slash);
+    memcpy(nsp->name, name, len);
     nsp->name_len = len;
-
-    /* Only now is there a name with its slash to look for. */
-    skio_nsp *found = skio__nsp_find(server, nsp->name, len);
-    if (found != NULL) {
-        skio__mem_free(mem, nsp);
-        return found;
-    }
-
     nsp->server = server;
+    nsp->parent = parent;
     skio__map_init(&nsp->sockets, mem, server->hash_key);
     skio__map_init(&nsp->events, mem, server->hash_key);
 
@@ -54,11 +41,49 @@ skio_of(skio_server *server, const char *name)
         SKIO_OK)
         goto fail;
 
+    if (parent != NULL)
+        server->dynamic_count++;
+    SIO_HANDLERS_RUN(&server->namespace_made, skio_nsp_fn, fn(nsp, user_data));
     return nsp;
 
 fail:
     skio__nsp_free(nsp);
     return NULL;
+}
+
+skio_nsp *
+skio_of(skio_server *server, const char *name)
+{
+    const skio_allocator *mem = skio__server_mem(server);
+    size_t slash = name[0] == '/' ? 0 : 1;
+    size_t len = strlen(name) + slash;
+    char *full;
+    skio_nsp *nsp;
+
+    if (len > server->options.max_name_bytes ||
+        !skio__utf8_valid(name, len - slash))
+        return NULL;
+
+    nsp = slash == 0 ? skio__nsp_find(server, name, len) : NULL;
+    if (nsp != NULL)
+        return nsp;
+
+    full = skio__mem_alloc(mem, len + 1);
+    if (full == NULL)
+        return NULL;
+    full[0] = '/';
+    memcpy(full + slash, name, len - slash + 1);
+
+    nsp = skio__nsp_find(server, full, len);
+    if (nsp == NULL) {
+        nsp = skio__nsp_new(server, full, len,
+                            skio__dynamic_parent(server, full));
+        /* The application has a pointer to it: it is not cleaned up. */
+        if (nsp != NULL)
+            nsp->refs++;
+    }
+    skio__mem_free(mem, full);
+    return nsp;
 }
 
 void
@@ -80,6 +105,10 @@ skio__nsp_free(skio_nsp *nsp)
     skio__map_deinit(&nsp->sockets);
 
     skio__handlers_deinit(&nsp->any, mem);
+    skio__handlers_deinit(&nsp->any_outgoing, mem);
+    skio__handlers_deinit(&nsp->event_middlewares, mem);
+    skio__handlers_deinit(&nsp->error, mem);
+    skio__handlers_deinit(&nsp->room, mem);
     skio__handlers_deinit(&nsp->connect, mem);
     skio__handlers_deinit(&nsp->disconnecting, mem);
     skio__handlers_deinit(&nsp->disconnect, mem);
@@ -88,6 +117,7 @@ skio__nsp_free(skio_nsp *nsp)
 
     if (nsp->adapter != NULL)
         nsp->adapter->ops->close(nsp->adapter);
+    skio__mem_free(mem, nsp->matcher);
     skio__mem_free(mem, nsp);
 }
 
@@ -119,23 +149,49 @@ find_event(const skio_nsp *nsp, const char *event, size_t len)
                         : skio__container_of(node, struct sio_event, node);
 }
 
+/* Ask one list of event middlewares. SKIO_OK: all pass the event on. */
+static int
+ask_middlewares(skio_nsp *nsp, skio_socket *socket, const char *event,
+                const skio_value *args, skio_ack *ack)
+{
+    int err = SKIO_OK;
+
+    SIO_HANDLERS_RUN(&nsp->event_middlewares, skio_event_middleware_fn,
+                     if (err == SKIO_OK) err =
+                         fn(socket, event, args, ack, user_data));
+    return err;
+}
+
 void
 skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
                    size_t len, const skio_value *args, skio_ack *ack)
 {
-    struct sio_event *found;
+    skio_nsp *const chain[] = {nsp->parent, nsp};
+    int err = SKIO_OK;
 
-    SIO_HANDLERS_RUN(&nsp->any, skio_any_fn,
-                     fn(socket, event, args, user_data));
+    SIO_NSP_RUN(nsp, any, skio_any_fn, fn(socket, event, args, user_data));
 
-    /* The catch-all handlers may have disconnected the socket. */
-    found = find_event(nsp, event, len);
-    if (found == NULL || socket->state != SIO_CONNECTED)
+    for (size_t i = 0; i < 2 && err == SKIO_OK; i++)
+        if (chain[i] != NULL && chain[i]->event_middlewares.count > 0)
+            err = ask_middlewares(chain[i], socket, event, args, ack);
+    if (err != SKIO_OK) {
+        SIO_NSP_RUN(nsp, error, skio_error_fn,
+                    fn(socket, err, event, user_data));
         return;
+    }
 
-    /* A handler can add and remove handlers, but events never go away. */
-    SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
-                     fn(socket, args, ack, user_data));
+    /*
+     * Any of them may have disconnected the socket. A handler can add and
+     * remove handlers, but events never go away.
+     */
+    for (size_t i = 0; i < 2 && socket->state == SIO_CONNECTED; i++) {
+        struct sio_event *found =
+            chain[i] == NULL ? NULL : find_event(chain[i], event, len);
+
+        if (found != NULL)
+            SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
+                             fn(socket, args, ack, user_data));
+    }
 }
 
 const char *
@@ -165,8 +221,9 @@ skio_nsp_socket(const skio_nsp *nsp, const char *id)
     return node == NULL ? NULL : skio__container_of(node, skio_socket, node);
 }
 
-int
-skio_on(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
+/* The list of an event, made on first use. SKIO_OK, or why not. */
+static int
+event_list(skio_nsp *nsp, const char *event, struct sio_handlers **out)
 {
     const skio_allocator *mem = skio__server_mem(nsp->server);
     size_t len = strlen(event);
@@ -187,9 +244,32 @@ skio_on(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
             return SKIO_ENOMEM;
         }
     }
+    *out = &found->handlers;
+    return SKIO_OK;
+}
 
-    return skio__handlers_add(&found->handlers, mem, (sio_any_function *)fn,
-                              user);
+int
+skio_on(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
+{
+    struct sio_handlers *list;
+    int err = event_list(nsp, event, &list);
+
+    return err != SKIO_OK
+               ? err
+               : skio__handlers_add(list, skio__server_mem(nsp->server),
+                                    (sio_any_function *)fn, user);
+}
+
+int
+skio_once(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
+{
+    struct sio_handlers *list;
+    int err = event_list(nsp, event, &list);
+
+    return err != SKIO_OK
+               ? err
+               : skio__handlers_add_once(list, skio__server_mem(nsp->server),
+                                         (sio_any_function *)fn, user);
 }
 
 int
@@ -203,51 +283,85 @@ skio_off(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
                                  user);
 }
 
+/* Add to one of the lists that have no event's name. */
+static int
+add_to(skio_nsp *nsp, struct sio_handlers *list, sio_any_function *fn,
+       void *user)
+{
+    return skio__handlers_add(list, skio__server_mem(nsp->server), fn, user);
+}
+
 int
 skio_on_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
 {
-    return skio__handlers_add(&nsp->any, skio__server_mem(nsp->server),
-                              (sio_any_function *)fn, user);
+    return add_to(nsp, &nsp->any, (sio_any_function *)fn, user);
+}
+
+int
+skio_on_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
+{
+    return add_to(nsp, &nsp->any_outgoing, (sio_any_function *)fn, user);
+}
+
+int
+skio_use_event(skio_nsp *nsp, skio_event_middleware_fn *fn, void *user)
+{
+    return add_to(nsp, &nsp->event_middlewares, (sio_any_function *)fn, user);
+}
+
+int
+skio_on_error(skio_nsp *nsp, skio_error_fn *fn, void *user)
+{
+    return add_to(nsp, &nsp->error, (sio_any_function *)fn, user);
+}
+
+int
+skio_on_room(skio_nsp *nsp, skio_room_event_fn *fn, void *user)
+{
+    return add_to(nsp, &nsp->room, (sio_any_function *)fn, user);
 }
 
 int
 skio_on_connect(skio_nsp *nsp, skio_connect_fn *fn, void *user)
 {
-    return skio__handlers_add(&nsp->connect, skio__server_mem(nsp->server),
-                              (sio_any_function *)fn, user);
+    return add_to(nsp, &nsp->connect, (sio_any_function *)fn, user);
 }
 
 int
 skio_on_disconnecting(skio_nsp *nsp, skio_disconnect_fn *fn, void *user)
 {
-    return skio__handlers_add(&nsp->disconnecting,
-                              skio__server_mem(nsp->server),
-                              (sio_any_function *)fn, user);
+    return add_to(nsp, &nsp->disconnecting, (sio_any_function *)fn, user);
 }
 
 int
 skio_on_disconnect(skio_nsp *nsp, skio_disconnect_fn *fn, void *user)
 {
-    return skio__handlers_add(&nsp->disconnect, skio__server_mem(nsp->server),
-                              (sio_any_function *)fn, user);
+    return add_to(nsp, &nsp->disconnect, (sio_any_function *)fn, user);
 }
 
 int
 skio_on_backpressure(skio_nsp *nsp, skio_backpressure_fn *fn, void *user)
 {
-    return skio__handlers_add(&nsp->backpressure, skio__server_mem(nsp->server),
-                              (sio_any_function *)fn, user);
+    return add_to(nsp, &nsp->backpressure, (sio_any_function *)fn, user);
 }
 
 int
 skio_use(skio_nsp *nsp, skio_middleware_fn *fn, void *user)
 {
-    return skio__handlers_add(&nsp->middlewares, skio__server_mem(nsp->server),
+    return add_to(nsp, &nsp->middlewares, (sio_any_function *)fn, user);
+}
+
+int
+skio_on_namespace(skio_server *server, skio_nsp_fn *fn, void *user)
+{
+    return skio__handlers_add(&server->namespace_made, skio__server_mem(server),
                               (sio_any_function *)fn, user);
 }
 
 int
 skio_each_socket(skio_nsp *nsp, skio_socket_fn *fn, void *user)
 {
+    if (nsp->adapter == NULL)
+        return SKIO_EINVAL; /* a parent has no sockets of its own */
     return nsp->adapter->ops->each(nsp->adapter, NULL, fn, user);
 }

@@ -13,12 +13,19 @@
 struct skio_nsp {
     struct skio__map_node node; /* in server->namespaces, by name */
     skio_server *server;
-    skio_adapter *adapter;
+    skio_adapter *adapter;       /* of a parent: NULL */
+    skio_nsp *parent;            /* made on demand; NULL: by skio_of() */
+    struct sio_matcher *matcher; /* this is a parent, dynamic.h */
+    size_t refs; /* sockets and messages of the application, gone ones too */
     struct skio__map sockets; /* id -> connected socket */
     uint64_t next_ack_id;     /* Node counts them per namespace, too */
 
     struct skio__map events; /* name -> sio_event */
     struct sio_handlers any;
+    struct sio_handlers any_outgoing;
+    struct sio_handlers event_middlewares;
+    struct sio_handlers error;
+    struct sio_handlers room;
     struct sio_handlers connect;
     struct sio_handlers disconnecting;
     struct sio_handlers disconnect;
@@ -33,7 +40,24 @@ struct skio_nsp {
 skio_nsp *skio__nsp_find(const skio_server *server, const char *name,
                          size_t len);
 
+/* Make a namespace that does not exist; parent NULL: by skio_of(). */
+skio_nsp *skio__nsp_new(skio_server *server, const char *name, size_t len,
+                        skio_nsp *parent);
+
 void skio__nsp_free(skio_nsp *nsp);
+
+/* Run a list of handlers: the parent's first. */
+#define SIO_NSP_RUN(nsp, list, type, call)                                     \
+    do {                                                                       \
+        if ((nsp)->parent != NULL)                                             \
+            SIO_HANDLERS_RUN(&(nsp)->parent->list, type, call);                \
+        SIO_HANDLERS_RUN(&(nsp)->list, type, call);                            \
+    } while (0)
+
+/* Whether a list, or the parent's, has any. */
+#define SIO_NSP_HAS(nsp, list)                                                 \
+    ((nsp)->list.count > 0 ||                                                  \
+     ((nsp)->parent != NULL && (nsp)->parent->list.count > 0))
 
 /* What an encoder of this namespace's packets needs. */
 void skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder);

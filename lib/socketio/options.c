@@ -52,6 +52,8 @@ static const skio_server_options defaults = {
     .max_connections = 100000,
     .max_connections_per_address = 200,
     .max_unconnected = 1000,
+    .max_dynamic_namespaces = 10000,
+    .cleanup_empty_namespaces = true,
     .max_posted = 10000,
     .backlog = 511,
     .header_timeout_ms = 10000,
@@ -134,6 +136,8 @@ find_bad(const skio_server_options *o)
         return "max_connections_per_address";
     if (o->max_unconnected == 0)
         return "max_unconnected";
+    if (o->max_dynamic_namespaces == 0)
+        return "max_dynamic_namespaces";
     if (o->max_posted == 0)
         return "max_posted";
     if (o->backlog == 0 || o->backlog > 65535)

@@ -59,6 +59,13 @@ int skio__packet_decode(const char *text, size_t len,
                         const struct sio_packet_limits *limits,
                         struct sio_packet *packet, const char **why);
 
+/* How many items the decoder kept; later elements are walked to. */
+static inline uint32_t
+skio__packet_kept(const struct sio_packet *packet)
+{
+    return packet->count < SIO_VALUE_ITEMS ? packet->count : SIO_VALUE_ITEMS;
+}
+
 /* Whether a name is one of the six that events may not have. */
 bool skio__packet_is_reserved(const char *name, size_t len);
 

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "socketio/ack.h"
 #include "socketio/client.h"
+#include "socketio/dynamic.h"
 #include "socketio/namespace.h"
 #include "socketio/socket.h"
 
@@ -206,6 +207,13 @@ skio_server_free(skio_server *server)
         skio__nsp_free(nsp);
     }
     skio__map_deinit(&server->namespaces);
+    while (server->parents != NULL) {
+        skio_nsp *parent = server->parents;
+
+        server->parents = parent->matcher->next;
+        skio__nsp_free(parent);
+    }
+    skio__handlers_deinit(&server->namespace_made, skio__server_mem(server));
     skio__map_deinit(&server->waits);
     skio__heap_deinit(&server->ack_due);
     skio__arena_deinit(&server->arena);

@@ -16,6 +16,7 @@
 #include "base/map.h"
 #include "base/timer.h"
 #include "engineio/engine.h"
+#include "socketio/handlers.h"
 #include "socketio/message.h"
 
 /*
@@ -36,6 +37,11 @@ struct skio_server {
 
     struct skio__map namespaces; /* name -> skio_nsp */
     skio_nsp *root;
+    skio_nsp *parents; /* of namespaces made on demand, oldest first */
+    uint32_t parent_count;
+    uint32_t dynamic_count; /* namespaces made on demand */
+    bool has_empty;         /* some of them may have lost their last socket */
+    struct sio_handlers namespace_made;
     skio_adapter_factory *factory;
     void *factory_user;
 

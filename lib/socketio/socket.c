@@ -7,7 +7,9 @@
 #include "base/utf8.h"
 #include "engineio/request.h"
 #include "socketio/ack.h"
+#include "socketio/dynamic.h"
 #include "socketio/format.h"
+#include "socketio/outgoing.h"
 #include "socketio/value.h"
 
 /* What skio_socket_auth() answers for a client that sent none. */
@@ -53,6 +55,7 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
 
     socket->home = skio__home_ref(server->home);
     socket->nsp = nsp;
+    nsp->refs++;
     socket->refs = 1;
     socket->state = SIO_CONNECTING;
     socket->request = skio__request_ref(skio__session_request(client->session));
@@ -109,8 +112,8 @@ skio__socket_connect(skio_socket *socket)
         return;
     }
 
-    SIO_HANDLERS_RUN(&nsp->connect, skio_connect_fn,
-                     if (socket->state == SIO_CONNECTED) fn(socket, user_data));
+    SIO_NSP_RUN(nsp, connect, skio_connect_fn,
+                if (socket->state == SIO_CONNECTED) fn(socket, user_data));
     return;
 
 fail:
@@ -125,8 +128,8 @@ leave_namespace(skio_socket *socket, enum skio_disconnect reason)
     skio_nsp *nsp = socket->nsp;
 
     socket->state = SIO_LEAVING;
-    SIO_HANDLERS_RUN(&nsp->disconnecting, skio_disconnect_fn,
-                     fn(socket, reason, user_data));
+    SIO_NSP_RUN(nsp, disconnecting, skio_disconnect_fn,
+                fn(socket, reason, user_data));
 
     socket->state = SIO_GONE;
     nsp->adapter->ops->remove(nsp->adapter, socket);
@@ -134,8 +137,8 @@ leave_namespace(skio_socket *socket, enum skio_disconnect reason)
     nsp->server->engine.counters.sockets_disconnected++;
 
     skio__ack_close_all(socket);
-    SIO_HANDLERS_RUN(&nsp->disconnect, skio_disconnect_fn,
-                     fn(socket, reason, user_data));
+    SIO_NSP_RUN(nsp, disconnect, skio_disconnect_fn,
+                fn(socket, reason, user_data));
 }
 
 void
@@ -176,6 +179,11 @@ skio__socket_send(skio_socket *socket, struct skio_message *message,
         socket->nsp->server->engine.counters.volatile_dropped++;
         return SKIO_OK;
     }
+    if (skio__outgoing_is_watched(socket->nsp)) {
+        skio__outgoing_tell(socket, message);
+        if (socket->client == NULL)
+            return SKIO_ECLOSED; /* a watcher has disconnected it */
+    }
     return skio__client_send(socket->client, message);
 }
 
@@ -213,6 +221,10 @@ skio_socket_unref(skio_socket *socket)
         return;
 
     home = socket->home;
+    if (!home->server_gone) {
+        socket->nsp->refs--;
+        skio__dynamic_left(socket->nsp);
+    }
     if (socket->free_data != NULL)
         socket->free_data(socket->data);
     skio__value_free(socket->auth);
@@ -377,6 +389,34 @@ skio_leave(skio_socket *socket, const char *room)
     if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
         return SKIO_ENOENT;
     return socket->nsp->adapter->ops->leave(socket->nsp->adapter, socket, room);
+}
+
+/* The first room that is not the socket's own. */
+static bool
+find_other_room(const char *room, void *user)
+{
+    const char **found = user;
+
+    if (*found == NULL) {
+        *found = room; /* its own comes first */
+        return true;
+    }
+    *found = room;
+    return false;
+}
+
+void
+skio_leave_all(skio_socket *socket)
+{
+    for (;;) {
+        const char *room = NULL;
+
+        skio_each_room(socket, find_other_room, &room);
+        if (room == NULL || room == socket->id)
+            return;
+        if (skio_leave(socket, room) != SKIO_OK)
+            return;
+    }
 }
 
 bool

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "engineio/exchange.h"
+#include "socketio/dynamic.h"
 #include "socketio/format.h"
 #include "socketio/server.h"
 #include "socketio/value.h"
@@ -82,8 +83,10 @@ skio_transport_flush(skio_server *server)
     skio__engine_leave(&server->engine);
 
     /* What getters copied outside of a packet's callback ends with the turn. */
-    if (server->engine.depth == 0)
+    if (server->engine.depth == 0) {
+        skio__dynamic_sweep(server);
         skio__arena_release(&server->arena, (struct skio__arena_mark){0});
+    }
 }
 
 int64_t

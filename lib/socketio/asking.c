@@ -1,0 +1,103 @@
+#include "socketio/asking.h"
+
+#include "base/mem.h"
+
+/* One wait less; the last one tells the end. */
+static void
+settle(struct skio_asking *asking)
+{
+    skio_server *server = asking->server;
+
+    if (--asking->pending > 0)
+        return;
+    asking->fn(asking->timed_out ? SKIO_ETIMEDOUT : SKIO_OK, NULL,
+               asking->received, asking->expected, asking->user);
+    skio__mem_free(skio__server_mem(server), asking);
+}
+
+static void
+on_answer(skio_socket *socket, int err, const skio_value *args, void *user)
+{
+    struct skio_asking *asking = user;
+
+    (void)socket;
+    if (err == SKIO_OK) {
+        asking->received++;
+        asking->fn(SKIO_OK, args, asking->received, asking->expected,
+                   asking->user);
+    } else if (err == SKIO_ETIMEDOUT) {
+        asking->timed_out = true;
+    } else {
+        asking->expected--;
+    }
+    settle(asking);
+}
+
+int
+skio__asking_add(struct skio_asking *asking, skio_socket *socket)
+{
+    int err = skio__ack_wait(socket, asking->id, asking->timeout_ms, on_answer,
+                             asking);
+
+    if (err == SKIO_OK) {
+        asking->pending++;
+        asking->expected++;
+    }
+    return err;
+}
+
+int
+skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
+                    skio_answers_fn *fn, void *user, const char *event,
+                    const char *format, ...)
+{
+    skio_server *server = nsp->server;
+    struct skio_message *message;
+    struct skio_asking *asking;
+    struct sio_encoder encoder;
+    va_list args;
+    va_list copy;
+    int err;
+
+    if (target->timeout_ms == 0 || target->timeout_ms > INT32_MAX ||
+        nsp->adapter == NULL)
+        return SKIO_EINVAL;
+
+    skio__nsp_encoder(nsp, &encoder);
+    va_start(args, format);
+    va_copy(copy, args);
+    err = skio__message_event(&encoder, event, nsp->next_ack_id, format, &copy,
+                              &message);
+    va_end(copy);
+    va_end(args);
+    if (err != SKIO_OK)
+        return err;
+    message->nsp = nsp;
+
+    asking = skio__mem_calloc(skio__server_mem(server), 1, sizeof *asking);
+    if (asking == NULL) {
+        skio__message_unref(message);
+        return SKIO_ENOMEM;
+    }
+    *asking = (struct skio_asking){
+        .server = server,
+        .id = nsp->next_ack_id++,
+        .timeout_ms = target->timeout_ms,
+        .pending = 1,
+        .fn = fn,
+        .user = user,
+    };
+
+    skio__engine_enter(&server->engine);
+    err = nsp->adapter->ops->broadcast_asking(nsp->adapter, message, target,
+                                              asking);
+    skio__message_unref(message);
+    if (err != SKIO_OK && asking->pending == 1)
+        skio__mem_free(skio__server_mem(server), asking); /* nobody was asked */
+    else {
+        settle(asking);
+        err = SKIO_OK;
+    }
+    skio__engine_leave(&server->engine);
+    return err;
+}

@@ -1,0 +1,65 @@
+#include "socketio/outgoing.h"
+
+#include "base/arena.h"
+#include "socketio/client.h"
+
+bool
+skio__outgoing_is_watched(const skio_nsp *nsp)
+{
+    return SIO_NSP_HAS(nsp, any_outgoing);
+}
+
+/* The attachments of a message, as views. NULL: none, or out of memory. */
+static skio_bytes *
+attachments_of(skio_server *server, const struct skio_message *message)
+{
+    skio_bytes *views;
+
+    if (message->count < 2)
+        return NULL;
+    views =
+        skio__arena_alloc(&server->arena, (message->count - 1) * sizeof *views);
+    for (uint32_t i = 1; views != NULL && i < message->count; i++)
+        skio__blob_packet(message->blobs[i], &views[i - 1].data,
+                          &views[i - 1].len);
+    return views;
+}
+
+void
+skio__outgoing_tell(skio_socket *socket, const struct skio_message *message)
+{
+    skio_nsp *nsp = socket->nsp;
+    skio_server *server = nsp->server;
+    struct skio__arena_mark mark;
+    struct sio_packet_limits limits;
+    struct sio_packet packet;
+    struct skio_value args;
+    skio_bytes *attachments;
+    const char *event;
+    const void *text;
+    const char *why;
+    size_t len;
+
+    /* The packet's own limits were checked when it was encoded. */
+    skio__server_packet_limits(server, &limits);
+    limits.max_name_bytes = SIZE_MAX;
+    skio__blob_packet(message->blobs[0], &text, &len);
+    if (skio__packet_decode((const char *)text + 1, len - 1, &limits, &packet,
+                            &why) != SKIO_OK)
+        return;
+    if (packet.type != SIO_EVENT && packet.type != SIO_BINARY_EVENT)
+        return;
+
+    mark = skio__arena_mark(&server->arena);
+    attachments = attachments_of(server, message);
+    event = skio__client_event_name(server, &packet, &len);
+    if (event != NULL && (attachments != NULL || message->count < 2)) {
+        skio__value_init_args(&args, packet.json, &packet.root, packet.items,
+                              skio__packet_kept(&packet), packet.count, 1,
+                              attachments, packet.attachments, &server->arena);
+        SIO_NSP_RUN(nsp, any_outgoing, skio_any_fn,
+                    fn(socket, event, &args, user_data));
+        skio__value_deinit(&args);
+    }
+    skio__arena_release(&server->arena, mark);
+}
