@@ -9,8 +9,8 @@
  * otherwise.
  *
  * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. The
- * namespace "/" says welcome and has the events echo (acks what came, or emits it back) and all
- * (to everybody).
+ * namespace "/" says welcome and has the events echo (acks what came, or emits
+ * it back) and all (to everybody).
  */
 #include <signal.h>
 #include <stdio.h>
