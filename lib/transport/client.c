@@ -36,7 +36,7 @@ client_name(const skio_server_options *options, const char *path)
 {
     static const char first[] = "socket.io.";
     size_t len = strlen(options->path);
-    const char *name = path + len;
+    const char *name;
 
     while (len > 0 && options->path[len - 1] == '/')
         len--;

@@ -136,7 +136,7 @@ skio_http_on(skio_server *server, const char *method, const char *path,
     endpoint->prefix = prefix;
     memcpy(endpoint->path, path, len);
 
-    if (skio__loop_add_path(transport, endpoint->path) != SKIO_OK) {
+    if (skio__path_add(transport, endpoint->path) != SKIO_OK) {
         skio__mem_free(transport->mem, endpoint);
         return SKIO_ENOMEM;
     }

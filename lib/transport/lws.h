@@ -38,6 +38,7 @@ struct lws_vhost;
 struct skio__endpoints;
 struct skio__loop;
 struct skio__mount;
+struct skio__path;
 
 #define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
 #define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
@@ -147,12 +148,13 @@ struct skio__lws {
     struct skio__loop *loop; /* own context: listeners, libev */
     struct skio__endpoints *endpoints;
     struct skio__mount *mounts;
+    struct skio__path *paths; /* mounts of the own vhost; the shortest first */
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */
     unsigned char *scratch; /* LWS_PRE + SKIO__LWS_WRITE */
 };
 
-/* ---- lws.c ---- */
+/* ---- lws_transport.c ---- */
 
 /* The server's transport, made and attached on first use. NULL: no memory. */
 struct skio__lws *skio__lws_get(skio_server *server);
@@ -161,7 +163,10 @@ uint64_t skio__lws_now(void *transport);
 void skio__lws_turn_end(struct skio__lws *transport);
 /* lws' timers fire late on an idle loop: make sure it wakes by then. */
 void skio__lws_tick(struct skio__lws *transport, uint32_t delay_ms);
-/* Ask for a turn end soon; any thread. */
+/* RAW_RX_FILE of the timerfd and of the eventfd. */
+void skio__lws_on_timer(struct skio__lws *transport);
+void skio__lws_on_wake(struct skio__lws *transport);
+/* Ask for a turn end soon. */
 void skio__lws_wake(struct skio__lws *transport);
 
 /* ---- lws_conn.c ---- */
@@ -257,7 +262,10 @@ bool skio__loop_accept(struct skio__lws *transport, struct lws *wsi);
 void skio__loop_turn(struct skio__lws *transport);
 /* When skio__loop_turn() is due without an event, or SKIO__NEVER. */
 uint64_t skio__loop_next_due(const struct skio__lws *transport);
-/* The mounts that follow the endpoints: after skio_http_on(). */
-int skio__loop_add_path(struct skio__lws *transport, const char *path);
+
+/* ---- lws_path.c ---- */
+
+/* A path of ours, after listening; before, nothing. */
+int skio__path_add(struct skio__lws *transport, const char *path);
 
 #endif /* SKIO_TRANSPORT_LWS_H */

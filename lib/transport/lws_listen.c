@@ -11,9 +11,7 @@
 
 #include "transport/lws.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -23,20 +21,12 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
-#include "transport/endpoint.h"
+#include "transport/lws_path.h"
 #include "transport/lws_protocol.h"
-#include "transport/mount.h"
+#include "transport/sockets.h"
 
-#define LISTENERS 2     /* one per address family */
 #define ACCEPTS_MAX 64  /* in one turn */
 #define DEFERRALS_MAX 4 /* turns that a flush waits for the rest of a frame */
-#define PORT_TRIES 16   /* for one that is free in both families */
-
-struct path {
-    struct path *next;
-    struct lws_http_mount mount;
-    char text[];
-};
 
 struct skio__loop {
     struct ev_loop *ev; /* NULL: lws' own poll() loop */
@@ -44,9 +34,8 @@ struct skio__loop {
     struct ev_idle idle;
     unsigned deferrals;
     struct lws_protocols protocols[2];
-    struct path *paths; /* shortest first, so that the longest match wins */
-    int fds[LISTENERS]; /* until lws has them */
-    struct lws *listeners[LISTENERS];
+    int fds[SKIO__SOCKETS]; /* until lws has them */
+    struct lws *listeners[SKIO__SOCKETS];
     uint64_t retry_ms; /* accepting is paused until then; 0: it is not */
     bool running;
 };
@@ -63,276 +52,6 @@ skio__lws_header_room(const skio_server_options *options)
     return room < (1U << 20) ? (unsigned)room : 1U << 20;
 }
 
-/* ---- Paths that lws shall not serve from a static mount ---- */
-
-/*
- * lws 4.1 lets a callback mount win over whatever came before it in the list,
- * longer or not; in the order of length the longest wins.
- */
-static void
-insert_path(struct skio__loop *loop, struct path *path)
-{
-    struct path **at = &loop->paths;
-    struct path *before = NULL;
-
-    while (*at != NULL &&
-           (*at)->mount.mountpoint_len <= path->mount.mountpoint_len) {
-        before = *at;
-        at = &(*at)->next;
-    }
-    path->next = *at;
-    path->mount.mount_next = path->next != NULL ? &path->next->mount : NULL;
-    *at = path;
-    if (before != NULL)
-        before->mount.mount_next = &path->mount;
-}
-
-static struct path *
-new_path(struct skio__lws *transport, const char *text)
-{
-    size_t len = strlen(text);
-    struct path *path;
-
-    while (len > 1 && text[len - 1] == '/')
-        len--;
-    path = skio__mem_calloc(transport->mem, 1, sizeof(*path) + len + 1);
-    if (path == NULL)
-        return NULL;
-    memcpy(path->text, text, len);
-    path->mount.mountpoint = path->text;
-    path->mount.mountpoint_len = (unsigned char)(len < 255 ? len : 255);
-    path->mount.origin_protocol = LWSMPRO_CALLBACK;
-    path->mount.origin = SKIO__LWS_NAME;
-    path->mount.protocol = SKIO__LWS_NAME;
-
-    return path;
-}
-
-static int
-add_path(struct skio__lws *transport, const char *text)
-{
-    struct path *path = new_path(transport, text);
-
-    if (path == NULL)
-        return SKIO_ENOMEM;
-    insert_path(transport->loop, path);
-    return SKIO_OK;
-}
-
-int
-skio__loop_add_path(struct skio__lws *transport, const char *path)
-{
-    return transport->loop != NULL ? add_path(transport, path) : SKIO_OK;
-}
-
-/* What lws 4.1 does not know; without a type it serves nothing. The last entry
- * is for everything else. */
-static const struct lws_protocol_vhost_options other_types[] = {
-    {&other_types[1], NULL, ".mjs", "text/javascript"},
-    {&other_types[2], NULL, ".map", "application/json"},
-    {&other_types[3], NULL, ".webmanifest", "application/manifest+json"},
-    {&other_types[4], NULL, ".webp", "image/webp"},
-    {&other_types[5], NULL, ".wasm", "application/wasm"},
-    {&other_types[6], NULL, ".mp3", "audio/mpeg"},
-    {&other_types[7], NULL, ".mp4", "video/mp4"},
-    {&other_types[8], NULL, ".woff2", "font/woff2"},
-    {NULL, NULL, "*", "application/octet-stream"},
-};
-
-static int
-add_mount(struct skio__lws *transport, const struct skio__mount *mount)
-{
-    struct path *path = new_path(transport, mount->path);
-
-    if (path == NULL)
-        return SKIO_ENOMEM;
-    path->mount.origin_protocol = LWSMPRO_FILE;
-    path->mount.origin = mount->folder;
-    path->mount.protocol = NULL;
-    path->mount.def = mount->index;
-    path->mount.extra_mimetypes = other_types;
-    /* without an age lws says "no-store", and the ETag is of no use */
-    path->mount.cache_max_age = 1;
-    path->mount.cache_reusable = 1;
-    path->mount.cache_revalidate = 1;
-    insert_path(transport->loop, path);
-    return SKIO_OK;
-}
-
-static int
-add_paths(struct skio__lws *transport)
-{
-    const struct skio__mount *mount = transport->mounts;
-    int err;
-
-    /* The list's head stays: lws keeps a pointer to it. Nothing matches it. */
-    err = add_path(transport, "\001");
-    for (; mount != NULL && err == SKIO_OK; mount = mount->next)
-        err = add_mount(transport, mount);
-    if (err == SKIO_OK)
-        err = add_path(transport, transport->options->path);
-    if (err == SKIO_OK)
-        err = skio__endpoints_each(transport, add_path);
-    return err;
-}
-
-/* ---- Sockets ---- */
-
-static int
-error_of(int number)
-{
-    switch (number) {
-    case EADDRINUSE:
-        return SKIO_EADDRINUSE;
-    case EACCES:
-    case EPERM:
-        return SKIO_EACCES;
-    case EADDRNOTAVAIL:
-    case EINVAL:
-        return SKIO_EINVAL;
-    case ENOMEM:
-    case ENOBUFS:
-        return SKIO_ENOMEM;
-    default:
-        return SKIO_EIO;
-    }
-}
-
-union address {
-    struct sockaddr any;
-    struct sockaddr_in in4;
-    struct sockaddr_in6 in6;
-};
-
-static bool
-parse_address(const char *text, bool v6, uint16_t port, union address *out)
-{
-    memset(out, 0, sizeof(*out));
-    if (v6) {
-        out->in6.sin6_family = AF_INET6;
-        out->in6.sin6_port = htons(port);
-        return inet_pton(AF_INET6, text, &out->in6.sin6_addr) == 1;
-    }
-    out->in4.sin_family = AF_INET;
-    out->in4.sin_port = htons(port);
-    return inet_pton(AF_INET, text, &out->in4.sin_addr) == 1;
-}
-
-/* Returns the descriptor or -1 with errno. */
-static int
-open_socket(const union address *address, int backlog)
-{
-    bool v6 = address->any.sa_family == AF_INET6;
-    socklen_t len = v6 ? sizeof(address->in6) : sizeof(address->in4);
-    int on = 1;
-    int saved;
-    int fd = socket(address->any.sa_family,
-                    SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-    if (fd < 0)
-        return -1;
-    /* Each family gets its own socket: IPv4 works where IPv6 is off, and its
-     * clients keep their plain addresses. Accepted sockets inherit NODELAY. */
-    if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
-        (!v6 ||
-         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
-        bind(fd, &address->any, len) == 0 && listen(fd, backlog) == 0)
-        return fd;
-
-    saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-}
-
-static uint16_t
-port_of(int fd)
-{
-    union address address;
-    socklen_t len = sizeof(address);
-
-    if (getsockname(fd, &address.any, &len) != 0)
-        return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port
-                                                   : address.in4.sin_port);
-}
-
-static void
-close_sockets(struct skio__loop *loop)
-{
-    for (int i = 0; i < LISTENERS; i++) {
-        if (loop->fds[i] >= 0)
-            close(loop->fds[i]);
-        loop->fds[i] = -1;
-    }
-}
-
-/* Open one family, or both with the same port. Returns an error. */
-static int
-open_pair(struct skio__loop *loop, const char *v4, const char *v6,
-          uint16_t port, int backlog)
-{
-    const char *texts[LISTENERS] = {v4, v6};
-    bool opened = false;
-    int err = SKIO_EINVAL;
-
-    for (int i = 0; i < LISTENERS; i++) {
-        union address address;
-
-        if (texts[i] == NULL)
-            continue;
-        if (!parse_address(texts[i], i == 1, port, &address))
-            return SKIO_EINVAL;
-        loop->fds[i] = open_socket(&address, backlog);
-        if (loop->fds[i] >= 0) {
-            port = port_of(loop->fds[i]);
-            opened = true;
-            continue;
-        }
-        err = error_of(errno);
-        /* a family that this machine lacks is no error beside the other */
-        if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL &&
-            errno != EPROTONOSUPPORT) {
-            close_sockets(loop);
-            return err;
-        }
-    }
-    return opened ? SKIO_OK : err;
-}
-
-static int
-open_sockets(struct skio__lws *transport, const char *address, uint16_t port)
-{
-    struct skio__loop *loop = transport->loop;
-    int backlog = (int)transport->options->backlog;
-    const char *v4 = "0.0.0.0";
-    const char *v6 = "::";
-    union address parsed;
-    int err = SKIO_EADDRINUSE;
-
-    if (address != NULL && strcmp(address, "localhost") == 0) {
-        v4 = "127.0.0.1";
-        v6 = "::1";
-    } else if (address != NULL) {
-        v4 = parse_address(address, false, 0, &parsed) ? address : NULL;
-        v6 = parse_address(address, true, 0, &parsed) ? address : NULL;
-        if (v4 == NULL && v6 == NULL)
-            return SKIO_EINVAL;
-    }
-
-    /* The port that IPv4 got may be taken in IPv6: try another. */
-    for (int i = 0; i < PORT_TRIES && err == SKIO_EADDRINUSE; i++) {
-        err = open_pair(loop, v4, v6, port, backlog);
-        if (port != 0)
-            break;
-    }
-    for (int i = 0; i < LISTENERS && err == SKIO_OK; i++)
-        if (loop->fds[i] >= 0)
-            transport->port = port_of(loop->fds[i]);
-    return err;
-}
-
 /* ---- Accepting ---- */
 
 static void
@@ -345,7 +64,7 @@ pause_accepting(struct skio__lws *transport, int number)
                        SKIO__RETRY_ACCEPT_MS);
     loop->retry_ms = skio__lws_now(transport) + SKIO__RETRY_ACCEPT_MS;
     transport->timer_wanted = true;
-    for (int i = 0; i < LISTENERS; i++)
+    for (int i = 0; i < SKIO__SOCKETS; i++)
         if (loop->listeners[i] != NULL)
             lws_rx_flow_control(loop->listeners[i], 0);
 }
@@ -354,13 +73,14 @@ static void
 resume_accepting(struct skio__loop *loop)
 {
     loop->retry_ms = 0;
-    for (int i = 0; i < LISTENERS; i++)
+    for (int i = 0; i < SKIO__SOCKETS; i++)
         if (loop->listeners[i] != NULL)
             lws_rx_flow_control(loop->listeners[i], 1);
 }
 
 static void
-adopt_socket(struct skio__lws *transport, int fd, const union address *from)
+adopt_socket(struct skio__lws *transport, int fd,
+             const union skio__address *from)
 {
     struct skio__conn *conn =
         skio__mem_calloc(transport->mem, 1, sizeof(*conn));
@@ -390,7 +110,7 @@ static void
 accept_all(struct skio__lws *transport, int fd)
 {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
-        union address from;
+        union skio__address from = {.in6 = {0}};
         socklen_t len = sizeof(from);
         int accepted =
             accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -413,7 +133,7 @@ skio__loop_accept(struct skio__lws *transport, struct lws *wsi)
 {
     struct skio__loop *loop = transport->loop;
 
-    for (int i = 0; loop != NULL && i < LISTENERS; i++)
+    for (int i = 0; loop != NULL && i < SKIO__SOCKETS; i++)
         if (wsi == loop->listeners[i]) {
             accept_all(transport, lws_get_socket_fd(wsi));
             return true;
@@ -494,7 +214,7 @@ make_context(struct skio__lws *transport)
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     info.port = CONTEXT_PORT_NO_LISTEN_SERVER;
     info.protocols = loop->protocols;
-    info.mounts = &loop->paths->mount;
+    info.mounts = skio__paths_mounts(transport);
     info.gid = -1;
     info.uid = -1;
     info.retry_and_idle_policy = &skio__lws_no_validity;
@@ -564,7 +284,7 @@ watch_sockets(struct skio__lws *transport)
 {
     struct skio__loop *loop = transport->loop;
 
-    for (int i = 0; i < LISTENERS; i++) {
+    for (int i = 0; i < SKIO__SOCKETS; i++) {
         lws_sock_file_fd_type desc;
 
         if (loop->fds[i] < 0)
@@ -586,13 +306,8 @@ free_loop(struct skio__lws *transport)
 {
     struct skio__loop *loop = transport->loop;
 
-    close_sockets(loop);
-    while (loop->paths != NULL) {
-        struct path *next = loop->paths->next;
-
-        skio__mem_free(transport->mem, loop->paths);
-        loop->paths = next;
-    }
+    skio__sockets_close(loop->fds);
+    skio__paths_free(transport);
     skio__mem_free(transport->mem, loop);
     transport->loop = NULL;
     transport->own = false;
@@ -618,9 +333,11 @@ skio_listen(skio_server *server, const char *address, uint16_t port)
     transport->own = true;
     skio__lws_protocol_fill(transport, &loop->protocols[0]);
 
-    err = open_sockets(transport, address, port);
+    transport->port = port;
+    err = skio__sockets_open(loop->fds, address, &transport->port,
+                             (int)transport->options->backlog);
     if (err == SKIO_OK)
-        err = add_paths(transport);
+        err = skio__paths_init(transport);
     if (err == SKIO_OK)
         err = start_context(transport);
     if (err == SKIO_OK)
@@ -663,7 +380,7 @@ begin_stop(struct skio__lws *transport)
     transport->timer_wanted = true;
     skio_transport_log(transport->server, SKIO_LOG_INFO, "stopping");
 
-    for (int i = 0; i < LISTENERS; i++)
+    for (int i = 0; i < SKIO__SOCKETS; i++)
         if (loop->listeners[i] != NULL)
             lws_set_timeout(loop->listeners[i],
                             PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);

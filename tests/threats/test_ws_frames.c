@@ -170,12 +170,16 @@ static size_t
 resident_kb(void)
 {
     FILE *file = fopen("/proc/self/statm", "r");
-    unsigned long size = 0, resident = 0;
+    char line[128];
+    char *at;
 
     assert_non_null(file);
-    assert_int_equal(fscanf(file, "%lu %lu", &size, &resident), 2);
+    assert_non_null(fgets(line, sizeof(line), file));
     fclose(file);
-    return resident * ((size_t)sysconf(_SC_PAGESIZE) / 1024);
+    at = strchr(line, ' '); /* the second number, in pages */
+    assert_non_null(at);
+    return (size_t)strtoul(at, NULL, 10) *
+           ((size_t)sysconf(_SC_PAGESIZE) / 1024);
 }
 
 static void

@@ -294,6 +294,7 @@ static void
 on_signal(int number)
 {
     (void)number;
+    /* NOLINTNEXTLINE(bugprone-signal-handler,cert-sig30-c): documented so */
     skio_server_stop(signalled);
 }
 
