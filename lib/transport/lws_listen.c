@@ -270,12 +270,19 @@ start_context(struct skio__lws *transport)
     }
     if (make_ev_loop(transport) == SKIO_OK && make_context(transport))
         return SKIO_OK;
-
-    skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                       "lws: no context (are the TLS files in order, and is "
-                       "libwebsockets' libev plugin installed?)");
     drop_context(transport);
     drop_ev_loop(loop);
+
+    if (make_context(transport)) {
+        skio_transport_log(transport->server, SKIO_LOG_WARN,
+                           "lws: no libev plugin; its poll() loop costs time "
+                           "in proportion to all connections, install "
+                           "libwebsockets-evlib-ev");
+        return SKIO_OK;
+    }
+    drop_context(transport);
+    skio_transport_log(transport->server, SKIO_LOG_ERROR,
+                       "lws: no context (are the TLS files in order?)");
     return SKIO_EIO;
 }
 
@@ -442,6 +449,20 @@ skio__loop_next_due(const struct skio__lws *transport)
     return due;
 }
 
+/* Without libev: lws_service() returns after each turn. */
+static int
+run_poll(struct skio__lws *transport)
+{
+    while (!transport->stopped) {
+        skio__conn_complete_all(transport);
+        skio__lws_turn_end(transport);
+        if (!transport->stopped && lws_service(transport->context, 0) < 0)
+            return SKIO_EIO;
+    }
+    skio__post_close(&transport->post);
+    return SKIO_OK;
+}
+
 int
 skio_run(skio_server *server)
 {
@@ -451,6 +472,8 @@ skio_run(skio_server *server)
         return SKIO_EINVAL;
 
     transport->loop->running = true;
+    if (transport->loop->ev == NULL)
+        return run_poll(transport);
     while (!transport->stopped)
         if (!ev_run(transport->loop->ev, 0) && !transport->stopped) {
             skio_transport_log(server, SKIO_LOG_ERROR, "the loop has ended");
