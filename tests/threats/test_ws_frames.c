@@ -1,6 +1,6 @@
 /*
  * WebSocket frames that nobody should send (ADV-06, ADV-21, ADV-25, ADV-26),
- * and large messages to a client that does not read
+ * to a server of skio_listen() and to one inside a host
  */
 #define _GNU_SOURCE /* memmem */
 
