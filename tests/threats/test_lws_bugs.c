@@ -1,7 +1,8 @@
 /*
  * Bugs of libwebsockets 4.1.6 that our two homes, skio_listen() and a host's
- * vhost, must close, against the stock library (reference ids ADV-LWS-1 to -3, ATK-01, ATK-11, ATK-13). Under
- * valgrind the first one also shows that nothing freed is read.
+ * vhost, must close, against the stock library (reference ids ADV-LWS-1 to -3,
+ * ATK-01, ATK-11, ATK-13). Under valgrind the first one also shows that
+ * nothing freed is read.
  */
 #define _GNU_SOURCE /* strcasestr */
 

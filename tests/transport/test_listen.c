@@ -46,16 +46,22 @@ run(void *arg)
 }
 
 static skio_server *
-new_server(void)
+new_server_with(uint32_t header_timeout_ms)
 {
     skio_server_options options;
     skio_server *server = NULL;
 
     skio_server_options_init(&options);
     options.close_timeout_ms = 1000;
-    options.header_timeout_ms = 500;
+    options.header_timeout_ms = header_timeout_ms;
     assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
     return server;
+}
+
+static skio_server *
+new_server(void)
+{
+    return new_server_with(500);
 }
 
 static void
@@ -408,7 +414,7 @@ static void
 lack_of_descriptors_pauses_accepting(void **state)
 {
     enum { CLIENTS = 8 };
-    skio_server *server = new_server();
+    skio_server *server = new_server_with(10000);
     struct runner runner;
     struct rlimit before, tight;
     int fds[CLIENTS];
