@@ -423,6 +423,12 @@ lack_of_descriptors_pauses_accepting(void **state)
     uint64_t cpu;
 
     (void)state;
+    /* valgrind accepts, and closes, what is beyond the limit */
+    if (getenv("LD_PRELOAD") != NULL &&
+        strstr(getenv("LD_PRELOAD"), "vgpreload") != NULL) {
+        skio_server_free(server);
+        skip();
+    }
     assert_int_equal(skio_listen(server, "127.0.0.1", 0), SKIO_OK);
     start(&runner, server);
     assert_true(is_served(AF_INET, skio_server_port(server)));
