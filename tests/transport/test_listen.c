@@ -414,6 +414,7 @@ static void
 lack_of_descriptors_pauses_accepting(void **state)
 {
     enum { CLIENTS = 8 };
+    const char *preload = getenv("LD_PRELOAD");
     skio_server *server = new_server_with(10000);
     struct runner runner;
     struct rlimit before, tight;
@@ -424,10 +425,9 @@ lack_of_descriptors_pauses_accepting(void **state)
 
     (void)state;
     /* valgrind accepts, and closes, what is beyond the limit */
-    if (getenv("LD_PRELOAD") != NULL &&
-        strstr(getenv("LD_PRELOAD"), "vgpreload") != NULL) {
+    if (preload != NULL && strstr(preload, "vgpreload") != NULL) {
         skio_server_free(server);
-        skip();
+        return;
     }
     assert_int_equal(skio_listen(server, "127.0.0.1", 0), SKIO_OK);
     start(&runner, server);

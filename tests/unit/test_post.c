@@ -76,8 +76,7 @@ queue_is_bounded_and_room_returns(void **state)
     assert_int_equal(skio__post_init(&post, skio__mem_default(), 2), SKIO_OK);
     assert_int_equal(skio__post_push(&post, record, NULL, &wake), SKIO_OK);
     assert_int_equal(skio__post_push(&post, record, NULL, &wake), SKIO_OK);
-    assert_int_equal(skio__post_push(&post, record, NULL, &wake),
-                     SKIO_ENOBUFS);
+    assert_int_equal(skio__post_push(&post, record, NULL, &wake), SKIO_ENOBUFS);
     assert_false(wake);
     skio__post_run(&post, some_server());
     assert_int_equal(calls, 2);
@@ -110,8 +109,7 @@ closed_queue_takes_nothing(void **state)
     (void)state;
     assert_int_equal(skio__post_init(&post, skio__mem_default(), 4), SKIO_OK);
     skio__post_close(&post);
-    assert_int_equal(skio__post_push(&post, record, NULL, &wake),
-                     SKIO_ECLOSED);
+    assert_int_equal(skio__post_push(&post, record, NULL, &wake), SKIO_ECLOSED);
     skio__post_deinit(&post);
     assert_int_equal(calls, 0);
 }
@@ -125,8 +123,8 @@ push_again(skio_server *server, void *arg)
 
     calls++;
     if (server != NULL && arg == NULL)
-        assert_int_equal(
-            skio__post_push(nested, push_again, &calls, &wake), SKIO_OK);
+        assert_int_equal(skio__post_push(nested, push_again, &calls, &wake),
+                         SKIO_OK);
 }
 
 /* A call that posts itself again must not keep the loop from its sockets. */
@@ -169,8 +167,8 @@ push_many(void *arg)
     bool wake;
 
     for (uintptr_t i = 0; i < CALLS; i++)
-        if (skio__post_push(&shared, check_order, (void *)(first + i),
-                            &wake) != SKIO_OK)
+        if (skio__post_push(&shared, check_order, (void *)(first + i), &wake) !=
+            SKIO_OK)
             return &shared;
     return NULL;
 }
@@ -181,12 +179,13 @@ threads_keep_their_order(void **state)
     pthread_t threads[THREADS];
 
     (void)state;
-    assert_int_equal(
-        skio__post_init(&shared, skio__mem_default(), THREADS * CALLS),
-        SKIO_OK);
+    assert_int_equal(skio__post_init(&shared, skio__mem_default(),
+                                     THREADS * CALLS),
+                     SKIO_OK);
     for (uintptr_t i = 0; i < THREADS; i++)
-        assert_int_equal(
-            pthread_create(&threads[i], NULL, push_many, (void *)i), 0);
+        assert_int_equal(pthread_create(&threads[i], NULL, push_many,
+                                        (void *)i),
+                         0);
     for (int i = 0; i < 100; i++)
         skio__post_run(&shared, some_server());
     for (int i = 0; i < THREADS; i++) {
