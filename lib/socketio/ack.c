@@ -204,9 +204,12 @@ skio_ack_send(skio_ack *ack, const char *format, ...)
     va_end(copy);
     va_end(args);
 
-    /* A template at fault leaves the ack as it was, to be answered rightly. */
-    if (err != SKIO_OK)
+    /* A template at fault leaves the ack as it was, to be answered rightly;
+     * whatever else fails uses it up, as a failure to send does. */
+    if (err == SKIO_EINVAL || err == SKIO_ETOOBIG)
         return err;
+    if (err != SKIO_OK)
+        goto done;
 
     err = skio__socket_send(socket, message, 0);
     skio__message_unref(message);

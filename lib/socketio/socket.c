@@ -112,8 +112,11 @@ skio__socket_connect(skio_socket *socket)
         return;
     }
 
+    /* A handler may close the connection, and with it go all its sockets. */
+    skio_socket_ref(socket);
     SIO_NSP_RUN(nsp, connect, skio_connect_fn,
                 if (socket->state == SIO_CONNECTED) fn(socket, user_data));
+    skio_socket_unref(socket);
     return;
 
 fail:
