@@ -219,6 +219,17 @@ SKIO_API int skio_on_disconnect(skio_nsp *nsp, skio_disconnect_fn *fn,
                                 void *user) SKIO_NONNULL(1, 2);
 
 /**
+ * A client did not come back within recovery_ms: nothing is kept for it any
+ * more. id and shared are those of its last socket.
+ */
+typedef void skio_expired_fn(skio_nsp *nsp, const char *id, const char *shared,
+                             void *user);
+
+/** Watch clients that do not come back. SKIO_OK or SKIO_ENOMEM. */
+SKIO_API int skio_on_expired(skio_nsp *nsp, skio_expired_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/**
  * The client reads more slowly than the server writes: `queued` bytes wait for
  * it, more than outbound_high_bytes. Told once; again only after the queue has
  * been below half of the mark.

@@ -52,6 +52,13 @@ typedef struct skio_server_options {
     const char *cors_exposed; /**< NULL: none */
     uint32_t cors_max_age_s;  /**< 0: not sent */
 
+    /* Connection state recovery, Node's connectionStateRecovery. */
+    uint32_t recovery_ms;           /**< 0: off; else how long a client may be
+                                       away, 120000 in Node */
+    bool recovery_skip_middlewares; /**< true: not for those who come back */
+    uint32_t recovery_max_sessions; /**< 10000 away at once, per namespace */
+    size_t recovery_max_bytes;      /**< 16 MiB of events kept, per namespace */
+
     const char *cookie; /**< NULL: none; else its name, "io" */
 
     /* Limits of one connection. */

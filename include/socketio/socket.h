@@ -52,6 +52,10 @@ SKIO_API skio_nsp *skio_socket_nsp(const skio_socket *socket) SKIO_NONNULL(1);
 SKIO_API bool skio_socket_is_connected(const skio_socket *socket)
     SKIO_NONNULL(1);
 
+/** Whether this connection goes on where the client's last one ended: same id,
+ *  rooms and shared value, and it has been sent what it missed. */
+SKIO_API bool skio_socket_recovered(const skio_socket *socket) SKIO_NONNULL(1);
+
 /** Keep a socket beyond its callback. Returns the socket. */
 SKIO_API skio_socket *skio_socket_ref(skio_socket *socket) SKIO_NONNULL(1);
 

@@ -10,6 +10,7 @@
 #include "socketio/middleware.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
+#include "socketio/recovery.h"
 #include "socketio/socket.h"
 
 /*
@@ -129,6 +130,8 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
                   size_t len)
 {
     skio_socket *socket = skio__client_socket(client, nsp);
+    struct sio_session *session;
+    uint64_t from = 0;
 
     if (socket != NULL) {
         if (socket->state != SIO_GONE) {
@@ -140,7 +143,16 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
         skio_socket_unref(socket);
     }
 
+    session = skio__recovery_find(nsp, auth, len, &from);
     socket = skio__socket_new(client, nsp, auth, len);
+    if (socket != NULL && session != NULL) {
+        skio__recovery_attach(session, socket);
+        socket->missed_from = from;
+        if (skio__client_server(client)->options.recovery_skip_middlewares) {
+            skio__socket_connect(socket);
+            return;
+        }
+    }
     if (socket == NULL || skio__middleware_start(socket) != SKIO_OK)
         fail_nomem(client);
 }

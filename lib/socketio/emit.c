@@ -5,6 +5,7 @@
 
 #include "base/compiler.h"
 #include "socketio/dynamic.h"
+#include "socketio/recovery.h"
 #include "socketio/socket.h"
 
 /* Encode an event for one receiver. */
@@ -25,6 +26,26 @@ encode(skio_nsp *nsp, const char *event, const char *format, va_list args,
     return err;
 }
 
+/* Send an encoded event to one socket, with its offset if it is to be
+ * recovered. */
+static int
+send(skio_socket *socket, struct skio_message *message, unsigned flags)
+{
+    const char *const own[] = {socket->id, NULL};
+    const skio_target target = {.struct_size = sizeof target,
+                                .to = own,
+                                .flags = flags};
+    struct skio_message *stamped =
+        skio__recovery_stamp(socket->nsp, message, &target);
+    int err;
+
+    if (stamped == NULL)
+        return SKIO_ENOMEM;
+    err = skio__socket_send(socket, stamped, flags);
+    skio__message_unref(stamped);
+    return err;
+}
+
 static int
 emit(skio_socket *socket, unsigned flags, const char *event, const char *format,
      va_list args)
@@ -39,8 +60,24 @@ emit(skio_socket *socket, unsigned flags, const char *event, const char *format,
     if (err != SKIO_OK)
         return err;
 
-    err = skio__socket_send(socket, message, flags);
+    err = send(socket, message, flags);
     skio__message_unref(message);
+    return err;
+}
+
+/* Send an encoded event to many, likewise. */
+static int
+send_to(struct skio_message *message, const skio_target *target)
+{
+    skio_adapter *adapter = message->nsp->adapter;
+    struct skio_message *stamped =
+        skio__recovery_stamp(message->nsp, message, target);
+    int err;
+
+    if (stamped == NULL)
+        return SKIO_ENOMEM;
+    err = adapter->ops->broadcast(adapter, stamped, target);
+    skio__message_unref(stamped);
     return err;
 }
 
@@ -93,7 +130,8 @@ skio_emit_json(skio_socket *socket, const char *event, const char *json,
     if (err != SKIO_OK)
         return err;
 
-    err = skio__socket_send(socket, message, 0);
+    message->nsp = socket->nsp;
+    err = send(socket, message, 0);
     skio__message_unref(message);
     return err;
 }
@@ -109,7 +147,7 @@ broadcast_one(skio_nsp *nsp, const skio_target *target, const char *event,
     if (err != SKIO_OK)
         return err;
 
-    err = nsp->adapter->ops->broadcast(nsp->adapter, message, target);
+    err = send_to(message, target);
     skio__message_unref(message);
     return err;
 }
@@ -243,15 +281,15 @@ skio_message_emit(skio_message *message, skio_socket *socket)
 {
     if (skio__socket_nsp(socket) != NULL && socket->nsp != message->nsp)
         return SKIO_EINVAL;
-    return skio__socket_send(socket, message, 0);
+    if (socket->state == SIO_GONE || socket->client == NULL)
+        return SKIO_ECLOSED;
+    return send(socket, message, 0);
 }
 
 int
 skio_message_emit_with(skio_message *message, const skio_target *target)
 {
-    skio_adapter *adapter = message->nsp->adapter;
-
-    return adapter->ops->broadcast(adapter, message, target);
+    return send_to(message, target);
 }
 
 void

@@ -362,6 +362,39 @@ skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
 }
 
 struct skio_message *
+skio__message_with_tail(const struct skio_message *message, const char *tail,
+                        size_t len)
+{
+    struct skio_message *copy = new_message(message->mem, message->count);
+    struct skio__blob *blob;
+    const void *text;
+    unsigned char *to;
+    size_t text_len;
+
+    if (copy == NULL)
+        return NULL;
+    skio__blob_packet(message->blobs[0], &text, &text_len);
+    blob = skio__blob_new(message->mem, false, text_len + len);
+    if (add_blob(copy, blob) != SKIO_OK) {
+        skio__message_unref(copy);
+        return NULL;
+    }
+
+    to = put(skio__blob_data(blob), text, text_len - 1);
+    to = put(to, tail, len);
+    put(to, "]", 1);
+    skio__blob_seal(blob, text_len + len);
+
+    copy->nsp = message->nsp;
+    copy->bytes = message->bytes + len;
+    while (copy->count < message->count) {
+        copy->blobs[copy->count] = skio__blob_ref(message->blobs[copy->count]);
+        copy->count++;
+    }
+    return copy;
+}
+
+struct skio_message *
 skio__message_ref(struct skio_message *message)
 {
     message->refs++;

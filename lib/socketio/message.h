@@ -64,6 +64,13 @@ int skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
                           const char *json, size_t len,
                           struct skio_message **out);
 
+/*
+ * A copy of a message of arguments with more text before the closing bracket;
+ * the attachments are shared. NULL: no memory.
+ */
+struct skio_message *skio__message_with_tail(const struct skio_message *message,
+                                             const char *tail, size_t len);
+
 struct skio_message *skio__message_ref(struct skio_message *message);
 void skio__message_unref(struct skio_message *message); /* NULL: nothing */
 

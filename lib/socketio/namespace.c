@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "socketio/dynamic.h"
 #include "socketio/packet.h"
+#include "socketio/recovery.h"
 #include "socketio/socket.h"
 
 skio_nsp *
@@ -35,6 +36,11 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     skio__map_init(&nsp->sockets, mem, server->hash_key);
     skio__map_init(&nsp->events, mem, server->hash_key);
 
+    if (server->options.recovery_ms > 0) {
+        nsp->recovery = skio__recovery_new(nsp);
+        if (nsp->recovery == NULL)
+            goto fail;
+    }
     if (server->factory(nsp, server->factory_user, &nsp->adapter) != SKIO_OK)
         goto fail;
     if (skio__map_put(&server->namespaces, &nsp->node, nsp->name, len) !=
@@ -113,10 +119,12 @@ skio__nsp_free(skio_nsp *nsp)
     skio__handlers_deinit(&nsp->disconnecting, mem);
     skio__handlers_deinit(&nsp->disconnect, mem);
     skio__handlers_deinit(&nsp->backpressure, mem);
+    skio__handlers_deinit(&nsp->expired, mem);
     skio__handlers_deinit(&nsp->middlewares, mem);
 
     if (nsp->adapter != NULL)
         nsp->adapter->ops->close(nsp->adapter);
+    skio__recovery_free(nsp->recovery);
     skio__mem_free(mem, nsp->matcher);
     skio__mem_free(mem, nsp);
 }
@@ -343,6 +351,12 @@ int
 skio_on_backpressure(skio_nsp *nsp, skio_backpressure_fn *fn, void *user)
 {
     return add_to(nsp, &nsp->backpressure, (sio_any_function *)fn, user);
+}
+
+int
+skio_on_expired(skio_nsp *nsp, skio_expired_fn *fn, void *user)
+{
+    return add_to(nsp, &nsp->expired, (sio_any_function *)fn, user);
 }
 
 int

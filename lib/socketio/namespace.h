@@ -13,9 +13,10 @@
 struct skio_nsp {
     struct skio__map_node node; /* in server->namespaces, by name */
     skio_server *server;
-    skio_adapter *adapter;       /* of a parent: NULL */
-    skio_nsp *parent;            /* made on demand; NULL: by skio_of() */
-    struct sio_matcher *matcher; /* this is a parent, dynamic.h */
+    skio_adapter *adapter;         /* of a parent: NULL */
+    skio_nsp *parent;              /* made on demand; NULL: by skio_of() */
+    struct sio_recovery *recovery; /* NULL: off */
+    struct sio_matcher *matcher;   /* this is a parent, dynamic.h */
     size_t refs; /* sockets and messages of the application, gone ones too */
     struct skio__map sockets; /* id -> connected socket */
     uint64_t next_ack_id;     /* Node counts them per namespace, too */
@@ -30,6 +31,7 @@ struct skio_nsp {
     struct sio_handlers disconnecting;
     struct sio_handlers disconnect;
     struct sio_handlers backpressure;
+    struct sio_handlers expired;
     struct sio_handlers middlewares;
 
     size_t name_len;

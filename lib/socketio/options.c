@@ -35,6 +35,9 @@ static const skio_server_options defaults = {
     .max_http_buffer_size = 1000000,
     .transports = SKIO_POLLING | SKIO_WEBSOCKET,
     .allow_upgrades = true,
+    .recovery_skip_middlewares = true,
+    .recovery_max_sessions = 10000,
+    .recovery_max_bytes = (size_t)16 << 20,
     .cors_methods = "GET,HEAD,PUT,PATCH,POST,DELETE",
     .max_outbound_bytes = (size_t)1 << 20,
     .outbound_high_bytes = (size_t)64 << 10,
@@ -110,6 +113,12 @@ find_bad(const skio_server_options *o)
     if (o->outbound_high_bytes == 0 ||
         o->outbound_high_bytes > o->max_outbound_bytes)
         return "outbound_high_bytes";
+    if (o->recovery_ms > max_ms)
+        return "recovery_ms";
+    if (o->recovery_max_sessions == 0)
+        return "recovery_max_sessions";
+    if (o->recovery_max_bytes == 0 || o->recovery_max_bytes > UINT32_MAX)
+        return "recovery_max_bytes";
     if (o->max_attachments == 0)
         return "max_attachments";
     if (o->max_json_depth == 0 || o->max_json_depth > SKIO__JSON_DEPTH_MAX)

@@ -11,6 +11,7 @@
 #include "socketio/client.h"
 #include "socketio/dynamic.h"
 #include "socketio/namespace.h"
+#include "socketio/recovery.h"
 #include "socketio/socket.h"
 
 /* Scratch for the unescaped copies of one callback: a message expands to at
@@ -63,10 +64,16 @@ skio__server_next_due(const skio_server *server)
 {
     uint64_t due = skio__fifo_peek_due(&server->connect_due);
     uint64_t attachments = skio__fifo_peek_due(&server->attachments_due);
+    uint64_t recovery = skio__fifo_peek_due(&server->recovery_due);
+    uint64_t trim = skio__fifo_peek_due(&server->recovery_trim_due);
     uint64_t ack = skio__heap_peek_due(&server->ack_due);
 
     if (attachments < due)
         due = attachments;
+    if (recovery < due)
+        due = recovery;
+    if (trim < due)
+        due = trim;
     return ack < due ? ack : due;
 }
 
@@ -75,6 +82,7 @@ skio__server_timeout(skio_server *server, uint64_t now_ms)
 {
     skio__client_timeouts(server, now_ms);
     skio__ack_timeouts(server, now_ms);
+    skio__recovery_timeouts(server, now_ms);
 }
 
 void
@@ -147,6 +155,8 @@ skio_server_new(skio_server **out, const skio_server_options *options)
     skio__fifo_init(&server->connect_due, server->options.connect_timeout_ms);
     skio__fifo_init(&server->attachments_due,
                     server->options.attachment_timeout_ms);
+    skio__fifo_init(&server->recovery_due, server->options.recovery_ms);
+    skio__fifo_init(&server->recovery_trim_due, server->options.recovery_ms);
     skio__arena_init(&server->arena, mem,
                      server->options.max_http_buffer_size * ARENA_TIMES);
     skio__buf_init(&server->scratch, mem);

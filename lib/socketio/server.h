@@ -49,10 +49,12 @@ struct skio_server {
     struct skio__buf scratch; /* where packets are encoded */
     uint32_t id_counter;
 
-    struct skio__fifo connect_due;     /* sio_client: joined nothing yet */
-    struct skio__fifo attachments_due; /* sio_assembly */
-    struct skio__heap ack_due;         /* sio_wait */
-    struct skio__map waits;            /* {socket, id} -> sio_wait */
+    struct skio__fifo connect_due;       /* sio_client: joined nothing yet */
+    struct skio__fifo attachments_due;   /* sio_assembly */
+    struct skio__fifo recovery_due;      /* sio_session */
+    struct skio__fifo recovery_trim_due; /* sio_recovery */
+    struct skio__heap ack_due;           /* sio_wait */
+    struct skio__map waits;              /* {socket, id} -> sio_wait */
 
     void *data;
 };

@@ -1,5 +1,6 @@
 #include "socketio/socket.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -10,6 +11,7 @@
 #include "socketio/dynamic.h"
 #include "socketio/format.h"
 #include "socketio/outgoing.h"
+#include "socketio/recovery.h"
 #include "socketio/value.h"
 
 /* What skio_socket_auth() answers for a client that sent none. */
@@ -64,21 +66,24 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
     return socket;
 }
 
-/* Tell the client its id: `40[/nsp,]{"sid":"…"}`. */
+/* Tell the client its id: `40[/nsp,]{"sid":"…"}`, or with its `pid`. */
 static int
 send_connect(skio_socket *socket)
 {
-    char json[sizeof "{\"sid\":\"\"}" + SKIO__ID_LEN];
+    char json[sizeof "{\"sid\":\"\",\"pid\":\"\"}" + 2 * SKIO__ID_LEN];
     struct sio_encoder encoder;
     struct skio_message *message;
+    int len;
     int err;
 
-    memcpy(json, "{\"sid\":\"", 8);
-    memcpy(json + 8, socket->id, SKIO__ID_LEN);
-    memcpy(json + 8 + SKIO__ID_LEN, "\"}", 3);
+    if (socket->session != NULL)
+        len = snprintf(json, sizeof json, "{\"sid\":\"%s\",\"pid\":\"%s\"}",
+                       socket->id, socket->session->pid);
+    else
+        len = snprintf(json, sizeof json, "{\"sid\":\"%s\"}", socket->id);
 
     skio__nsp_encoder(socket->nsp, &encoder);
-    err = skio__message_control(&encoder, SIO_CONNECT, json, strlen(json),
+    err = skio__message_control(&encoder, SIO_CONNECT, json, (size_t)len,
                                 &message);
     if (err != SKIO_OK)
         return err;
@@ -88,25 +93,49 @@ send_connect(skio_socket *socket)
     return err;
 }
 
+/* Enter the namespace and its adapter. */
+static int
+enter_namespace(skio_socket *socket)
+{
+    skio_nsp *nsp = socket->nsp;
+
+    if (skio__map_put(&nsp->sockets, &socket->node, socket->id, SKIO__ID_LEN) !=
+        SKIO_OK)
+        return SKIO_ENOMEM;
+    if (nsp->adapter->ops->add(nsp->adapter, socket) != SKIO_OK) {
+        skio__map_remove(&nsp->sockets, &socket->node);
+        return SKIO_ENOMEM;
+    }
+    socket->state = SIO_CONNECTED;
+    nsp->server->engine.counters.sockets_connected++;
+    return SKIO_OK;
+}
+
 void
 skio__socket_connect(skio_socket *socket)
 {
     skio_nsp *nsp = socket->nsp;
     struct sio_client *client = socket->client;
+    int err = enter_namespace(socket);
 
-    if (skio__map_put(&nsp->sockets, &socket->node, socket->id, SKIO__ID_LEN) !=
-        SKIO_OK)
-        goto fail;
-    if (nsp->adapter->ops->add(nsp->adapter, socket) != SKIO_OK) {
-        skio__map_remove(&nsp->sockets, &socket->node);
-        goto fail;
+    if (err == SKIO_OK) {
+        skio__client_joined(client);
+        if (socket->recovered)
+            err = skio__recovery_restore(socket, socket->missed_from);
+        else if (nsp->recovery != NULL)
+            socket->session = skio__recovery_begin(socket);
     }
-
-    socket->state = SIO_CONNECTED;
-    nsp->server->engine.counters.sockets_connected++;
-    skio__client_joined(client);
-
-    if (send_connect(socket) != SKIO_OK) {
+    if (err == SKIO_OK)
+        err = send_connect(socket);
+    if (err != SKIO_OK) {
+        /*
+         * Out of memory: a connection without its socket is of no use, and
+         * what was half restored is none to come back to.
+         */
+        if (socket->session != NULL) {
+            skio__recovery_end(socket->session);
+            socket->session = NULL;
+        }
         skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
                             true);
         return;
@@ -117,11 +146,6 @@ skio__socket_connect(skio_socket *socket)
     SIO_NSP_RUN(nsp, connect, skio_connect_fn,
                 if (socket->state == SIO_CONNECTED) fn(socket, user_data));
     skio_socket_unref(socket);
-    return;
-
-fail:
-    /* Out of memory: a connection without its socket is of no use. */
-    skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE, true);
 }
 
 /* Take the socket from its namespace, with the callbacks that belong to it. */
@@ -134,6 +158,7 @@ leave_namespace(skio_socket *socket, enum skio_disconnect reason)
     SIO_NSP_RUN(nsp, disconnecting, skio_disconnect_fn,
                 fn(socket, reason, user_data));
 
+    skio__recovery_leave(socket, reason);
     socket->state = SIO_GONE;
     nsp->adapter->ops->remove(nsp->adapter, socket);
     skio__map_remove(&nsp->sockets, &socket->node);
@@ -159,6 +184,10 @@ skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
     if (was_connected)
         leave_namespace(socket, reason);
     socket->state = SIO_GONE;
+    if (socket->session != NULL) { /* a middleware refused who came back */
+        skio__recovery_end(socket->session);
+        socket->session = NULL;
+    }
 
     skio_socket_set_data(socket, NULL, NULL);
 
@@ -206,6 +235,12 @@ bool
 skio_socket_is_connected(const skio_socket *socket)
 {
     return socket->state == SIO_CONNECTED;
+}
+
+bool
+skio_socket_recovered(const skio_socket *socket)
+{
+    return socket->recovered;
 }
 
 skio_socket *

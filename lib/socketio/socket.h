@@ -32,6 +32,9 @@ struct skio_socket {
     void *slot;                /* the adapter's */
     void *data;                /* the application's */
     void (*free_data)(void *data);
+    struct sio_session *session; /* recovery.h; NULL: not recoverable */
+    uint64_t missed_from;        /* of a recovered one: the first it missed */
+    bool recovered;
     struct sio_wait *waits;
     uint32_t wait_count;
     uint32_t refs;

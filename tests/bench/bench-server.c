@@ -1,5 +1,5 @@
 /*
- * bench-server PORT: what load generators run against
+ * bench-server PORT [options]: what load generators run against
  *
  * Default options, except that the caps on connections are off and the backlog
  * is large. Events:
@@ -10,6 +10,9 @@
  *     leave      (room), acks true or false
  *     room       (room, …): the rest to that room, the sender included
  *
+ *     --recovery MS     connection state recovery
+ *     --tls CERT KEY    TLS, by PEM files
+ *
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
  */
@@ -17,6 +20,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include <socketio/socketio.h>
@@ -104,6 +108,23 @@ parse_port(const char *text)
                : port;
 }
 
+/* Options after the port. Returns false for one that is unknown. */
+static bool
+parse_options(int argc, char **argv, skio_server_options *options)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
+            options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
+            options->tls_cert_file = argv[++i];
+            options->tls_key_file = argv[++i];
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* As many connections as this system lets a process have. */
 static void
 raise_fd_limit(void)
@@ -120,20 +141,21 @@ raise_fd_limit(void)
 int
 main(int argc, char **argv)
 {
-    long port = argc == 2 ? parse_port(argv[1]) : -1;
+    long port = argc >= 2 ? parse_port(argv[1]) : -1;
     skio_server_options options;
     struct sigaction action = {.sa_handler = on_signal};
     skio_server *io;
     skio_nsp *root;
     int err;
 
-    if (port < 0) {
-        fprintf(stderr, "usage: bench-server PORT\n");
+    skio_server_options_init(&options);
+    if (port < 0 || !parse_options(argc - 2, argv + 2, &options)) {
+        fprintf(stderr, "usage: bench-server PORT [--recovery MS] "
+                        "[--tls CERT KEY]\n");
         return 2;
     }
 
     raise_fd_limit();
-    skio_server_options_init(&options);
     options.max_connections = UINT32_MAX;
     options.max_connections_per_address = UINT32_MAX;
     options.max_unconnected = UINT32_MAX;

@@ -10,7 +10,7 @@
  *   --connect-timeout MS  --upgrade-timeout MS    --cors ORIGIN[,ORIGIN…]
  *   --transports polling,websocket                --cookie NAME
  *   --tls-cert FILE --tls-key FILE                --client-dir FOLDER
- *   --no-upgrades
+ *   --no-upgrades         --recovery MS
  *
  * Namespaces "/", "/custom" and "/auth", with the same events in each.
  *
@@ -1260,6 +1260,8 @@ parse_option(skio_server_options *options, const char *name, const char *value)
         options->tls_key_file = value;
     else if (strcmp(name, "--client-dir") == 0)
         options->client_dir = value;
+    else if (strcmp(name, "--recovery") == 0)
+        options->recovery_ms = number;
     else
         return 0;
     return 2;

@@ -42,6 +42,9 @@ function parseOptions(argv) {
             tls.key = readFileSync(argv[++i]);
         else if (name === "--client-dir")
             options.serveClient = argv[++i].length > 0;
+        else if (name === "--recovery")
+            options.connectionStateRecovery =
+                { maxDisconnectionDuration: Number(argv[++i]) };
         else if (name === "--no-upgrades")
             options.allowUpgrades = false;
         else

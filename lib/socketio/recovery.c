@@ -1,0 +1,426 @@
+#include "socketio/recovery.h"
+
+#include <string.h>
+
+#include <sodium.h>
+
+#include "base/compiler.h"
+#include "base/mem.h"
+#include "base/number.h"
+#include "socketio/dynamic.h"
+#include "socketio/recovery_log.h"
+
+#define EPOCH_BYTES 6 /* of randomness: two servers' offsets never match */
+#define EPOCH_LEN 8   /* in base64url */
+#define OFFSET_MAX (EPOCH_LEN + 1 + SKIO__NUMBER_MAX)
+
+/* What hangs on a namespace. */
+struct sio_recovery {
+    skio_nsp *nsp;
+    struct skio__map sessions;       /* pid -> sio_session */
+    struct skio__fifo_node trim_due; /* while the log holds anything */
+    uint32_t gone_count;             /* disconnected sessions */
+    struct sio_log log;
+    char epoch[EPOCH_LEN + 1];
+};
+
+struct sio_recovery *
+skio__recovery_new(skio_nsp *nsp)
+{
+    skio_server *server = nsp->server;
+    const skio_allocator *mem = skio__server_mem(server);
+    unsigned char random[EPOCH_BYTES];
+    struct sio_recovery *recovery = skio__mem_calloc(mem, 1, sizeof *recovery);
+
+    if (recovery == NULL)
+        return NULL;
+    recovery->nsp = nsp;
+    skio__map_init(&recovery->sessions, mem, server->hash_key);
+    skio__recovery_log_init(&recovery->log, mem,
+                            server->options.recovery_max_bytes);
+    skio__engine_random(&server->engine, random, sizeof random);
+    sodium_bin2base64(recovery->epoch, sizeof recovery->epoch, random,
+                      sizeof random, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    return recovery;
+}
+
+void
+skio__recovery_free(struct sio_recovery *recovery)
+{
+    struct skio__map_node *node;
+    struct skio__map_node *after;
+    const skio_allocator *mem;
+
+    if (recovery == NULL)
+        return;
+
+    mem = skio__server_mem(recovery->nsp->server);
+    SKIO__MAP_EACH(&recovery->sessions, node, after)
+        skio__recovery_end(skio__container_of(node, struct sio_session, node));
+    skio__map_deinit(&recovery->sessions);
+    skio__recovery_log_deinit(&recovery->log);
+    skio__fifo_remove(&recovery->trim_due);
+    skio__mem_free(mem, recovery);
+}
+
+/* ---- Offsets ---- */
+
+/* `,"epoch.number"` as it stands behind the other arguments. */
+static size_t
+make_tail(const struct sio_recovery *recovery, uint64_t number, char *tail)
+{
+    size_t len = 0;
+
+    tail[len++] = ',';
+    tail[len++] = '"';
+    memcpy(tail + len, recovery->epoch, EPOCH_LEN);
+    len += EPOCH_LEN;
+    tail[len++] = '.';
+    len += skio__number_format_u64(number, tail + len);
+    tail[len++] = '"';
+    return len;
+}
+
+/* The number of an offset of ours, or false. */
+static bool
+read_offset(const struct sio_recovery *recovery, const char *text,
+            uint64_t *number)
+{
+    int64_t value;
+
+    if (strncmp(text, recovery->epoch, EPOCH_LEN) != 0 ||
+        text[EPOCH_LEN] != '.')
+        return false;
+    text += EPOCH_LEN + 1;
+    if (skio__number_parse_i64(text, strlen(text), &value) != SKIO_OK ||
+        value < 0)
+        return false;
+    *number = (uint64_t)value;
+    return true;
+}
+
+struct skio_message *
+skio__recovery_stamp(skio_nsp *nsp, struct skio_message *message,
+                     const skio_target *target)
+{
+    struct sio_recovery *recovery = nsp->recovery;
+    skio_server *server = nsp->server;
+    struct skio_message *stamped;
+    bool is_volatile;
+    char tail[OFFSET_MAX + 4];
+    uint64_t now;
+    size_t len;
+
+    if (recovery == NULL)
+        return skio__message_ref(message);
+
+    is_volatile = target != NULL && (target->flags & SKIO_VOLATILE) != 0;
+    len = make_tail(recovery, recovery->log.next - is_volatile, tail);
+    stamped = skio__message_with_tail(message, tail, len);
+    if (stamped == NULL || is_volatile)
+        return stamped;
+
+    now = skio__engine_now(&server->engine);
+    skio__recovery_log_add(&recovery->log, stamped, target, now);
+    if (!skio__fifo_is_linked(&recovery->trim_due)) {
+        skio__fifo_push(&server->recovery_trim_due, &recovery->trim_due, now);
+        skio__server_wants_timer(server);
+    }
+    return stamped;
+}
+
+/* ---- Sessions ---- */
+
+struct sio_session *
+skio__recovery_begin(skio_socket *socket)
+{
+    skio_nsp *nsp = socket->nsp;
+    const skio_allocator *mem = skio__server_mem(nsp->server);
+    struct sio_session *session = skio__mem_calloc(mem, 1, sizeof *session);
+
+    if (session == NULL)
+        return NULL;
+    session->nsp = nsp;
+    session->socket = socket;
+    session->first = nsp->recovery->log.next;
+    skio__server_make_id(nsp->server, session->pid);
+    memcpy(session->sid, socket->id, sizeof session->sid);
+    if (skio__map_put(&nsp->recovery->sessions, &session->node, session->pid,
+                      SKIO__ID_LEN) != SKIO_OK) {
+        skio__mem_free(mem, session);
+        return NULL;
+    }
+    return session;
+}
+
+static void
+drop_state(struct sio_session *session)
+{
+    const skio_allocator *mem = skio__server_mem(session->nsp->server);
+
+    skio__mem_free(mem, session->rooms);
+    skio__mem_free(mem, session->shared);
+    session->rooms = NULL;
+    session->shared = NULL;
+}
+
+/* Nobody can come back to it any more. */
+static void
+unlink_session(struct sio_session *session)
+{
+    skio__fifo_remove(&session->due);
+    skio__map_remove(&session->nsp->recovery->sessions, &session->node);
+}
+
+static void
+free_session(struct sio_session *session)
+{
+    skio_nsp *nsp = session->nsp;
+
+    if (session->is_kept) {
+        nsp->recovery->gone_count--;
+        nsp->refs--;
+        skio__dynamic_left(nsp);
+    }
+    drop_state(session);
+    skio__mem_free(skio__server_mem(nsp->server), session);
+}
+
+void
+skio__recovery_end(struct sio_session *session)
+{
+    unlink_session(session);
+    free_session(session);
+}
+
+struct collected {
+    struct skio__buf names;
+    const char *own;
+};
+
+static bool
+collect_room(const char *room, void *user)
+{
+    struct collected *rooms = user;
+
+    if (strcmp(room, rooms->own) != 0)
+        skio__buf_append(&rooms->names, room, strlen(room) + 1);
+    return rooms->names.err == SKIO_OK;
+}
+
+/* Copy rooms and shared value out of the socket. */
+static int
+save_state(struct sio_session *session)
+{
+    skio_socket *socket = session->socket;
+    const skio_allocator *mem = skio__server_mem(session->nsp->server);
+    struct collected rooms = {.own = socket->id};
+    size_t len;
+
+    skio__buf_init(&rooms.names, mem);
+    skio_each_room(socket, collect_room, &rooms);
+    skio__buf_putc(&rooms.names, '\0');
+    if (rooms.names.err != SKIO_OK) {
+        skio__buf_deinit(&rooms.names);
+        return SKIO_ENOMEM;
+    }
+    session->rooms = skio__buf_steal(&rooms.names, &len);
+    if (socket->shared != NULL) {
+        session->shared =
+            skio__mem_strndup(mem, socket->shared, strlen(socket->shared));
+        if (session->shared == NULL) {
+            drop_state(session);
+            return SKIO_ENOMEM;
+        }
+    }
+    return SKIO_OK;
+}
+
+/* Those that a client comes back from; not what either side asked for. */
+static bool
+is_recoverable(enum skio_disconnect reason)
+{
+    return reason == SKIO_DISCONNECT_TRANSPORT_CLOSE ||
+           reason == SKIO_DISCONNECT_TRANSPORT_ERROR ||
+           reason == SKIO_DISCONNECT_PING_TIMEOUT ||
+           reason == SKIO_DISCONNECT_FORCED_CLOSE ||
+           reason == SKIO_DISCONNECT_FORCED_SERVER_CLOSE ||
+           reason == SKIO_DISCONNECT_SERVER_SHUTDOWN;
+}
+
+void
+skio__recovery_leave(skio_socket *socket, enum skio_disconnect reason)
+{
+    struct sio_session *session = socket->session;
+    skio_server *server = socket->nsp->server;
+    struct sio_recovery *recovery = socket->nsp->recovery;
+    struct skio__fifo_node *oldest;
+
+    if (session == NULL)
+        return;
+    socket->session = NULL;
+    if (!is_recoverable(reason) || save_state(session) != SKIO_OK) {
+        skio__recovery_end(session);
+        return;
+    }
+
+    session->socket = NULL;
+    session->is_kept = true;
+    session->nsp->refs++; /* it stays, to come back to */
+    skio__fifo_push(&server->recovery_due, &session->due,
+                    skio__engine_now(&server->engine));
+    skio__server_wants_timer(server);
+    if (++recovery->gone_count <= server->options.recovery_max_sessions)
+        return;
+
+    /* The oldest of all namespaces goes: that bounds each of them. */
+    oldest = server->recovery_due.ends.next;
+    server->engine.counters.limits_hit++;
+    skio__recovery_end(skio__container_of(oldest, struct sio_session, due));
+}
+
+/* The bytes that a session missed from a number on. */
+static size_t
+missed_bytes(const struct sio_recovery *recovery,
+             const struct sio_session *session, uint64_t from)
+{
+    size_t bytes = 0;
+
+    for (struct sio_logged *each = recovery->log.first; each != NULL;
+         each = each->next)
+        if (each->number >= from &&
+            skio__recovery_log_is_for(each, session->sid, session->rooms))
+            bytes += each->message->bytes;
+    return bytes;
+}
+
+struct sio_session *
+skio__recovery_find(skio_nsp *nsp, const char *auth, size_t len, uint64_t *from)
+{
+    struct sio_recovery *recovery = nsp->recovery;
+    skio_server *server = nsp->server;
+    struct sio_session *session = NULL;
+    struct skio__map_node *node;
+    skio_value *value;
+    const char *offset;
+    const char *pid;
+    uint64_t number;
+
+    if (recovery == NULL || auth == NULL)
+        return NULL;
+    value = skio_value_new(server, auth, len);
+    pid = value != NULL ? skio_get_str(value, "pid") : NULL;
+    if (pid == NULL || strlen(pid) != SKIO__ID_LEN)
+        goto done;
+
+    node = skio__map_find(&recovery->sessions, pid, SKIO__ID_LEN);
+    if (node == NULL)
+        goto done;
+    session = skio__container_of(node, struct sio_session, node);
+
+    /* Back before its old connection was seen to be dead. */
+    if (session->socket != NULL && session->socket->client != NULL) {
+        skio__session_close(session->socket->client->session,
+                            SKIO_DISCONNECT_TRANSPORT_CLOSE, true);
+        node = skio__map_find(&recovery->sessions, pid, SKIO__ID_LEN);
+        session = node != NULL
+                      ? skio__container_of(node, struct sio_session, node)
+                      : NULL;
+    }
+    if (session == NULL || session->socket != NULL) {
+        session = NULL;
+        goto done;
+    }
+
+    offset = skio_get_str(value, "offset");
+    *from = session->first;
+    if (skio_type_of(value, "offset") != SKIO_TYPE_NONE) {
+        if (offset == NULL || !read_offset(recovery, offset, &number) ||
+            number >= recovery->log.next) {
+            session = NULL;
+            goto done;
+        }
+        if (number + 1 > *from)
+            *from = number + 1;
+    }
+
+    /* A gap, or more than may wait for one client: it must be told. */
+    if (*from < recovery->log.oldest ||
+        missed_bytes(recovery, session, *from) >=
+            server->options.max_outbound_bytes / 2)
+        session = NULL;
+
+done:
+    skio_value_free(value);
+    return session;
+}
+
+void
+skio__recovery_attach(struct sio_session *session, skio_socket *socket)
+{
+    if (session->is_kept) {
+        skio__fifo_remove(&session->due);
+        session->is_kept = false;
+        session->nsp->recovery->gone_count--;
+        session->nsp->refs--;
+    }
+    memcpy(socket->id, session->sid, sizeof socket->id);
+    session->socket = socket;
+    socket->session = session;
+    socket->recovered = true;
+}
+
+int
+skio__recovery_restore(skio_socket *socket, uint64_t from)
+{
+    struct sio_session *session = socket->session;
+    struct sio_recovery *recovery = socket->nsp->recovery;
+    const char *room = session->rooms;
+    int err = SKIO_OK;
+
+    for (; err == SKIO_OK && room != NULL && *room != '\0';
+         room += strlen(room) + 1)
+        err = skio_join(socket, room);
+    for (struct sio_logged *each = recovery->log.first;
+         err == SKIO_OK && each != NULL; each = each->next)
+        if (each->number >= from &&
+            skio__recovery_log_is_for(each, session->sid, session->rooms))
+            err = skio__client_send(socket->client, each->message);
+
+    if (err != SKIO_OK)
+        return err;
+    socket->shared = session->shared;
+    session->shared = NULL;
+    drop_state(session);
+    return SKIO_OK;
+}
+
+void
+skio__recovery_timeouts(skio_server *server, uint64_t now_ms)
+{
+    struct skio__fifo_node *node;
+
+    while ((node = skio__fifo_pop_due(&server->recovery_due, now_ms)) != NULL) {
+        struct sio_session *session =
+            skio__container_of(node, struct sio_session, due);
+
+        unlink_session(session);
+        SIO_NSP_RUN(session->nsp, expired, skio_expired_fn,
+                    fn(session->nsp, session->sid,
+                       session->shared != NULL ? session->shared : "{}",
+                       user_data));
+        free_session(session);
+    }
+
+    while ((node = skio__fifo_pop_due(&server->recovery_trim_due, now_ms)) !=
+           NULL) {
+        struct sio_recovery *recovery =
+            skio__container_of(node, struct sio_recovery, trim_due);
+
+        skio__recovery_log_trim(&recovery->log,
+                                now_ms - server->options.recovery_ms + 1);
+        if (recovery->log.first != NULL)
+            skio__fifo_push(&server->recovery_trim_due, &recovery->trim_due,
+                            now_ms);
+    }
+}

@@ -1,0 +1,395 @@
+/*
+ * Connection state recovery in memory
+ */
+#include "scenario/peer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <socketio/socketio.h>
+
+static void
+one_second(skio_server_options *options)
+{
+    options->recovery_ms = 1000;
+}
+
+/* What a client remembers. */
+struct memory {
+    char sid[32];
+    char pid[32];
+    char offset[64];
+    struct peer_ws *ws;
+};
+
+/* The text of the next frame. */
+static const char *
+next_text(struct peer_ws *ws)
+{
+    static char text[512];
+    unsigned opcode;
+    const char *data;
+    size_t len;
+
+    if (!peer_frame(ws, &opcode, &data, &len) || len >= sizeof text)
+        len = 0;
+    if (len > 0)
+        memcpy(text, data, len);
+    text[len] = '\0';
+    return text;
+}
+
+/* Join "/" with this auth and keep what the reply says. */
+static void
+join(struct peer *peer, struct memory *memory, const char *auth)
+{
+    char packet[256];
+
+    memory->ws = peer_websocket(peer);
+    (void)snprintf(packet, sizeof packet, "40%s", auth);
+    peer_say(memory->ws, packet);
+}
+
+static void
+take_reply(struct peer *peer, struct memory *memory)
+{
+    peer_check(peer, sscanf(next_text(memory->ws),
+                            "40{\"sid\":\"%20[^\"]\",\"pid\":\"%20[^\"]\"}",
+                            memory->sid, memory->pid) == 2);
+}
+
+/* Expect an event and remember its offset, the last argument. */
+static void
+take_event(struct peer *peer, struct memory *memory, const char *start)
+{
+    const char *text = next_text(memory->ws);
+    size_t len = strlen(start);
+
+    if (strncmp(text, start, len) != 0)
+        peer_fail_at(peer, text, __FILE__, __LINE__);
+    peer_check(peer, sscanf(text + len, "\"%60[^\"]\"]", memory->offset) == 1);
+}
+
+static void
+come_back(struct peer *peer, struct memory *memory)
+{
+    char auth[160];
+
+    if (memory->offset[0] != '\0')
+        (void)snprintf(auth, sizeof auth, "{\"pid\":\"%s\",\"offset\":\"%s\"}",
+                       memory->pid, memory->offset);
+    else
+        (void)snprintf(auth, sizeof auth, "{\"pid\":\"%s\"}", memory->pid);
+    join(peer, memory, auth);
+}
+
+/* The reply has the same ids: the client calls itself recovered. */
+static void
+expect_recovered(struct peer *peer, struct memory *memory)
+{
+    char reply[128];
+
+    (void)snprintf(reply, sizeof reply, "40{\"sid\":\"%s\",\"pid\":\"%s\"}",
+                   memory->sid, memory->pid);
+    peer_expect(memory->ws, reply);
+    peer_check(peer, memory->sid[0] != '\0');
+}
+
+static void
+expect_new(struct peer *peer, struct memory *memory)
+{
+    struct memory before = *memory;
+
+    take_reply(peer, memory);
+    peer_check(peer, strcmp(before.pid, memory->pid) != 0);
+    peer_check(peer, strcmp(before.sid, memory->sid) != 0);
+}
+
+SCENARIO(a_client_gets_what_it_missed, one_second, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+    skio_socket *socket;
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    socket = skio_nsp_socket(root, memory.sid);
+    peer_check(peer, socket != NULL);
+    peer_check(peer, skio_join(socket, "r") == SKIO_OK);
+    peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 7) == SKIO_OK);
+    peer_check(peer, skio_emit_all(root, "a", "%d", 1) == SKIO_OK);
+    peer_flush(peer);
+    take_event(peer, &memory, "42[\"a\",1,");
+    peer_hang_up(memory.ws, true);
+
+    peer_check(peer, skio_emit_to(root, "r", "b", "%p",
+                                  SKIO_BYTES("\x01", 1)) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root, "other", "no", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root, memory.sid, "c", NULL) == SKIO_OK);
+    come_back(peer, &memory);
+    take_event(peer, &memory, "451-[\"b\",{\"_placeholder\":true,\"num\":0},");
+    peer_expect_bytes(memory.ws, "\x01", 1);
+    take_event(peer, &memory, "42[\"c\",");
+    expect_recovered(peer, &memory);
+    peer_expect_nothing(memory.ws);
+
+    socket = skio_nsp_socket(root, memory.sid);
+    peer_check(peer, socket != NULL && skio_socket_recovered(socket));
+    peer_check(peer, skio_in_room(socket, "r"));
+    peer_check(peer, strcmp(skio_socket_shared(socket), "{\"n\":7}") == 0);
+}
+
+SCENARIO(a_second_recovery_repeats_nothing, one_second, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    peer_check(peer, skio_emit_all(root, "a", NULL) == SKIO_OK);
+    come_back(peer, &memory); /* without an offset: it saw none */
+    take_event(peer, &memory, "42[\"a\",");
+    expect_recovered(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+    peer_expect_nothing(memory.ws);
+}
+
+SCENARIO(a_volatile_event_carries_the_last_offset, one_second, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+    char offset[64];
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_check(peer, skio_emit_all(root, "a", NULL) == SKIO_OK);
+    peer_flush(peer);
+    take_event(peer, &memory, "42[\"a\",");
+    memcpy(offset, memory.offset, sizeof offset);
+    peer_check(peer, skio_emit_with(root, SKIO_TARGET(.flags = SKIO_VOLATILE),
+                                    "v", "%s", "text") == SKIO_OK);
+    peer_flush(peer);
+    take_event(peer, &memory, "42[\"v\",\"text\",");
+    peer_check(peer, strcmp(offset, memory.offset) == 0);
+    peer_hang_up(memory.ws, true);
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+}
+
+SCENARIO(who_is_away_too_long_starts_anew, one_second, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    peer_wait(peer, 999);
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    peer_wait(peer, 1000);
+    peer_check(peer, skio_emit_all(root, "a", NULL) == SKIO_OK);
+    come_back(peer, &memory);
+    expect_new(peer, &memory);
+    peer_expect_nothing(memory.ws);
+}
+
+static void
+note_expired(skio_nsp *nsp, const char *id, const char *shared, void *user)
+{
+    peer_note(user, "expired %s %zu %s", skio_nsp_name(nsp), strlen(id),
+              shared);
+}
+
+static void
+with_expired(struct peer *peer)
+{
+    (void)skio_on_expired(skio_of(peer->server, "/"), note_expired, peer);
+}
+
+SCENARIO(the_end_of_waiting_is_told, one_second, with_expired)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    peer_wait(peer, 999);
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "expired / 20 {}");
+}
+
+SCENARIO(an_unknown_offset_is_not_recovered, one_second, NULL)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    memcpy(memory.offset, "elsewhere.1", sizeof "elsewhere.1");
+    come_back(peer, &memory);
+    expect_new(peer, &memory);
+}
+
+static void
+little_log(skio_server_options *options)
+{
+    options->recovery_ms = 1000;
+    options->recovery_max_bytes = 400;
+}
+
+SCENARIO(a_gap_in_the_log_is_told, little_log, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+    int i;
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    for (i = 0; i < 10; i++)
+        peer_check(peer, skio_emit_all(root, "a", "%d", i) == SKIO_OK);
+    come_back(peer, &memory);
+    expect_new(peer, &memory);
+    peer_expect_nothing(memory.ws);
+}
+
+static void
+one_session(skio_server_options *options)
+{
+    options->recovery_ms = 1000;
+    options->recovery_max_sessions = 1;
+}
+
+SCENARIO(sessions_kept_are_limited, one_session, NULL)
+{
+    struct memory one = {0};
+    struct memory two = {0};
+
+    join(peer, &one, "");
+    take_reply(peer, &one);
+    join(peer, &two, "");
+    take_reply(peer, &two);
+    peer_hang_up(one.ws, true);
+    peer_hang_up(two.ws, true); /* the older one goes */
+    come_back(peer, &two);
+    expect_recovered(peer, &two);
+    come_back(peer, &one);
+    expect_new(peer, &one);
+}
+
+SCENARIO(who_left_on_purpose_is_not_recovered, one_second, NULL)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_say(memory.ws, "41");
+    peer_hang_up(memory.ws, true);
+    come_back(peer, &memory);
+    expect_new(peer, &memory);
+}
+
+SCENARIO(who_comes_back_early_replaces_its_old_connection, one_second, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+    struct peer_ws *old;
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    old = memory.ws;
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+    peer_expect_close(old, 1005);
+    peer_check(peer, skio_nsp_count(root) == 1);
+}
+
+/* ---- Middlewares ---- */
+
+static void
+count_middleware(skio_socket *socket, skio_next *next, void *user)
+{
+    (void)socket;
+    peer_note(user, "middleware");
+    (void)skio_next_ok(next);
+}
+
+static void
+with_middleware(struct peer *peer)
+{
+    (void)skio_use(skio_of(peer->server, "/"), count_middleware, peer);
+}
+
+static void
+ask_always(skio_server_options *options)
+{
+    options->recovery_ms = 1000;
+    options->recovery_skip_middlewares = false;
+}
+
+SCENARIO(middlewares_are_skipped_for_who_comes_back, one_second,
+         with_middleware)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_expect_event(peer, "middleware");
+    peer_hang_up(memory.ws, true);
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(middlewares_may_be_asked_again, ask_always, with_middleware)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+    peer_expect_event(peer, "middleware");
+    peer_expect_event(peer, "middleware");
+}
+
+SCENARIO(without_the_option_there_is_no_private_id, NULL, NULL)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say(ws, "40{\"pid\":\"01234567890123456789\",\"offset\":\"x\"}");
+    peer_expect_prefix(ws, "40{\"sid\":\"");
+    peer_check(peer,
+               skio_emit_all(skio_of(peer->server, "/"), "a", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"a\"]");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_client_gets_what_it_missed),
+        cmocka_unit_test(a_second_recovery_repeats_nothing),
+        cmocka_unit_test(a_volatile_event_carries_the_last_offset),
+        cmocka_unit_test(who_is_away_too_long_starts_anew),
+        cmocka_unit_test(the_end_of_waiting_is_told),
+        cmocka_unit_test(an_unknown_offset_is_not_recovered),
+        cmocka_unit_test(a_gap_in_the_log_is_told),
+        cmocka_unit_test(sessions_kept_are_limited),
+        cmocka_unit_test(who_left_on_purpose_is_not_recovered),
+        cmocka_unit_test(who_comes_back_early_replaces_its_old_connection),
+        cmocka_unit_test(middlewares_are_skipped_for_who_comes_back),
+        cmocka_unit_test(middlewares_may_be_asked_again),
+        cmocka_unit_test(without_the_option_there_is_no_private_id),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
