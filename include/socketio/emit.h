@@ -16,8 +16,9 @@
  * SKIO_EINVAL for a reserved or too long event name, text that is not UTF-8 or
  * a malformed template; SKIO_ECLOSED; SKIO_ENOBUFS when max_outbound_bytes
  * would be passed (nothing was queued; the connection is closed, unless the
- * message alone is larger than that); SKIO_ETOOBIG beyond max_attachments; SKIO_ENOMEM. A broadcast returns
- * SKIO_OK whoever gets it: slow readers are dealt with one by one.
+ * message alone is larger than that); SKIO_ETOOBIG beyond max_attachments;
+ * SKIO_ENOMEM. A broadcast returns SKIO_OK whoever gets it: slow readers are
+ * dealt with one by one.
  *
  * Threads: loop thread only. Since: 0.1.
  */
