@@ -105,8 +105,16 @@ function onWelcome(hello) {
   for (const name of hello.direct) store.add(name);
   store.save();
   view.state('connected');
-  for (const conversation of [...store.conversations.values()])
-    enter(conversation);
+  enterAll();
+}
+
+/* One after the other, what is open first: histories are not small. */
+async function enterAll() {
+  const mine = round;
+  const open = store.find(store.ui.current);
+  const all = [...store.conversations.values()];
+  for (const conversation of [open, ...all.filter((one) => one !== open)])
+    if (mine === round && conversation) await enter(conversation);
 }
 
 /*
