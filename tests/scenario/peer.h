@@ -129,6 +129,8 @@ struct peer_plan {
 /* Run as the top of this file tells, except for failing allocations. */
 void peer_run(const struct peer_plan *plan);
 void peer_run_oom(const struct peer_plan *plan);
+/* As it stands only. */
+void peer_run_once(const struct peer_plan *plan);
 
 /* A setup: no Socket.IO, events are recorded. peer_echo also echoes. */
 void peer_engine(struct peer *peer);
