@@ -27,7 +27,12 @@ static void
 note_leaving(skio_socket *socket, enum skio_disconnect reason, void *user)
 {
     int rooms = 0;
+    skio_message *message =
+        skio_message_new(skio_socket_nsp(socket), "late", NULL);
 
+    if (message != NULL && skio_message_emit(message, socket) != SKIO_ECLOSED)
+        peer_note(user, "sent while leaving");
+    skio_message_free(message);
     skio_each_room(socket, count_room, &rooms);
     peer_note(user, "disconnecting %s, %d rooms, in %d, emit %s",
               skio_disconnect_name(reason), rooms, skio_in_room(socket, "r"),

@@ -368,6 +368,17 @@ stop_fetched(int err, const skio_remote *const *found, size_t count, void *user)
     skio_server_free(((struct peer *)user)->server);
 }
 
+static void
+stop_for_room(skio_nsp *nsp, enum skio_room_event event, const char *room,
+              skio_socket *socket, void *user)
+{
+    (void)nsp;
+    (void)event;
+    (void)room;
+    (void)socket;
+    skio_server_free(((struct peer *)user)->server);
+}
+
 SCENARIO(freeing_the_server_inside_a_callback_only_stops_it, NULL, NULL)
 {
     four(peer);
@@ -377,6 +388,10 @@ SCENARIO(freeing_the_server_inside_a_callback_only_stops_it, NULL, NULL)
                                         peer) == SKIO_OK);
     peer_check(peer, skio_on_any_outgoing(root_of(peer), stop_everything,
                                           peer) == SKIO_OK);
+    peer_check(peer,
+               skio_on_room(root_of(peer), stop_for_room, peer) == SKIO_OK);
+    peer_check(peer, skio_join(sockets[0], "new") == SKIO_OK);
+    peer_check(peer, skio_leave(sockets[0], "new") == SKIO_OK);
     peer_check(peer, skio_emit(sockets[0], "e", NULL) == SKIO_OK);
     peer_check(peer, skio_emit_all(root_of(peer), "e", NULL) == SKIO_OK);
     peer_check(peer, skio_nsp_count(root_of(peer)) == 4);
