@@ -122,8 +122,8 @@ SKIO_API void skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
 SKIO_API const skio_allocator *skio_adapter_allocator(const skio_nsp *nsp)
     SKIO_NONNULL(1);
 
-/** The process-wide unpredictable 16 bytes that hash tables of this server are
- *  keyed with. */
+/** The unpredictable 16 bytes that hash tables of this server are keyed with.
+ */
 SKIO_API const unsigned char *skio_adapter_hash_key(const skio_nsp *nsp)
     SKIO_NONNULL(1);
 

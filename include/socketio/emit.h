@@ -15,9 +15,10 @@
  * Errors of every function here, unless it says otherwise: SKIO_OK;
  * SKIO_EINVAL for a reserved or too long event name, text that is not UTF-8 or
  * a malformed template; SKIO_ECLOSED; SKIO_ENOBUFS when max_outbound_bytes
- * would be passed (nothing was queued, the connection is closed);
- * SKIO_ETOOBIG beyond max_attachments; SKIO_ENOMEM. A broadcast returns
- * SKIO_OK whoever gets it: slow readers are dealt with one by one.
+ * would be passed (nothing was queued; the connection is closed, unless the
+ * message alone is larger than that); SKIO_ETOOBIG beyond max_attachments;
+ * SKIO_ENOMEM. A broadcast returns SKIO_OK whoever gets it: slow readers are
+ * dealt with one by one.
  *
  * Threads: loop thread only. Since: 0.1.
  */
@@ -157,8 +158,9 @@ SKIO_API int skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
     SKIO_PRINTF(6, 7) SKIO_NONNULL(1, 3, 5) SKIO_MUST_CHECK;
 
 /**
- * Answer an acknowledgement that a client asked for. Consumes `ack`; does
- * nothing for NULL and for one that was answered already.
+ * Answer an acknowledgement that a client asked for. Consumes `ack`, unless the
+ * template was at fault (SKIO_EINVAL, SKIO_ETOOBIG): answer again then. Does
+ * nothing for NULL.
  *
  * Returns as skio_emit(); SKIO_EBUSY when it was answered already.
  */

@@ -34,7 +34,7 @@ typedef struct skio_engine_handlers {
 /**
  * Serve Engine.IO alone: sessions go to these handlers, not to Socket.IO.
  *
- * Returns SKIO_OK, or SKIO_EBUSY once there was a session.
+ * Returns SKIO_OK; SKIO_EBUSY once there was a session; SKIO_ENOMEM.
  */
 SKIO_API int skio_engine_handle(skio_server *server,
                                 const skio_engine_handlers *handlers,

@@ -10,10 +10,10 @@
  *     skio_lws_mount(io, &mount);
  *
  * lws' own PROTOCOL_INIT and PROTOCOL_DESTROY attach and detach the server.
- * Browsers send no subprotocol, so the entry must be the vhost's default (index
- * 0, or a pvo "default"), or the host's own default protocol hands the
- * Socket.IO upgrades on with skio_lws_filter(). TLS, the loop and all else stay
- * the host's. lws ignores SIGPIPE for the whole process once a context exists.
+ * Browsers send no subprotocol, so the entry must be the vhost's default: at
+ * index 0, or named by a pvo "default". A protocol 0 of the host's own begins
+ * its callback with skio_lws_guard(). TLS, the loop and all else stay the
+ * host's. lws ignores SIGPIPE for the whole process once a context exists.
  *
  * Threads: the loop thread only, which is lws' service thread. Since: 0.1.
  */

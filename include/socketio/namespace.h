@@ -258,7 +258,8 @@ SKIO_API int skio_use(skio_nsp *nsp, skio_middleware_fn *fn, void *user)
 /**
  * Let the connection pass on to the next middleware. Consumes `next`.
  *
- * Returns SKIO_OK, or SKIO_ECLOSED when the client has gone.
+ * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_EBUSY for a
+ * second verdict inside the middleware's call.
  */
 SKIO_API int skio_next_ok(skio_next *next) SKIO_NONNULL(1);
 
@@ -269,7 +270,9 @@ SKIO_API int skio_next_ok(skio_next *next) SKIO_NONNULL(1);
  * format  One JSON value, as in "{'code':%d}"; NULL: no data.
  *
  * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_EINVAL for a
- * malformed template (the connection is refused without data); SKIO_ENOMEM.
+ * malformed template (the connection is refused without data); SKIO_ETOOBIG or
+ * SKIO_ENOBUFS for too much data; SKIO_EBUSY for a second verdict inside the
+ * middleware's call; SKIO_ENOMEM.
  */
 SKIO_API int skio_next_error(skio_next *next, const char *message,
                              const char *format, ...) SKIO_PRINTF(3, 4)

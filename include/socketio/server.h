@@ -125,7 +125,7 @@ SKIO_API void skio_server_options_init_size(skio_server_options *options,
  * options  NULL for the defaults.
  *
  * Returns SKIO_OK and fills *out; SKIO_EINVAL for an option out of its range
- * (the log names it); SKIO_ENOMEM.
+ * (the log names it); SKIO_EIO when libsodium cannot start; SKIO_ENOMEM.
  *
  * Threads: the calling thread becomes the loop thread, until skio_run() makes
  * its caller the loop thread. Since: 0.1.

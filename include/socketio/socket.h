@@ -77,7 +77,8 @@ SKIO_API void *skio_socket_data(const skio_socket *socket) SKIO_NONNULL(1);
  * socket.data), from a template of one value, see skio_format(7).
  *
  * Returns SKIO_OK; SKIO_EINVAL for a malformed template or one with binary
- * data; SKIO_ENOMEM.
+ * data; SKIO_ETOOBIG beyond max_http_buffer_size; SKIO_ECLOSED once the server
+ * was freed; SKIO_ENOMEM.
  */
 SKIO_API int skio_socket_set_shared(skio_socket *socket, const char *format,
                                     ...) SKIO_PRINTF(2, 3) SKIO_NONNULL(1, 2);

@@ -105,7 +105,11 @@ SKIO_API int skio_get_bytes(const skio_value *value, const char *path,
  */
 SKIO_API const char *skio_get_json(const skio_value *value, const char *path);
 
-/** As skio_get_json(), without the copy: not NUL-terminated. */
+/**
+ * As skio_get_json(), without the copy: not NUL-terminated.
+ *
+ * Returns SKIO_OK, SKIO_ENOENT or SKIO_ENOMEM.
+ */
 SKIO_API int skio_get_slice(const skio_value *value, const char *path,
                             skio_bytes *out) SKIO_NONNULL(3);
 

@@ -33,7 +33,9 @@ exclude(struct memory *memory, const skio_target *target)
 {
     const char *const *name = target->except;
 
-    if (target->sender != NULL && skio__memory_member(target->sender) != NULL)
+    /* Another namespace counts its rounds itself. */
+    if (target->sender != NULL && skio__memory_member(target->sender) != NULL &&
+        skio_socket_nsp(target->sender) == memory->base.nsp)
         skio__memory_member(target->sender)->round = memory->round;
 
     for (; name != NULL && *name != NULL; name++) {

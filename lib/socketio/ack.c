@@ -164,11 +164,20 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
     err = wait_new(socket, id, timeout_ms, on_ack, user, &wait);
     if (err == SKIO_OK) {
         socket->nsp->next_ack_id++;
+        skio_socket_ref(socket);
         err = skio__socket_send(socket, message, 0);
         if (err != SKIO_OK) {
-            wait_unlink(wait);
-            skio__mem_free(&socket->home->mem, wait);
+            /* A watcher may have disconnected the socket: then the callback
+             * has run already. */
+            wait = find_wait(socket, id);
+            if (wait == NULL) {
+                err = SKIO_OK;
+            } else {
+                wait_unlink(wait);
+                skio__mem_free(&socket->home->mem, wait);
+            }
         }
+        skio_socket_unref(socket);
     }
     skio__message_unref(message);
     return err;

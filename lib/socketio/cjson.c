@@ -273,6 +273,7 @@ int
 skio_emit_cjson(skio_socket *socket, const char *event, const cJSON *args)
 {
     const skio_server_options *options;
+    skio_nsp *nsp;
     struct printer printer;
     struct skio__buf out;
     int err;
@@ -282,7 +283,11 @@ skio_emit_cjson(skio_socket *socket, const char *event, const cJSON *args)
     if (!cJSON_IsArray(args))
         return SKIO_EINVAL;
 
-    options = skio_transport_options(skio_nsp_server(skio_socket_nsp(socket)));
+    nsp = skio_socket_nsp(socket);
+    if (nsp == NULL)
+        return SKIO_ECLOSED; /* the server was freed */
+
+    options = skio_transport_options(skio_nsp_server(nsp));
     skio__buf_init(&out, options->allocator.malloc != NULL
                              ? &options->allocator
                              : skio__mem_default());

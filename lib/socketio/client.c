@@ -170,6 +170,24 @@ is_asked_for(const struct sio_client *client, const struct sio_packet *packet)
     return match != NULL;
 }
 
+/* The server's goodbyes need not be answered: they must not use up what a
+ * client may join. */
+static void
+forget_gone(struct sio_client *client)
+{
+    skio_socket *socket = client->sockets;
+
+    while (socket != NULL) {
+        skio_socket *next = socket->next;
+
+        if (socket->state == SIO_GONE) {
+            skio__client_remove(client, socket);
+            skio_socket_unref(socket);
+        }
+        socket = next;
+    }
+}
+
 static void
 on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
 {
@@ -185,6 +203,8 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         fail(client, "CONNECT to a namespace that is being joined");
         return;
     }
+    if (client->socket_count >= server->options.max_namespaces)
+        forget_gone(client);
     if (client->socket_count >= server->options.max_namespaces &&
         (nsp == NULL || skio__client_socket(client, nsp) == NULL)) {
         server->engine.counters.limits_hit++;

@@ -182,6 +182,8 @@ skio__options_copy(skio_server_options *out, const skio_server_options *options,
         out->struct_size = sizeof *out;
     }
 
+    if (out->cors_methods == NULL)
+        out->cors_methods = defaults.cors_methods;
     *bad = find_bad(out);
     if (*bad == NULL) {
         for (size_t i = 0; i < STRING_COUNT; i++) {

@@ -277,9 +277,10 @@ skio__packet_decode(const char *text, size_t len,
                     const struct sio_packet_limits *limits,
                     struct sio_packet *packet, const char **why)
 {
-    struct decoder d = {text, text + len, limits, packet, ""};
+    struct decoder d = {text, text + len, limits, NULL, ""};
     int err;
 
+    packet->type = SIO_CONNECT;
     packet->attachments = 0;
     packet->nsp = "/";
     packet->nsp_len = 1;
@@ -290,6 +291,7 @@ skio__packet_decode(const char *text, size_t len,
     packet->root = (struct skio__json_slice){0, 0, SKIO__JSON_NULL, 0};
     packet->count = 0;
 
+    d.packet = packet;
     err = decode(&d);
     *why = d.why;
     return err;

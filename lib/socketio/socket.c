@@ -14,12 +14,6 @@
 #include "socketio/recovery.h"
 #include "socketio/value.h"
 
-/* What skio_socket_auth() answers for a client that sent none. */
-static const skio_value no_auth = {
-    .text = "{}",
-    .root = {.start = 0, .len = 2, .type = SKIO__JSON_OBJECT},
-};
-
 const char *
 skio_disconnect_name(enum skio_disconnect reason)
 {
@@ -44,15 +38,17 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
     if (socket == NULL)
         return NULL;
 
-    if (auth != NULL) {
-        /* The packet's text is the transport's; this one stays, as long as a
-         * reference to the socket may, hence the home's allocator. */
-        socket->auth = skio__value_copy(&server->home->mem, auth, auth_len,
-                                        server->options.max_json_depth);
-        if (socket->auth == NULL) {
-            skio__mem_free(mem, socket);
-            return NULL;
-        }
+    if (auth == NULL) {
+        auth = "{}";
+        auth_len = 2;
+    }
+    /* The packet's text is the transport's; this one stays, as long as a
+     * reference to the socket may, hence the home's allocator. */
+    socket->auth = skio__value_copy(&server->home->mem, auth, auth_len,
+                                    server->options.max_json_depth);
+    if (socket->auth == NULL) {
+        skio__mem_free(mem, socket);
+        return NULL;
     }
 
     socket->home = skio__home_ref(server->home);
@@ -199,11 +195,28 @@ skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
     skio_socket_unref(socket);
 }
 
+/* SKIO_ECLOSED: a watcher has disconnected the socket, or more than that. */
+static int
+tell_watchers(skio_socket *socket, const struct skio_message *message)
+{
+    struct eio_engine *engine = &socket->nsp->server->engine;
+    int err = SKIO_OK;
+
+    skio__engine_enter(engine);
+    skio_socket_ref(socket);
+    skio__outgoing_tell(socket, message);
+    if (socket->state >= SIO_LEAVING || socket->client == NULL)
+        err = SKIO_ECLOSED;
+    skio_socket_unref(socket);
+    skio__engine_leave(engine);
+    return err;
+}
+
 int
 skio__socket_send(skio_socket *socket, struct skio_message *message,
                   unsigned flags)
 {
-    if (socket->state == SIO_GONE || socket->client == NULL)
+    if (socket->state >= SIO_LEAVING || socket->client == NULL)
         return SKIO_ECLOSED;
 
     if ((flags & SKIO_VOLATILE) != 0 &&
@@ -211,11 +224,9 @@ skio__socket_send(skio_socket *socket, struct skio_message *message,
         socket->nsp->server->engine.counters.volatile_dropped++;
         return SKIO_OK;
     }
-    if (skio__outgoing_is_watched(socket->nsp)) {
-        skio__outgoing_tell(socket, message);
-        if (socket->client == NULL)
-            return SKIO_ECLOSED; /* a watcher has disconnected it */
-    }
+    if (skio__outgoing_is_watched(socket->nsp) &&
+        tell_watchers(socket, message) != SKIO_OK)
+        return SKIO_ECLOSED;
     return skio__client_send(socket->client, message);
 }
 
@@ -342,7 +353,7 @@ skio_socket_shared(const skio_socket *socket)
 const skio_value *
 skio_socket_auth(const skio_socket *socket)
 {
-    return socket->auth == NULL ? &no_auth : socket->auth;
+    return socket->auth;
 }
 
 const char *
@@ -418,7 +429,15 @@ skio_join(skio_socket *socket, const char *room)
         return SKIO_ECLOSED;
     if (!is_room_name(socket, room))
         return SKIO_EINVAL;
-    return socket->nsp->adapter->ops->join(socket->nsp->adapter, socket, room);
+
+    struct eio_engine *engine = &socket->nsp->server->engine;
+    skio_adapter *adapter = socket->nsp->adapter;
+    int err;
+
+    skio__engine_enter(engine); /* for those who watch rooms */
+    err = adapter->ops->join(adapter, socket, room);
+    skio__engine_leave(engine);
+    return err;
 }
 
 int
@@ -426,7 +445,15 @@ skio_leave(skio_socket *socket, const char *room)
 {
     if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
         return SKIO_ENOENT;
-    return socket->nsp->adapter->ops->leave(socket->nsp->adapter, socket, room);
+
+    struct eio_engine *engine = &socket->nsp->server->engine;
+    skio_adapter *adapter = socket->nsp->adapter;
+    int err;
+
+    skio__engine_enter(engine);
+    err = adapter->ops->leave(adapter, socket, room);
+    skio__engine_leave(engine);
+    return err;
 }
 
 /* The first room that is not the socket's own. */
@@ -505,6 +532,7 @@ skio_disconnect(skio_socket *socket, bool close)
     struct skio_session *session = client->session;
 
     skio__engine_enter(&server->engine);
+    skio_socket_ref(socket); /* when memory is short, the client goes first */
     if (!close) {
         send_disconnect(socket);
         skio__socket_close(socket, SKIO_DISCONNECT_SERVER_NAMESPACE, true);
@@ -518,11 +546,14 @@ skio_disconnect(skio_socket *socket, bool close)
                 each = each->next;
                 continue;
             }
+            skio_socket_ref(each);
             send_disconnect(each);
             skio__socket_close(each, SKIO_DISCONNECT_SERVER_NAMESPACE, true);
+            skio_socket_unref(each);
             each = client->sockets;
         }
         skio__session_close(session, SKIO_DISCONNECT_FORCED_CLOSE, false);
     }
+    skio_socket_unref(socket);
     skio__engine_leave(&server->engine);
 }

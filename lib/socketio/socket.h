@@ -41,7 +41,7 @@ struct skio_socket {
     enum sio_state state;
     char id[SKIO__ID_LEN + 1];
     char *shared;     /* JSON; NULL: "{}" */
-    skio_value *auth; /* NULL: an empty object */
+    skio_value *auth; /* an empty object if the client sent none */
     struct eio_request *request;
 };
 

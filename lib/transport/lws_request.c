@@ -246,7 +246,7 @@ skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
     struct skio__buf *buf = &transport->head;
     skio_request *request = &head->request;
     size_t query, headers, query_len;
-    struct skio__headers list;
+    struct skio__headers list = {0};
     char *value;
 
     *head = (struct skio__head){.keep_alive = is_kept_alive(wsi)};

@@ -346,6 +346,15 @@ async function main(browser) {
         assert.ok(await finn.locator("#app").isHidden());
     });
 
+    await test("a_nickname_given_back_is_free_for_another", async () => {
+        const later = await openTab(context, "finn");
+        await ada.locator("#people-list").getByText("finn").waitFor();
+        assert.equal(await row(later, "archive").count(), 0);
+        await later.close();
+        await assert.rejects(client("finn", key("n")), (error) =>
+            error.data?.code === "taken", "a closed tab keeps it for a while");
+    });
+
     await test("no_page_complained", () => {
         assert.deepEqual(complaints, []);
     });

@@ -59,9 +59,10 @@ peer_fail_at(struct peer *peer, const char *text, const char *file, int line)
         [PEER_BYTES] = "byte by byte",
         [PEER_DRIBBLE] = "output in pieces",
         [PEER_OOM] = "failing allocation",
+        [PEER_OOM_ALL] = "failing allocations from",
     };
 
-    if (peer->mode == PEER_OOM && peer->alloc.failed > 0)
+    if (peer->mode >= PEER_OOM && peer->alloc.failed > 0)
         longjmp(peer->out_of_memory, 1);
     print_error("%s:%d: %s (input %s, %zu)\n", file, line, text,
                 modes[peer->mode], peer->cut);
@@ -266,13 +267,17 @@ run(const struct peer_plan *plan, enum peer_mode mode, size_t cut,
     peer->now = 1000;
     if (mode == PEER_OOM)
         test_alloc_fail(&peer->alloc, cut);
+    else if (mode == PEER_OOM_ALL)
+        test_alloc_fail_from(&peer->alloc, cut);
 
-    if (mode != PEER_OOM || setjmp(peer->out_of_memory) == 0) {
+    if (mode < PEER_OOM || setjmp(peer->out_of_memory) == 0) {
         start(peer, plan);
         plan->script(peer);
     }
     /* What a failed run left undone may still be handed out. */
     test_alloc_fail(&peer->alloc, 0);
+    if (peer->cleanup != NULL)
+        peer->cleanup(peer);
     skio_server_free(peer->server);
     peer->server = NULL;
     if (peer->alloc.live != 0) {
@@ -302,6 +307,12 @@ peer_run(const struct peer_plan *plan)
 }
 
 void
+peer_run_once(const struct peer_plan *plan)
+{
+    run(plan, PEER_WHOLE, 0, NULL);
+}
+
+void
 peer_run_oom(const struct peer_plan *plan)
 {
     size_t failed = 1;
@@ -310,6 +321,7 @@ peer_run_oom(const struct peer_plan *plan)
     for (n = 1; failed > 0; n++) {
         assert_true(n < OOM_MAX);
         run(plan, PEER_OOM, n, &failed);
+        run(plan, PEER_OOM_ALL, n, NULL);
     }
 }
 

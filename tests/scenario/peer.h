@@ -15,7 +15,7 @@
  * A script runs many times: as it stands; with every input (WebSocket message,
  * POST body) cut in two at byte 0, 1, 2 …; with every input byte by byte; with
  * output written a few bytes at a time; and, with peer_run_oom(), with the
- * first, second, … allocation failing. After each run the server is freed and
+ * first, second, … allocation failing, once and from then on. After each run the server is freed and
  * nothing may be left. When allocations fail a script's expectations do not
  * count: the first that is not met ends the run.
  *
@@ -80,7 +80,8 @@ enum peer_mode {
     PEER_CUT,     /* in two, at peer->cut */
     PEER_BYTES,   /* byte by byte */
     PEER_DRIBBLE, /* whole, but output is written in small pieces */
-    PEER_OOM      /* whole, and the allocation number peer->cut fails */
+    PEER_OOM,     /* whole, and the allocation number peer->cut fails */
+    PEER_OOM_ALL  /* and all that follow it */
 };
 
 struct peer {
@@ -113,6 +114,9 @@ struct peer {
                        const char *data, size_t len);
     void (*on_close)(struct peer *peer, skio_session *session);
     void *data; /* the script's own, set in its setup */
+    /* Give back what the script may hold; runs before the server is freed,
+     * also after a script that failing allocations ended. */
+    void (*cleanup)(struct peer *peer);
 };
 
 /* A script with what goes before it; options and setup may be NULL. */
@@ -125,6 +129,8 @@ struct peer_plan {
 /* Run as the top of this file tells, except for failing allocations. */
 void peer_run(const struct peer_plan *plan);
 void peer_run_oom(const struct peer_plan *plan);
+/* As it stands only. */
+void peer_run_once(const struct peer_plan *plan);
 
 /* A setup: no Socket.IO, events are recorded. peer_echo also echoes. */
 void peer_engine(struct peer *peer);

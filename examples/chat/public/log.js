@@ -110,7 +110,7 @@ function paintStatus(element, message, conversation) {
       render(conversation);
     };
     status.append(
-      icon('alert'), make('span', '', item.error),
+      make('span', '', item.error),
       button('link', 'Try again', () => {
         net.retry(conversation, item);
         render(conversation);

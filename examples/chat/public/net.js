@@ -12,6 +12,7 @@
  *   invite  {room, nick}
  *   rooms                                 -> {rooms: [{room, people}]}
  *   typing  {room, on}                    no answer
+ *   quit                                  the nickname is free for others
  * We receive:
  *   welcome {nick, epoch, direct, limits}
  *   message {room, seq, id, from, text, at}
@@ -72,6 +73,11 @@ export function stop() {
   old?.disconnect();
 }
 
+export function quit() {
+  if (isConnected()) socket.emit('quit');
+  stop();
+}
+
 function goOffline() {
   epoch = '';
   round++;
@@ -105,8 +111,16 @@ function onWelcome(hello) {
   for (const name of hello.direct) store.add(name);
   store.save();
   view.state('connected');
-  for (const conversation of [...store.conversations.values()])
-    enter(conversation);
+  enterAll();
+}
+
+/* One after the other, what is open first: histories are not small. */
+async function enterAll() {
+  const mine = round;
+  const open = store.find(store.ui.current);
+  const all = [...store.conversations.values()];
+  for (const conversation of [open, ...all.filter((one) => one !== open)])
+    if (mine === round && conversation) await enter(conversation);
 }
 
 /*

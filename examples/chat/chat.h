@@ -1,0 +1,78 @@
+/*
+ * The chat: what its event handlers share
+ *
+ * The events and their arguments are listed in public/net.js. Of everything a
+ * client sends nothing is taken on trust: names, keys, lengths, rates and the
+ * permission to enter are checked here, and a refusal says why.
+ */
+#ifndef CHAT_CHAT_H
+#define CHAT_CHAT_H
+
+#include <socketio/socketio.h>
+
+#include "rooms.h"
+#include "users.h"
+
+#define TEXT_MAX 2000       /* characters of a message */
+#define TEXT_JSON_MAX 12000 /* bytes of it as JSON: escapes may be long */
+#define VISITOR_ROOMS_MAX 16
+#define USER_ROOM_BYTES (sizeof "user:" + NAME_BYTES)
+
+struct chat {
+    skio_nsp *nsp;
+    struct users users;
+    struct rooms rooms;
+    char epoch[40]; /* one life of this server: it numbers messages anew */
+};
+
+/* One connection, the data of its socket. */
+struct visitor {
+    struct user *user;
+    bool is_online;
+    struct room *rooms[VISITOR_ROOMS_MAX]; /* entered, no conversations */
+    size_t rooms_count;
+};
+
+/* Register the handlers on the server's "/" and make the lobby. */
+int chat_start(struct chat *chat, skio_server *server);
+
+/* After skio_server_free(). */
+void chat_free(struct chat *chat);
+
+/* chat.c, for the handlers in enter.c and talk.c */
+
+int64_t wall_clock_ms(void);
+struct visitor *visitor_of(const skio_socket *socket);
+bool visitor_is_inside(const struct visitor *visitor, const struct room *room);
+
+/* Answer that a request is refused. */
+void refuse(skio_ack *ack, const char *code, const char *message);
+void refuse_for_now(skio_ack *ack, unsigned retry_ms);
+
+/* Write the library's name of a room, or of the room of a user's sockets. */
+void room_address(char out[USER_ROOM_BYTES], const struct room *room);
+void user_address(char out[USER_ROOM_BYTES], const struct user *user);
+
+/* How one of the two calls their conversation: "@" and the other's nickname. */
+void direct_name(char out[NAME_BYTES + 1], const struct room *room,
+                 const struct user *reader);
+
+/*
+ * Find the room that a request names; *other is the one whom "@nick" names,
+ * NULL for a room's name.
+ *
+ * Returns NULL when there is no such room. When there cannot be one, the name
+ * being none or nobody's, *refused is true and the request is answered.
+ */
+struct room *find_room(struct chat *chat, const struct user *user,
+                       const char *name, struct user **other, skio_ack *ack,
+                       bool *refused);
+
+/* Take a connection out of a room that it is inside of. */
+void chat_leave(struct chat *chat, skio_socket *socket, struct room *room);
+
+/* Register the handlers of enter.c and talk.c. */
+int enter_start(struct chat *chat);
+int talk_start(struct chat *chat);
+
+#endif /* CHAT_CHAT_H */

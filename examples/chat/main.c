@@ -1,0 +1,157 @@
+/*
+ * A chat server: chat [--port N] [--address A] [--public DIR] [--client DIR]
+ *
+ *   --port     where to listen, 3000; 0 picks a free port
+ *   --address  an address, "localhost" (the default), or "any"
+ *   --public   the folder of the page
+ *   --client   the folder of the stock browser client, socket.io.min.js
+ *
+ * Everything is in memory: when the server ends, the rooms are gone, and the
+ * pages that are still open bring them back when it starts again.
+ */
+#define _POSIX_C_SOURCE 200809L
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "chat.h"
+
+struct settings {
+    uint16_t port;
+    const char *address;
+    const char *public_dir;
+    const char *client_dir;
+};
+
+static skio_server *volatile running;
+
+/* skio_server_stop() may be called from a signal handler. */
+static void
+on_signal(int signal_number)
+{
+    (void)signal_number;
+    if (running != NULL)
+        skio_server_stop(running);
+}
+
+static void
+on_log(void *user, enum skio_log_level level, const char *message)
+{
+    (void)user;
+    (void)level;
+    (void)fprintf(stderr, "chat: %s\n", message);
+}
+
+static bool
+read_port(const char *text, uint16_t *out)
+{
+    char *end;
+    long port;
+
+    errno = 0;
+    port = strtol(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || port < 0 || port > 65535)
+        return false;
+    *out = (uint16_t)port;
+    return true;
+}
+
+static bool
+read_arguments(int argc, char **argv, struct settings *settings)
+{
+    for (int i = 1; i < argc; i += 2) {
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        bool is_fine = value != NULL;
+
+        if (is_fine && strcmp(argv[i], "--port") == 0)
+            is_fine = read_port(value, &settings->port);
+        else if (is_fine && strcmp(argv[i], "--address") == 0)
+            settings->address = strcmp(value, "any") == 0 ? NULL : value;
+        else if (is_fine && strcmp(argv[i], "--public") == 0)
+            settings->public_dir = value;
+        else if (is_fine && strcmp(argv[i], "--client") == 0)
+            settings->client_dir = value;
+        else
+            is_fine = false;
+        if (!is_fine) {
+            (void)fprintf(stderr,
+                          "usage: chat [--port 0..65535] [--address A|any] "
+                          "[--public DIR] [--client DIR]\n");
+            return false;
+        }
+    }
+    return true;
+}
+
+static int
+serve(skio_server *server, const struct settings *settings)
+{
+    int err = skio_mount(server, "/", settings->public_dir, "index.html");
+
+    if (err != SKIO_OK) {
+        (void)fprintf(stderr, "chat: the page's folder %s: %s\n",
+                      settings->public_dir, skio_strerror(err));
+        return err;
+    }
+    err = skio_listen(server, settings->address, settings->port);
+    if (err != SKIO_OK) {
+        (void)fprintf(stderr, "chat: port %u: %s\n", (unsigned)settings->port,
+                      skio_strerror(err));
+        return err;
+    }
+    (void)printf("Chat: http://localhost:%u (stop with Ctrl+C)\n",
+                 (unsigned)skio_server_port(server));
+    (void)fflush(stdout);
+    err = skio_run(server);
+    if (err != SKIO_OK)
+        (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
+    return err;
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct chat chat; /* its tables are too large for the stack */
+    struct settings settings = {3000, "localhost", "examples/chat/public",
+                                "build/npm/node_modules/socket.io-client/dist"};
+    /* A second Ctrl+C ends the program the hard way. */
+    struct sigaction action = {.sa_handler = on_signal,
+                               .sa_flags = (int)SA_RESETHAND};
+    skio_server_options options;
+    skio_server *server;
+    int err;
+
+    if (!read_arguments(argc, argv, &settings))
+        return 2;
+
+    skio_server_options_init(&options);
+    options.client_dir = settings.client_dir;
+    options.max_http_buffer_size = 65536;  /* a message is much smaller */
+    options.max_outbound_bytes = 4u << 20; /* several histories at once */
+    options.log = on_log;
+    options.log_level = SKIO_LOG_WARN;
+    err = skio_server_new(&server, &options);
+    if (err != SKIO_OK) {
+        (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
+        return 1;
+    }
+    running = server;
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(SIGINT, &action, NULL) != 0 ||
+        sigaction(SIGTERM, &action, NULL) != 0)
+        perror("chat: sigaction");
+
+    err = chat_start(&chat, server);
+    if (err != SKIO_OK)
+        (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
+    else
+        err = serve(server, &settings);
+
+    running = NULL;
+    skio_server_free(server);
+    chat_free(&chat);
+    return err == SKIO_OK ? 0 : 1;
+}

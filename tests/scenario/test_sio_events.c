@@ -1,0 +1,200 @@
+/*
+ * Events: their handlers and names
+ */
+#include "scenario/sio.h"
+
+static void
+note_two(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)socket;
+    (void)args;
+    (void)ack;
+    peer_note(user, "two");
+}
+
+/* Removes itself and the next one, adds one for the next time. */
+static void
+rearrange(skio_socket *socket, const skio_value *args, skio_ack *ack,
+          void *user)
+{
+    skio_nsp *nsp = skio_socket_nsp(socket);
+    int removed = skio_off(nsp, "e", rearrange, user);
+
+    (void)args;
+    (void)ack;
+    removed += skio_off(nsp, "e", note_two, user);
+    (void)skio_on(nsp, "e", sio_note_event, user);
+    peer_note(user, "removed %d", removed);
+}
+
+static void
+note_any(skio_socket *socket, const char *event, const skio_value *args,
+         void *user)
+{
+    const char *json = skio_get_json(args, "");
+
+    (void)socket;
+    peer_note(user, "any '%s' %s", event, json != NULL ? json : "?");
+}
+
+static void
+rearranging(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    (void)skio_on(root, "e", rearrange, peer);
+    (void)skio_on(root, "e", note_two, peer);
+    (void)skio_on_any(root, note_any, peer);
+}
+
+SCENARIO(handlers_may_change_while_they_run, NULL, rearranging)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "42[\"e\"]");
+    peer_expect_event(peer, "any 'e' []");
+    peer_expect_event(peer, "removed 2");
+    peer_expect_event(peer, NULL);
+    peer_say(ws, "42[\"e\",{\"a\":[1,null]},\"x\"]");
+    peer_expect_event(peer, "any 'e' [{\"a\":[1,null]},\"x\"]");
+    peer_expect_event(peer, "event [{\"a\":[1,null]},\"x\"]");
+    peer_expect_event(peer, NULL);
+    peer_expect_nothing(ws);
+}
+
+static void
+named(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    (void)skio_on_any(root, note_any, peer);
+    (void)skio_on(root, "1", sio_note_event, peer);
+    (void)skio_on(root, "error", sio_note_event, peer);
+    (void)skio_on(root, "\xc3\xa4", sio_note_event, peer);
+    (void)skio_on_disconnect(root, sio_note_disconnect, peer);
+}
+
+SCENARIO(event_names_may_be_numbers_and_anything_not_reserved, NULL, named)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "42[1,2]");
+    peer_expect_event(peer, "any '1' [2]");
+    peer_expect_event(peer, "event [2]");
+    peer_say(ws, "42[\"error\",\"x\"]");
+    peer_expect_event(peer, "any 'error' [\"x\"]");
+    peer_expect_event(peer, "event [\"x\"]");
+    peer_say(ws, "42[\"\\u00e4\"]");
+    peer_expect_event(peer, "any '\xc3\xa4' []");
+    peer_expect_event(peer, "event []");
+    peer_say(ws, "42[\"unheard\"]");
+    peer_expect_event(peer, "any 'unheard' []");
+    peer_say(ws, "42");
+    peer_expect_event(peer, "any '' []");
+    peer_say(ws, "42[\"\"]");
+    peer_expect_event(peer, "any '' []");
+    peer_expect_event(peer, NULL);
+    peer_expect_nothing(ws);
+}
+
+SCENARIO(bad_packets_end_the_connection, NULL, named)
+{
+    static const char *const bad[] = {
+        "42[\"connect\"]",
+        "42[\"connect_error\"]",
+        "42[\"disconnect\"]",
+        "42[\"disconnecting\"]",
+        "42[\"newListener\"]",
+        "42[\"removeListener\"]",
+        "42[\"disc\\u006fnnect\"]",
+        "42[]",
+        "42{}",
+        "42[null]",
+        "42[true,1]",
+        "42[\"e\"",
+        "42abc[\"e\"]",
+        "42-1[\"e\"]",
+        "42 [\"e\"]",
+        "41{}",
+        "43{}",
+        "430{}",
+        "47",
+        "4",
+        "450-[\"e\"]",
+        "45[\"e\"]",
+        "4511-[\"e\"]",
+        "451e0-[\"e\"]",
+        "461-[{\"_placeholder\":true,\"num\":1}]x",
+    };
+
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        struct peer_ws *ws = sio_connect(peer, NULL);
+
+        peer_say(ws, bad[i]);
+        peer_expect_close(ws, 1005);
+        peer_hang_up(ws, true);
+        peer_expect_event(peer, "disconnect / forced close");
+    }
+    peer_expect_event(peer, NULL);
+    peer_check(peer,
+               sio_counters(peer).parse_errors == sizeof bad / sizeof bad[0]);
+}
+
+static void
+nothing(struct peer *peer)
+{
+    (void)peer;
+}
+
+SCENARIO(reserved_names_cannot_be_used, NULL, nothing)
+{
+    static const char *const reserved[] = {
+        "connect",       "connect_error", "disconnect",
+        "disconnecting", "newListener",   "removeListener",
+    };
+    skio_nsp *root = skio_of(peer->server, "/");
+    skio_socket *socket;
+    struct peer_ws *ws = sio_connect(peer, &socket);
+
+    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
+        peer_check(peer, skio_on(root, reserved[i], sio_note_event, peer) ==
+                             SKIO_EINVAL);
+        peer_check(peer, skio_emit(socket, reserved[i], NULL) == SKIO_EINVAL);
+        peer_check(peer, skio_emit_all(root, reserved[i], NULL) == SKIO_EINVAL);
+        peer_check(peer, skio_emit_with_ack(socket, 1, sio_note_answer, peer,
+                                            reserved[i], NULL) == SKIO_EINVAL);
+    }
+    peer_flush(peer);
+    peer_expect_nothing(ws);
+    peer_wait(peer, 10);
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(a_bad_template_sends_nothing, NULL, nothing)
+{
+    skio_socket *socket;
+    struct peer_ws *ws = sio_connect(peer, &socket);
+
+    peer_check(peer, skio_emit(socket, "e", "{'a':") == SKIO_EINVAL);
+    peer_check(peer, skio_emit(socket, "e", "%s", "\xff") == SKIO_EINVAL);
+    peer_check(peer, skio_emit(socket, "\xff", NULL) == SKIO_EINVAL);
+    peer_check(peer, skio_emit_json(socket, "e", "1,", 2) == SKIO_EINVAL);
+    peer_check(peer, skio_emit_json(socket, "e", "1,\"a\"", 5) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"e\",1,\"a\"]");
+    peer_expect_nothing(ws);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(handlers_may_change_while_they_run),
+        cmocka_unit_test(event_names_may_be_numbers_and_anything_not_reserved),
+        cmocka_unit_test(bad_packets_end_the_connection),
+        cmocka_unit_test(reserved_names_cannot_be_used),
+        cmocka_unit_test(a_bad_template_sends_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
