@@ -66,7 +66,8 @@ skio__packet_unbase64(const char *text, size_t len, unsigned char *out)
         variant = padded ? sodium_base64_VARIANT_ORIGINAL
                          : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
 
-    if (sodium_base642bin(out, len, text, len, "\r\n", &got, NULL, variant) != 0)
+    if (sodium_base642bin(out, len, text, len, "\r\n", &got, NULL, variant) !=
+        0)
         return SKIO_EPROTO;
     return (ptrdiff_t)got;
 }
