@@ -137,11 +137,11 @@ SCENARIO(a_socket_ends_with_its_reason, NULL, leaving)
     peer_say(ws, "4x");
     expect_end(peer, "forced close");
 
-    ws = sio_connect(peer, NULL);
+    (void)sio_connect(peer, NULL);
     peer_wait(peer, 25000 + 20000);
     expect_end(peer, "ping timeout");
 
-    ws = sio_connect(peer, NULL);
+    (void)sio_connect(peer, NULL);
     skio_transport_shutdown(peer->server);
     expect_end(peer, "server shutting down");
 }
