@@ -199,7 +199,7 @@ chat: $(O)/examples/chat
 
 export NPM = $(abspath $(B))/npm
 RUN = RESULTS=$(abspath $(B))/tests/results $(srcdir)/tests/run
-RUN_ENV = SKIO_SRC=$(abspath $(srcdir)) SKIO_BUILD=$(abspath $(O)) \
+RUN_ENV = SKIO_SRC=$(abspath $(srcdir)) SKIO_BUILD=$(abspath $(O)) MAKE_DIR=$(CURDIR) \
           CC='$(CC)' CXX='$(CXX)' NM='$(NM)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE)' \
           SRCS='$(abspath $(SRCS))' HEADERS='$(abspath $(HEADERS))' \
           STAGE='$(STAGE)' DEPS_CFLAGS='$(DEPS_CFLAGS)' \

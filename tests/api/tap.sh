@@ -2,7 +2,8 @@
 # and end with `done_testing`. What a failing command prints is shown.
 #
 # The Makefile says where things are: SKIO_SRC, SKIO_BUILD, STAGE, CC, CXX, NM,
-# PKG_CONFIG, MAKE, SRCS (what the library is made of) and HEADERS.
+# PKG_CONFIG, MAKE, MAKE_DIR (where make runs), SRCS (what the library is made
+# of) and HEADERS.
 # shellcheck shell=bash disable=SC2034
 set -u -o pipefail
 
