@@ -70,8 +70,9 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     if (make_path(engine) != SKIO_OK)
         return SKIO_ENOMEM;
     engine->ping = skio__blob_copy(mem, false, ping, sizeof ping);
-    engine->pong = skio__blob_copy(mem, false, pong, sizeof pong);
-    if (engine->ping == NULL || engine->pong == NULL) {
+    if (options->allow_eio3)
+        engine->pong = skio__blob_copy(mem, false, pong, sizeof pong);
+    if (engine->ping == NULL || (options->allow_eio3 && engine->pong == NULL)) {
         skio__blob_unref(engine->ping);
         skio__blob_unref(engine->pong);
         skio__mem_free(mem, engine->path);
@@ -161,9 +162,11 @@ skio__engine_leave(struct eio_engine *engine)
 uint64_t
 skio__engine_next_due(const struct eio_engine *engine)
 {
-    const struct skio__fifo *fifos[] = {&engine->ping_due, &engine->pong_due,
+    const struct skio__fifo *fifos[] = {&engine->ping_due,
+                                        &engine->pong_due,
                                         &engine->client_due,
-                                        &engine->upgrade_due, &engine->noop_due,
+                                        &engine->upgrade_due,
+                                        &engine->noop_due,
                                         &engine->linger_due};
     uint64_t next = SKIO__NEVER;
     size_t i;

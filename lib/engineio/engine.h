@@ -71,7 +71,7 @@ struct eio_engine {
     struct skio_session *dead; /* to be freed by leave */
     struct skio__buf scratch;  /* joins payloads */
     struct skio__blob *ping;   /* one for all sessions */
-    struct skio__blob *pong;   /* the same, protocol 3 */
+    struct skio__blob *pong;   /* the same; NULL without allow_eio3 */
     struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };

@@ -118,8 +118,7 @@ skio__handshake_verify(const struct eio_engine *engine,
 
     /* Before the 101, where Node answers on the upgraded stream. */
     *error = EIO_ERROR_PROTOCOL;
-    return is_protocol_4 || engine->options->allow_eio3 ? SKIO_OK
-                                                        : SKIO_EPROTO;
+    return is_protocol_4 || engine->options->allow_eio3 ? SKIO_OK : SKIO_EPROTO;
 }
 
 static size_t
@@ -162,7 +161,8 @@ static size_t
 frame3(char packet[OPEN_PACKET_MAX], size_t len)
 {
     char framed[OPEN_PACKET_MAX];
-    int size = snprintf(framed, sizeof framed, "%zu:%.*s", len, (int)len, packet);
+    int size =
+        snprintf(framed, sizeof framed, "%zu:%.*s", len, (int)len, packet);
 
     memcpy(packet, framed, (size_t)size);
     return (size_t)size;

@@ -26,9 +26,9 @@ struct eio_asker {
     struct eio_cors cors;
     bool is_old_ie; /* gets X-XSS-Protection: 0, as from Node */
     bool is_upgrade;
-    bool is_jsonp;    /* the answer is a script */
+    bool is_jsonp;     /* the answer is a script */
     bool wants_base64; /* protocol 3: takes no binary frames */
-    uint8_t protocol; /* 3 or 4 */
+    uint8_t protocol;  /* 3 or 4 */
     char jsonp[EIO_JSONP_DIGITS + 1];
 };
 

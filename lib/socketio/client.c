@@ -150,8 +150,8 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
         skio_socket_unref(socket);
     }
 
-    session = is_old(client) ? NULL
-                             : skio__recovery_find(nsp, auth, len, &from);
+    session =
+        is_old(client) ? NULL : skio__recovery_find(nsp, auth, len, &from);
     socket = skio__socket_new(client, nsp, auth, len);
     if (socket != NULL && session != NULL) {
         skio__recovery_attach(session, socket);

@@ -120,8 +120,7 @@ skio_next_ok(skio_next *next)
 /* `{"message":…,"data":…}`, the data optional. */
 static int
 encode_error(skio_server *server, bool is_old, struct skio__buf *json,
-             const char *message,
-             const char *format, va_list *args)
+             const char *message, const char *format, va_list *args)
 {
     struct sio_format options = {
         .mem = skio__server_mem(server),
@@ -174,9 +173,9 @@ refuse(skio_socket *socket, const char *message, const char *format,
 
     skio__buf_init(&json, skio__server_mem(server));
     json.max = server->options.max_outbound_bytes;
-    format_err = encode_error(server,
-                              skio__session_protocol(client->session) == 3,
-                              &json, message, format, args);
+    format_err =
+        encode_error(server, skio__session_protocol(client->session) == 3,
+                     &json, message, format, args);
     err = json.err;
     if (err == SKIO_OK) {
         skio__nsp_encoder(socket->nsp, &encoder);

@@ -71,8 +71,8 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
 {
     skio_server *server = nsp->server;
     const skio_allocator *mem = skio__server_mem(server);
-    skio_socket *socket = skio__mem_calloc(
-        mem, 1, sizeof *socket + long_id_size(client, nsp));
+    skio_socket *socket =
+        skio__mem_calloc(mem, 1, sizeof *socket + long_id_size(client, nsp));
 
     if (socket == NULL)
         return NULL;
