@@ -227,6 +227,16 @@ on_disconnect(skio_socket *socket, enum skio_disconnect reason, void *arg)
         tell_directs(chat, visitor->user, "left");
 }
 
+/* Said by somebody who will not come back: the nickname may go to others. */
+static void
+on_quit(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
+{
+    (void)args;
+    (void)arg;
+    visitor_of(socket)->user->has_quit = true;
+    (void)skio_ack_send(ack, "{'ok':true}");
+}
+
 /*
  * The whole
  */
@@ -256,6 +266,8 @@ chat_start(struct chat *chat, skio_server *server)
         err = skio_on_connect(chat->nsp, on_connect, chat);
     if (err == SKIO_OK)
         err = skio_on_disconnect(chat->nsp, on_disconnect, chat);
+    if (err == SKIO_OK)
+        err = skio_on(chat->nsp, "quit", on_quit, chat);
     if (err == SKIO_OK)
         err = enter_start(chat);
     if (err == SKIO_OK)

@@ -70,7 +70,7 @@ name_fold(char *out, const char *name)
 {
     size_t i = 0;
 
-    for (; name[i] != '\0' && i < NAME_BYTES - 1; i++) {
+    for (; i < NAME_BYTES - 1 && name[i] != '\0'; i++) {
         char c = name[i];
 
         out[i] = c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;

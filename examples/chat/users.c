@@ -28,6 +28,15 @@ forget(struct users *users, size_t i)
     free(user);
 }
 
+/* Whether the nickname is free for somebody with another key. What was said in
+ * private to the old owner goes with the old owner. */
+static bool
+is_abandoned(const struct user *user)
+{
+    return user->refs == 0 &&
+           (user->has_quit || now_ms() - user->seen_ms > USER_KEEP_MS);
+}
+
 /* Forget whoever has been away longest. Returns false when all are here. */
 static bool
 make_room(struct users *users)
@@ -51,8 +60,16 @@ users_claim(struct users *users, const char *nick, const char *key,
 {
     struct user *user = users_find(users, nick);
 
-    if (user != NULL && !token_is_equal(user->key, key))
-        return USER_TAKEN;
+    if (user != NULL && !token_is_equal(user->key, key)) {
+        size_t i = 0;
+
+        if (!is_abandoned(user))
+            return USER_TAKEN;
+        while (users->items[i] != user)
+            i++;
+        forget(users, i);
+        user = NULL;
+    }
     if (user != NULL && user->refs == USER_CONNECTIONS_MAX)
         return USER_FULL;
     if (user == NULL) {
@@ -67,6 +84,7 @@ users_claim(struct users *users, const char *nick, const char *key,
         users->items[users->count++] = user;
     }
     user->refs++;
+    user->has_quit = false;
     *out = user;
     return USER_OK;
 }

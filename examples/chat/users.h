@@ -4,7 +4,8 @@
  * The first to come with a nickname owns it, by a key that the page made and
  * nobody else sees. A user without connections is kept, so that a reload or a
  * lost connection finds everything as it was, and forgotten when the table is
- * full and others need the place.
+ * full and others need the place. Whoever said good-bye, or has been away for
+ * USER_KEEP_MS, has given the nickname back to all.
  */
 #ifndef CHAT_USERS_H
 #define CHAT_USERS_H
@@ -17,6 +18,7 @@
 #define USERS_MAX 1000
 #define USER_CONNECTIONS_MAX 8
 #define USER_SENT_MAX 64
+#define USER_KEEP_MS 120000
 
 /* Tokens that come back with time: who has none left must wait. */
 struct bucket {
@@ -37,6 +39,7 @@ struct user {
     char key[KEY_MAX + 1];
     unsigned refs;   /* connections that point here */
     unsigned online; /* those of them that are in the chat */
+    bool has_quit;
     int64_t seen_ms;
     struct bucket says;
     struct bucket acts;

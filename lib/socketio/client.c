@@ -1,5 +1,6 @@
 #include "socketio/client.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -68,8 +69,9 @@ skio__client_remove(struct sio_client *client, skio_socket *socket)
 {
     skio_socket **link = &client->sockets;
 
-    while (*link != socket)
+    while (*link != NULL && *link != socket)
         link = &(*link)->next;
+    assert(*link == socket);
     *link = socket->next;
     socket->next = NULL;
     socket->client = NULL;

@@ -70,13 +70,17 @@ static int
 send_to(struct skio_message *message, const skio_target *target)
 {
     skio_adapter *adapter = message->nsp->adapter;
+    struct eio_engine *engine = &message->nsp->server->engine;
     struct skio_message *stamped =
         skio__recovery_stamp(message->nsp, message, target);
     int err;
 
     if (stamped == NULL)
         return SKIO_ENOMEM;
+    /* Those who watch may do anything, free the server included. */
+    skio__engine_enter(engine);
     err = adapter->ops->broadcast(adapter, stamped, target);
+    skio__engine_leave(engine);
     skio__message_unref(stamped);
     return err;
 }
@@ -305,32 +309,52 @@ skio_message_free(skio_message *message)
 int
 skio_sockets_join(skio_nsp *nsp, const skio_target *target, const char *room)
 {
+    int err;
+
     if (nsp->adapter == NULL)
         return SKIO_EINVAL; /* a parent has no sockets of its own */
-    return nsp->adapter->ops->sockets_join(nsp->adapter, target, room);
+    skio__engine_enter(&nsp->server->engine);
+    err = nsp->adapter->ops->sockets_join(nsp->adapter, target, room);
+    skio__engine_leave(&nsp->server->engine);
+    return err;
 }
 
 int
 skio_sockets_leave(skio_nsp *nsp, const skio_target *target, const char *room)
 {
+    int err;
+
     if (nsp->adapter == NULL)
         return SKIO_EINVAL; /* a parent has no sockets of its own */
-    return nsp->adapter->ops->sockets_leave(nsp->adapter, target, room);
+    skio__engine_enter(&nsp->server->engine);
+    err = nsp->adapter->ops->sockets_leave(nsp->adapter, target, room);
+    skio__engine_leave(&nsp->server->engine);
+    return err;
 }
 
 int
 skio_sockets_disconnect(skio_nsp *nsp, const skio_target *target, bool close)
 {
+    int err;
+
     if (nsp->adapter == NULL)
         return SKIO_EINVAL; /* a parent has no sockets of its own */
-    return nsp->adapter->ops->sockets_disconnect(nsp->adapter, target, close);
+    skio__engine_enter(&nsp->server->engine);
+    err = nsp->adapter->ops->sockets_disconnect(nsp->adapter, target, close);
+    skio__engine_leave(&nsp->server->engine);
+    return err;
 }
 
 int
 skio_sockets_fetch(skio_nsp *nsp, const skio_target *target, skio_fetch_fn *fn,
                    void *user)
 {
+    int err;
+
     if (nsp->adapter == NULL)
         return SKIO_EINVAL; /* a parent has no sockets of its own */
-    return nsp->adapter->ops->fetch(nsp->adapter, target, fn, user);
+    skio__engine_enter(&nsp->server->engine);
+    err = nsp->adapter->ops->fetch(nsp->adapter, target, fn, user);
+    skio__engine_leave(&nsp->server->engine);
+    return err;
 }

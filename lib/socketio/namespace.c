@@ -375,7 +375,12 @@ skio_on_namespace(skio_server *server, skio_nsp_fn *fn, void *user)
 int
 skio_each_socket(skio_nsp *nsp, skio_socket_fn *fn, void *user)
 {
+    int err;
+
     if (nsp->adapter == NULL)
         return SKIO_EINVAL; /* a parent has no sockets of its own */
-    return nsp->adapter->ops->each(nsp->adapter, NULL, fn, user);
+    skio__engine_enter(&nsp->server->engine);
+    err = nsp->adapter->ops->each(nsp->adapter, NULL, fn, user);
+    skio__engine_leave(&nsp->server->engine);
+    return err;
 }

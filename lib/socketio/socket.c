@@ -481,7 +481,15 @@ skio_join(skio_socket *socket, const char *room)
         return SKIO_ECLOSED;
     if (!is_room_name(socket, room))
         return SKIO_EINVAL;
-    return socket->nsp->adapter->ops->join(socket->nsp->adapter, socket, room);
+
+    struct eio_engine *engine = &socket->nsp->server->engine;
+    skio_adapter *adapter = socket->nsp->adapter;
+    int err;
+
+    skio__engine_enter(engine); /* for those who watch rooms */
+    err = adapter->ops->join(adapter, socket, room);
+    skio__engine_leave(engine);
+    return err;
 }
 
 int
@@ -489,7 +497,15 @@ skio_leave(skio_socket *socket, const char *room)
 {
     if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
         return SKIO_ENOENT;
-    return socket->nsp->adapter->ops->leave(socket->nsp->adapter, socket, room);
+
+    struct eio_engine *engine = &socket->nsp->server->engine;
+    skio_adapter *adapter = socket->nsp->adapter;
+    int err;
+
+    skio__engine_enter(engine);
+    err = adapter->ops->leave(adapter, socket, room);
+    skio__engine_leave(engine);
+    return err;
 }
 
 /* The first room that is not the socket's own. */

@@ -70,8 +70,9 @@ async function once(page, ...texts) {
 const title = (page, text) => page.locator("#title")
     .getByText(text, { exact: true }).waitFor();
 
+/* Only the tab in front draws at full speed, so do not wait for it to settle. */
 async function open(page, name) {
-    await row(page, name).click();
+    await row(page, name).click({ force: true });
     await title(page, name.replace(/^@/, ""));
 }
 
@@ -344,6 +345,15 @@ async function main(browser) {
             .waitFor({ state: "detached" });
         await finn.reload();
         assert.ok(await finn.locator("#app").isHidden());
+    });
+
+    await test("a_nickname_given_back_is_free_for_another", async () => {
+        const later = await openTab(context, "finn");
+        await ada.locator("#people-list").getByText("finn").waitFor();
+        assert.equal(await row(later, "archive").count(), 0);
+        await later.close();
+        await assert.rejects(client("finn", key("n")), (error) =>
+            error.data?.code === "taken", "a closed tab keeps it for a while");
     });
 
     await test("no_page_complained", () => {

@@ -307,6 +307,12 @@ peer_run(const struct peer_plan *plan)
 }
 
 void
+peer_run_once(const struct peer_plan *plan)
+{
+    run(plan, PEER_WHOLE, 0, NULL);
+}
+
+void
 peer_run_oom(const struct peer_plan *plan)
 {
     size_t failed = 1;

@@ -15,9 +15,9 @@
  * A script runs many times: as it stands; with every input (WebSocket message,
  * POST body) cut in two at byte 0, 1, 2 …; with every input byte by byte; with
  * output written a few bytes at a time; and, with peer_run_oom(), with the
- * first, second, … allocation failing, once and from then on. After each run the server is freed and
- * nothing may be left. When allocations fail a script's expectations do not
- * count: the first that is not met ends the run.
+ * first, second, … allocation failing, once and from then on. After each run
+ * the server is freed and nothing may be left. When allocations fail a script's
+ * expectations do not count: the first that is not met ends the run.
  *
  * Each action is a loop turn of its own: the server is flushed after it,
  * unless peer->holds_turn is set.
@@ -129,6 +129,8 @@ struct peer_plan {
 /* Run as the top of this file tells, except for failing allocations. */
 void peer_run(const struct peer_plan *plan);
 void peer_run_oom(const struct peer_plan *plan);
+/* As it stands only. */
+void peer_run_once(const struct peer_plan *plan);
 
 /* A setup: no Socket.IO, events are recorded. peer_echo also echoes. */
 void peer_engine(struct peer *peer);

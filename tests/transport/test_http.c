@@ -90,7 +90,7 @@ on_release(skio_http *request, void *user)
 {
     (void)user;
     if (kept != NULL)
-        kept_result = skio_http_reply(kept, 200, "{'late':%hhd}", true);
+        kept_result = skio_http_reply(kept, 200, "{'late':%hhd}", (bool)1);
     kept = NULL;
     skio_http_reply(request, 204, NULL);
 }

@@ -166,7 +166,7 @@ function wire() {
     connect();
   });
   $('sign-out').addEventListener('click', () => {
-    net.stop();
+    net.quit();
     store.forget();
     $('nick').value = '';
     showSignIn();

@@ -12,6 +12,7 @@
  *   invite  {room, nick}
  *   rooms                                 -> {rooms: [{room, people}]}
  *   typing  {room, on}                    no answer
+ *   quit                                  the nickname is free for others
  * We receive:
  *   welcome {nick, epoch, direct, limits}
  *   message {room, seq, id, from, text, at}
@@ -70,6 +71,11 @@ export function stop() {
   round++;
   old?.removeAllListeners();
   old?.disconnect();
+}
+
+export function quit() {
+  if (isConnected()) socket.emit('quit');
+  stop();
 }
 
 function goOffline() {
