@@ -72,6 +72,9 @@ TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
 JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
 JS_TESTS = $(JS_TESTS_$(HAVE_LWS))
+# Clients that need a compiler of their own; only check-interop runs them.
+CLIENT_TESTS_yes = $(wildcard $(srcdir)/tests/clients/*/test_*.mjs)
+CLIENT_TESTS = $(CLIENT_TESTS_$(HAVE_LWS))
 API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
 
 # Programs on the public headers that need the transport to be of use.
@@ -233,7 +236,8 @@ check-lint:
 	@$(RUN_ENV) TIMEOUT=1200 $(RUN) group lint $(srcdir)/tests/api/test_lint
 check-interop: check-build
 	@$(RUN) begin
-	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
+	@$(if $(CLONE),$(srcdir)/tests/clients/setup interop $(B))
+	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS) $(CLIENT_TESTS)
 	@$(RUN) end
 
 # Minutes, not seconds: every C test under valgrind, threads under
@@ -336,7 +340,7 @@ clean:
 	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
-	    autom4te.cache include npm Makefile)
+	    autom4te.cache include npm clients Makefile)
 	-rmdir $(B)
 
 # --------------------------------------------------------------------- dist

@@ -25,23 +25,32 @@ skio__packet_read(const char *text, size_t len, struct eio_packet *packet)
 }
 
 /* libsodium's decoder compares characters as numbers without a sign and takes
- * some bytes above 0x7f for letters (seen with 1.0.18). */
+ * some bytes above 0x7f for letters (seen with 1.0.18); told to pass over line
+ * ends, it passes over NUL too. */
 static bool
 is_ascii(const char *text, size_t len)
 {
     size_t i;
 
     for (i = 0; i < len; i++) {
-        if ((unsigned char)text[i] > 0x7f)
+        if (text[i] == '\0' || (unsigned char)text[i] > 0x7f)
             return false;
     }
     return true;
 }
 
+static bool
+is_padded(const char *text, size_t len)
+{
+    while (len > 0 && (text[len - 1] == '\n' || text[len - 1] == '\r'))
+        len--;
+    return len > 0 && text[len - 1] == '=';
+}
+
 ptrdiff_t
 skio__packet_unbase64(const char *text, size_t len, unsigned char *out)
 {
-    bool padded = len > 0 && text[len - 1] == '=';
+    bool padded = is_padded(text, len);
     bool url = memchr(text, '-', len) != NULL || memchr(text, '_', len) != NULL;
     size_t got = 0;
     int variant;
@@ -57,7 +66,8 @@ skio__packet_unbase64(const char *text, size_t len, unsigned char *out)
         variant = padded ? sodium_base64_VARIANT_ORIGINAL
                          : sodium_base64_VARIANT_ORIGINAL_NO_PADDING;
 
-    if (sodium_base642bin(out, len, text, len, NULL, &got, NULL, variant) != 0)
+    if (sodium_base642bin(out, len, text, len, "\r\n", &got, NULL, variant) !=
+        0)
         return SKIO_EPROTO;
     return (ptrdiff_t)got;
 }

@@ -1,7 +1,9 @@
 // The stock client 2.5.0 on both servers with allowEIO3, and beside it one of
 // version 4.
 import { connect, plain } from "./client4.mjs";
-import { deadline, finish, require, twin } from "./harness.mjs";
+import { deadline, finish, need, require, twin } from "./harness.mjs";
+
+need("socket.io", "socket.io-client", "socket.io-client-2");
 
 const io2 = require("socket.io-client-2");
 const eio3 = ["--eio3"];

@@ -598,6 +598,15 @@ for (const [name, text, ours] of [
         why: "bad base64 is a parse error of the peer; the reference guesses",
     });
 
+// As the Java client writes it (engine.io-client 2.1.0).
+twin("base64_in_lines_is_accepted", async (server, t) => {
+    const session = await joined(server, t);
+
+    await session.post('451-["echo",{"_placeholder":true,"num":0}]' +
+                       `${RS}bAQID\nBA==\n`);
+    return (await session.polled())[1].split(RS)[1];
+}, { expect: "bAQIDBA==" });
+
 twin("empty_binary_is_a_lone_b", async (server, t) => {
     const session = await joined(server, t);
 

@@ -81,6 +81,17 @@ base64_is_decoded(void **state)
         {"-_8", "\xfb\xff", 2},
         {"AA==", "\0", 1},
 
+        /* in lines */
+        {"AQ==\n", "\1", 1},
+        {"A\nQ==", "\1", 1},
+        {"AQIDBA\r\n", "\1\2\3\4", 4},
+        {"AQ\nIDBA\r\n=\n=\n", "\1\2\3\4", 4},
+        {"-_\n8=\n", "\xfb\xff", 2},
+        {"\n", "", 0},
+        {"A\n", NULL, SKIO_EPROTO},
+        {"AQ=\n", NULL, SKIO_EPROTO},
+        {"AQ==\nAQ==", NULL, SKIO_EPROTO},
+
         {"A", NULL, SKIO_EPROTO},
         {"=", NULL, SKIO_EPROTO},
         {"====", NULL, SKIO_EPROTO},
@@ -89,7 +100,6 @@ base64_is_decoded(void **state)
         {"AQIDBA===", NULL, SKIO_EPROTO},
         {"AQ==AQ==", NULL, SKIO_EPROTO},
         {"AQ ==", NULL, SKIO_EPROTO},
-        {"A\nQ==", NULL, SKIO_EPROTO},
         {"+_8=", NULL, SKIO_EPROTO},
         {"!!!", NULL, SKIO_EPROTO},
         {"AQ\xc3\xa9", NULL, SKIO_EPROTO},
