@@ -88,6 +88,33 @@ twin("client_2_joins_a_namespace_with_a_query", async (server, t) => {
     return outcome;
 }, { options: eio3 });
 
+twin("client_2_is_accepted_by_the_query_of_its_namespace", async (server, t) => {
+    const socket = dial(server, t, "websocket", "/auth", {
+        query: { token: "ok", other: "a b" },
+    });
+
+    await once(socket, "connect");
+    return [socket.id === `/auth#${socket.io.engine.id}`,
+            await ask(socket, "auth"),
+            await ask(socket, "id").then(([id]) => id === socket.id)];
+}, { options: eio3 });
+
+twin("client_2_is_refused_without_data_by_the_message", async (server, t) =>
+    once(dial(server, t, "polling", "/auth"), "error"), { options: eio3 });
+
+twin("client_2_comes_back_after_its_connection_broke", async (server, t) => {
+    const socket = dial(server, t, "websocket", "/", {
+        reconnection: true, reconnectionDelay: 20,
+    });
+
+    await once(socket, "connect");
+    const before = socket.id;
+    const back = once(socket, "connect");
+    socket.io.engine.close();
+    await back;
+    return [before !== socket.id, await ask(socket, "echo", 1)];
+}, { options: eio3 });
+
 twin("client_2_is_refused_an_unknown_namespace", async (server, t) =>
     once(dial(server, t, "polling", "/no-such"), "error"), { options: eio3 });
 
