@@ -40,6 +40,12 @@ typedef struct skio_server_options {
     size_t max_http_buffer_size; /**< 1000000: a message, or a POST body */
     unsigned transports;         /**< SKIO_POLLING | SKIO_WEBSOCKET */
     bool allow_upgrades;         /**< true: polling may become WebSocket */
+    /** false: Engine.IO 4 alone. true: also clients of Socket.IO 2 (Engine.IO
+     * 3), and JSONP polling. Such a client joins "/" by itself, is never
+     * recovered, and the id of its socket in "/" is the id of its session, as
+     * in Node: who is told it can speak as that client, so give ids away no
+     * more than sessions. */
+    bool allow_eio3;
 
     /* Who may connect from a browser. NULL: pages of the same origin only.
      * "*": every page. Else a comma-separated list of origins, as in

@@ -45,7 +45,9 @@ enum skio_disconnect {
 /** Node's words for a reason, as in "transport close". Static, never NULL. */
 SKIO_API const char *skio_disconnect_name(enum skio_disconnect reason);
 
-/** The public id: 20 characters, unpredictable, not the session's id. */
+/** The public id: 20 characters, unpredictable, not the session's id. (With
+ * allow_eio3 a client of Socket.IO 2 has its session's id, and outside of "/"
+ * the namespace and '#' before it.) */
 SKIO_API const char *skio_socket_id(const skio_socket *socket) SKIO_NONNULL(1);
 /** Its namespace; NULL once the server was freed. */
 SKIO_API skio_nsp *skio_socket_nsp(const skio_socket *socket) SKIO_NONNULL(1);

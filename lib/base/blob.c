@@ -56,6 +56,7 @@ skio__blob_new(const skio_allocator *mem, bool binary, size_t len)
     blob->head = 0;
     blob->len = (uint32_t)len;
     blob->mem = mem;
+    blob->eio3 = NULL;
     return blob;
 }
 
@@ -125,6 +126,8 @@ skio__blob_unref(struct skio__blob *blob)
     if (blob == NULL)
         return;
     assert(blob->refs > 0);
-    if (--blob->refs == 0)
-        skio__mem_free(blob->mem, blob);
+    if (--blob->refs > 0)
+        return;
+    skio__blob_unref(blob->eio3);
+    skio__mem_free(blob->mem, blob);
 }

@@ -37,6 +37,7 @@ struct skio__blob {
     uint32_t head;  /* bytes of the frame header; 0 until sealed */
     uint32_t len;   /* bytes of the packet */
     const skio_allocator *mem;
+    struct skio__blob *eio3; /* a binary one for protocol 3; NULL: not made */
     unsigned char bytes[];
 };
 

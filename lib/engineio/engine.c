@@ -45,6 +45,7 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
                   const uint8_t hash_key[16])
 {
     static const char ping[] = {EIO_PING};
+    static const char pong[] = {EIO_PONG};
 
     memset(engine, 0, sizeof *engine);
     engine->server = server;
@@ -59,6 +60,8 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     skio__map_init(&engine->addresses, mem, hash_key);
     skio__fifo_init(&engine->ping_due, options->ping_interval_ms);
     skio__fifo_init(&engine->pong_due, options->ping_timeout_ms);
+    skio__fifo_init(&engine->client_due, (uint64_t)options->ping_interval_ms +
+                                             options->ping_timeout_ms);
     skio__fifo_init(&engine->upgrade_due, options->upgrade_timeout_ms);
     skio__fifo_init(&engine->noop_due, NOOP_MS);
     skio__fifo_init(&engine->linger_due, LINGER_MS);
@@ -67,7 +70,11 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     if (make_path(engine) != SKIO_OK)
         return SKIO_ENOMEM;
     engine->ping = skio__blob_copy(mem, false, ping, sizeof ping);
-    if (engine->ping == NULL) {
+    if (options->allow_eio3)
+        engine->pong = skio__blob_copy(mem, false, pong, sizeof pong);
+    if (engine->ping == NULL || (options->allow_eio3 && engine->pong == NULL)) {
+        skio__blob_unref(engine->ping);
+        skio__blob_unref(engine->pong);
         skio__mem_free(mem, engine->path);
         return SKIO_ENOMEM;
     }
@@ -110,6 +117,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__map_deinit(&engine->addresses);
     skio__buf_deinit(&engine->scratch);
     skio__blob_unref(engine->ping);
+    skio__blob_unref(engine->pong);
     skio__mem_free(engine->mem, engine->raw);
     skio__mem_free(engine->mem, engine->path);
 }
@@ -154,8 +162,11 @@ skio__engine_leave(struct eio_engine *engine)
 uint64_t
 skio__engine_next_due(const struct eio_engine *engine)
 {
-    const struct skio__fifo *fifos[] = {&engine->ping_due, &engine->pong_due,
-                                        &engine->upgrade_due, &engine->noop_due,
+    const struct skio__fifo *fifos[] = {&engine->ping_due,
+                                        &engine->pong_due,
+                                        &engine->client_due,
+                                        &engine->upgrade_due,
+                                        &engine->noop_due,
                                         &engine->linger_due};
     uint64_t next = SKIO__NEVER;
     size_t i;

@@ -61,6 +61,7 @@ struct eio_engine {
 
     struct skio__fifo ping_due;    /* delay ping_interval: send a ping */
     struct skio__fifo pong_due;    /* delay ping_timeout: give the peer up */
+    struct skio__fifo client_due;  /* protocol 3: both, the client pings */
     struct skio__fifo upgrade_due; /* delay upgrade_timeout: drop the probe */
     struct skio__fifo noop_due;    /* 100 ms: release a poll while probing */
     struct skio__fifo linger_due;  /* 30 s: a closing polling session */
@@ -70,6 +71,7 @@ struct eio_engine {
     struct skio_session *dead; /* to be freed by leave */
     struct skio__buf scratch;  /* joins payloads */
     struct skio__blob *ping;   /* one for all sessions */
+    struct skio__blob *pong;   /* the same; NULL without allow_eio3 */
     struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
@@ -113,6 +115,9 @@ void skio__engine_shutdown(struct eio_engine *engine);
 void *skio__session_state(struct skio_session *session);
 struct eio_engine *skio__session_engine(const struct skio_session *session);
 bool skio__session_is_open(const struct skio_session *session);
+/* Of Engine.IO: 4, or 3 with allow_eio3. */
+int skio__session_protocol(const struct skio_session *session);
+const char *skio__session_id(const struct skio_session *session);
 /* "polling" or "websocket". */
 const char *skio__session_transport(const struct skio_session *session);
 

@@ -48,6 +48,8 @@ skio__exchange_flush(skio_exchange *exchange)
 
     if (exchange->last == NULL)
         skio__reply_error(engine, &exchange->asker, EIO_ERROR_REQUEST);
+    else if (exchange->asker.protocol == 3)
+        skio__polling_last3(exchange);
     else if (body->len > 0 &&
              skio__buf_append_str(body, exchange->last) == SKIO_OK)
         skio__reply_payload(engine, &exchange->asker, NULL, body->data,
@@ -276,7 +278,8 @@ open_ws(skio_exchange *exchange, skio_ws *ws)
     struct skio_session *session;
 
     if (exchange->kind == EIO_EXCHANGE_CONNECT)
-        return skio__handshake_websocket(engine, ws, exchange->request);
+        return skio__handshake_websocket(engine, ws, exchange->request,
+                                         exchange->asker.protocol);
 
     session = skio__session_find(engine, exchange->sid, SKIO__ID_LEN);
     if (session == NULL || session->ws != NULL || session->upgrade != NULL) {
@@ -295,6 +298,8 @@ skio_ws_open(skio_exchange *exchange, void *handle)
 
     skio__engine_enter(engine);
     ws = skio__ws_new(engine, handle);
+    if (ws != NULL)
+        ws->wants_base64 = exchange->asker.wants_base64;
     if (ws != NULL && !open_ws(exchange, ws)) {
         skio__ws_free(ws);
         ws = NULL;

@@ -25,6 +25,7 @@ struct skio_exchange {
     struct skio_session *session; /* of a poll or post; NULL: it has closed */
     struct eio_asker asker;
     uint8_t kind;                /* enum eio_exchange_kind */
+    bool is_octets;              /* protocol 3: a binary payload */
     bool is_fresh;               /* poll: it came in this turn */
     const char *last;            /* poll: the last payload, static; NULL: the
                                     session has left polling, an error */

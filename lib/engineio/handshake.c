@@ -52,6 +52,23 @@ find_session(const struct eio_engine *engine, struct eio_question *question)
     return question->session != NULL;
 }
 
+/* Protocol 3 and JSONP: what a client asks for beyond the protocol's number. */
+static void
+read_old(struct eio_question *question)
+{
+    const char *query = question->request->query;
+    struct eio_asker *asker = &question->asker;
+    const char *value;
+    size_t len;
+
+    asker->wants_base64 =
+        skio__query_find(query, "b64", &value, &len) && len > 0;
+    if (!question->is_websocket && skio__jsonp_read(query, asker->jsonp)) {
+        asker->is_jsonp = true;
+        asker->wants_base64 = true; /* a script cannot have binary data */
+    }
+}
+
 int
 skio__handshake_verify(const struct eio_engine *engine,
                        struct eio_question *question, enum eio_error *error)
@@ -63,6 +80,9 @@ skio__handshake_verify(const struct eio_engine *engine,
     *error = EIO_ERROR_TRANSPORT;
     if (!verify_transport(engine, question))
         return SKIO_EPROTO;
+    question->asker.protocol = is_protocol_4 ? 4 : 3;
+    if (engine->options->allow_eio3)
+        read_old(question);
 
     *error = EIO_ERROR_REQUEST;
     if (question->origin != NULL && !skio__cors_is_clean(question->origin))
@@ -84,8 +104,8 @@ skio__handshake_verify(const struct eio_engine *engine,
         if (question->is_websocket != request->upgrade ||
             (!request->upgrade && session->ws != NULL))
             return SKIO_EPROTO;
-        return (is_protocol_4 ? 4 : 3) == session->protocol ? SKIO_OK
-                                                            : SKIO_EPROTO;
+        return question->asker.protocol == session->protocol ? SKIO_OK
+                                                             : SKIO_EPROTO;
     }
 
     *error = EIO_ERROR_METHOD;
@@ -98,7 +118,7 @@ skio__handshake_verify(const struct eio_engine *engine,
 
     /* Before the 101, where Node answers on the upgraded stream. */
     *error = EIO_ERROR_PROTOCOL;
-    return is_protocol_4 ? SKIO_OK : SKIO_EPROTO;
+    return is_protocol_4 || engine->options->allow_eio3 ? SKIO_OK : SKIO_EPROTO;
 }
 
 static size_t
@@ -136,6 +156,18 @@ write_cookie(const struct eio_engine *engine, const char *sid,
     return buf->err == SKIO_OK ? buf->data : NULL;
 }
 
+/* Put the length before the open packet, which is ASCII. */
+static size_t
+frame3(char packet[OPEN_PACKET_MAX], size_t len)
+{
+    char framed[OPEN_PACKET_MAX];
+    int size =
+        snprintf(framed, sizeof framed, "%zu:%.*s", len, (int)len, packet);
+
+    memcpy(packet, framed, (size_t)size);
+    return (size_t)size;
+}
+
 void
 skio__handshake_polling(struct eio_engine *engine,
                         const struct eio_question *question)
@@ -150,7 +182,8 @@ skio__handshake_polling(struct eio_engine *engine,
 
     request = skio__request_new(engine->mem, question->request);
     if (request != NULL)
-        err = skio__session_new(engine, request, &session);
+        err = skio__session_new(engine, request, question->asker.protocol,
+                                &session);
     skio__request_unref(request); /* the session has its own */
     if (err != SKIO_OK) {
         skio__reply_busy(engine, &question->asker);
@@ -166,6 +199,9 @@ skio__handshake_polling(struct eio_engine *engine,
          * the next poll. */
         len = write_open_packet(engine, session->id, false, packet);
         engine->counters.packets_out++;
+        session->wants_base64 = question->asker.wants_base64;
+        if (session->protocol == 3)
+            len = frame3(packet, len);
         engine->counters.bytes_out += len;
         skio__reply_payload(engine, &question->asker, cookie_value, packet,
                             len);
@@ -176,7 +212,7 @@ skio__handshake_polling(struct eio_engine *engine,
 
 bool
 skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                          struct eio_request *request)
+                          struct eio_request *request, uint8_t protocol)
 {
     struct skio_session *session;
     struct skio__blob *blob;
@@ -184,8 +220,9 @@ skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
     size_t len;
     int err;
 
-    if (skio__session_new(engine, request, &session) != SKIO_OK)
+    if (skio__session_new(engine, request, protocol, &session) != SKIO_OK)
         return false;
+    session->wants_base64 = ws->wants_base64;
     len = write_open_packet(engine, session->id, true, packet);
     blob = skio__blob_copy(engine->mem, false, packet, len);
     err = blob != NULL ? skio__queue_push(&session->queue, engine->mem, blob)

@@ -28,8 +28,10 @@ skio__heartbeat_start(struct skio_session *session)
 
     skio__fifo_remove(&session->timer);
     session->awaits_pong = false;
-    skio__heartbeat_arm(engine, &engine->ping_due, &session->timer,
-                        skio__engine_now(engine));
+    skio__heartbeat_arm(engine,
+                        session->protocol == 3 ? &engine->client_due
+                                               : &engine->ping_due,
+                        &session->timer, skio__engine_now(engine));
 }
 
 void
@@ -37,6 +39,16 @@ skio__heartbeat_stop(struct skio_session *session)
 {
     skio__fifo_remove(&session->timer);
     session->awaits_pong = false;
+}
+
+void
+skio__heartbeat_ping(struct skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    skio__heartbeat_start(session);
+    if (skio__session_queue(session, engine->pong) == SKIO_ENOMEM)
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
 }
 
 void
@@ -85,6 +97,10 @@ skio__heartbeat_timeout(struct eio_engine *engine, uint64_t now_ms)
              now_ms);
 
     while ((node = skio__fifo_pop_due(&engine->pong_due, now_ms)) != NULL)
+        skio__session_end(skio__container_of(node, struct skio_session, timer),
+                          SKIO_DISCONNECT_PING_TIMEOUT, "1", true);
+
+    while ((node = skio__fifo_pop_due(&engine->client_due, now_ms)) != NULL)
         skio__session_end(skio__container_of(node, struct skio_session, timer),
                           SKIO_DISCONNECT_PING_TIMEOUT, "1", true);
 

@@ -16,6 +16,7 @@ void skio__heartbeat_start(struct skio_session *session);
 void skio__heartbeat_stop(struct skio_session *session);
 
 /* A pong came, asked for or not. */
+void skio__heartbeat_ping(struct skio_session *session); /* protocol 3 */
 void skio__heartbeat_pong(struct skio_session *session);
 
 /*

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engineio/payload.h"
+#include "engineio/payload3.h"
 
 #define SCRATCH_KEPT 65536 /* a longer payload's memory is given back */
 
@@ -39,6 +40,67 @@ join_queue(const struct eio_queue *queue, struct skio__buf *out)
     return out->err;
 }
 
+static int
+reply_queue3(struct skio_session *session, const struct eio_asker *asker)
+{
+    struct eio_engine *engine = session->engine;
+    struct skio__buf *scratch = &engine->scratch;
+    bool binary;
+
+    skio__buf_reset(scratch);
+    if (skio__payload3_join(&session->queue, scratch, &binary) != SKIO_OK) {
+        skio__buf_reset(scratch);
+        return SKIO_ENOMEM;
+    }
+    engine->counters.bytes_out += scratch->len;
+    if (binary)
+        skio__reply_octets(engine, asker, scratch->data, scratch->len);
+    else
+        skio__reply_payload(engine, asker, NULL, scratch->data, scratch->len);
+    if (scratch->cap > SCRATCH_KEPT)
+        skio__buf_deinit(scratch);
+    skio__queue_clear(&session->queue, engine->mem);
+    skio__session_relieve(session);
+    return SKIO_OK;
+}
+
+/* Answer with packets of one character each, in protocol 4's form. */
+static void
+reply_static(struct eio_engine *engine, const struct eio_asker *asker,
+             const char *text)
+{
+    char framed[16];
+    size_t len = 0;
+
+    if (asker->protocol != 3) {
+        skio__reply_payload(engine, asker, NULL, text, strlen(text));
+        return;
+    }
+    for (; *text != '\0' && len + 3 <= sizeof framed; text++) {
+        if (*text == EIO_SEPARATOR)
+            continue;
+        framed[len++] = '1';
+        framed[len++] = ':';
+        framed[len++] = *text;
+    }
+    skio__reply_payload(engine, asker, NULL, framed, len);
+}
+
+void
+skio__polling_last3(skio_exchange *exchange)
+{
+    struct eio_engine *engine = exchange->engine;
+    struct skio__buf *body = &exchange->body;
+
+    if (body->len == 0)
+        reply_static(engine, &exchange->asker, exchange->last);
+    else if (exchange->is_octets)
+        skio__reply_octets(engine, &exchange->asker, body->data, body->len);
+    else
+        skio__reply_payload(engine, &exchange->asker, NULL, body->data,
+                            body->len);
+}
+
 /* Answer with all that is queued. Returns SKIO_OK or SKIO_ENOMEM. */
 static int
 reply_queue(struct skio_session *session, const struct eio_asker *asker)
@@ -50,6 +112,8 @@ reply_queue(struct skio_session *session, const struct eio_asker *asker)
     const void *body;
     size_t len;
 
+    if (session->protocol == 3)
+        return reply_queue3(session, asker);
     if (queue->count == 1 && (first->flags & SKIO__BLOB_BINARY) == 0) {
         skio__blob_packet(first, &body, &len);
         engine->counters.bytes_out += len;
@@ -90,8 +154,7 @@ skio__polling_get(struct skio_session *session, const struct eio_asker *asker,
                                              "1";
 
         skio__session_end(session, SKIO_DISCONNECT_FORCED_CLOSE, NULL, true);
-        skio__reply_payload(engine, asker, NULL, noop_and_close,
-                            sizeof noop_and_close - 1);
+        reply_static(engine, asker, noop_and_close);
         return SKIO_EXCHANGE_ANSWERED;
     }
 
@@ -124,7 +187,9 @@ skio__polling_post(struct skio_session *session, const struct eio_asker *asker,
     size_t max = engine->options->max_http_buffer_size;
     skio_exchange *exchange;
 
-    if (session->post != NULL || is_octet_stream(request))
+    bool is_octets = is_octet_stream(request);
+
+    if (session->post != NULL || (is_octets && session->protocol != 3))
         return overlap(session, asker);
 
     if (request->content_length > 0 &&
@@ -139,6 +204,7 @@ skio__polling_post(struct skio_session *session, const struct eio_asker *asker,
         return out_of_memory(session, asker);
     exchange->session = session;
     exchange->body.max = max;
+    exchange->is_octets = is_octets && !asker->is_jsonp;
     session->post = exchange;
     *out = exchange;
     return SKIO_EXCHANGE_BODY;
@@ -186,17 +252,46 @@ skio__polling_body(skio_exchange *exchange, const void *data, size_t len)
     return SKIO_ECLOSED;
 }
 
+static int
+next_packet(const skio_exchange *exchange, struct eio_payload *payload,
+            struct eio_packet *packet)
+{
+    return exchange->asker.protocol == 3
+               ? skio__payload3_next(payload, exchange->is_octets, packet)
+               : skio__payload_next(payload, packet);
+}
+
+static bool
+has_too_many(const skio_exchange *exchange)
+{
+    const struct skio__buf *body = &exchange->body;
+    size_t max = exchange->engine->options->max_payload_packets;
+
+    return exchange->asker.protocol == 3
+               ? skio__payload3_exceeds(body->data, body->len,
+                                        exchange->is_octets, max)
+               : skio__payload_exceeds(body->data, body->len, max);
+}
+
 /* Returns whether the body may be answered "ok". */
 static bool
-deliver(struct skio_session *session, const struct skio__buf *body)
+deliver(skio_exchange *exchange, struct skio_session *session)
 {
+    struct skio__buf *body = &exchange->body;
     struct eio_engine *engine = session->engine;
     struct eio_payload payload;
     struct eio_packet packet;
     int got;
 
-    if (skio__payload_exceeds(body->data, body->len,
-                              engine->options->max_payload_packets)) {
+    if (exchange->asker.is_jsonp) {
+        ptrdiff_t len =
+            body->len > 0 ? skio__jsonp_unwrap(body->data, body->len) : -1;
+
+        if (len < 0)
+            return true; /* a form without the field says nothing */
+        body->len = (size_t)len;
+    }
+    if (has_too_many(exchange)) {
         engine->counters.limits_hit++;
         skio__log(&engine->log, SKIO_LOG_DEBUG,
                   "a payload had too many packets");
@@ -205,16 +300,21 @@ deliver(struct skio_session *session, const struct skio__buf *body)
     }
     /* Node replaces invalid bytes; here a text that is none is refused, as on
      * a WebSocket. */
-    if (body->len > 0 && !skio__utf8_valid(body->data, body->len)) {
+    if (body->len > 0 && !exchange->is_octets &&
+        !skio__utf8_valid(body->data, body->len)) {
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
         return false;
     }
 
     /* What stands before a bad packet is still delivered. Its parse error is
      * answered "ok" like anything else, as Node does. */
+    if (body->len == 0 && session->protocol == 3) {
+        skio__session_parse_error(session);
+        return true;
+    }
     skio__payload_init(&payload, body->data, body->len);
     while (session->state != EIO_STATE_CLOSED &&
-           (got = skio__payload_next(&payload, &packet)) != 0) {
+           (got = next_packet(exchange, &payload, &packet)) != 0) {
         if (got < 0) {
             skio__session_parse_error(session);
             break;
@@ -232,7 +332,7 @@ skio__polling_end(skio_exchange *exchange)
 
     if (session == NULL)
         skio__reply_error(engine, &exchange->asker, EIO_ERROR_SID);
-    else if (deliver(session, &exchange->body))
+    else if (deliver(exchange, session))
         skio__reply_ok(engine, &exchange->asker);
     else
         skio__reply_status(engine, &exchange->asker, 400, NULL);
@@ -267,7 +367,7 @@ skio__polling_flush(struct skio_session *session)
         skio__session_end(session, SKIO_DISCONNECT_FORCED_CLOSE, "1", true);
     } else if (session->wants_noop) {
         take_poll(session);
-        skio__reply_payload(engine, &exchange->asker, NULL, "6", 1);
+        reply_static(engine, &exchange->asker, "6");
         skio__exchange_free(exchange);
     } else {
         exchange->is_fresh = false;
@@ -299,6 +399,28 @@ skio__polling_leave(struct skio_session *session)
         skio__polling_release(session, "1");
 }
 
+/* The last words are queued like others: the payload's form is one for all. */
+static void
+release_all3(struct skio_session *session, const char *payload)
+{
+    struct eio_engine *engine = session->engine;
+    skio_exchange *exchange = session->poll;
+    struct skio__blob *last;
+    int err = SKIO_ENOMEM;
+
+    if (session->queue.count > 0) {
+        last = skio__blob_copy(engine->mem, false, payload, strlen(payload));
+        if (last != NULL)
+            err = skio__queue_push(&session->queue, engine->mem, last);
+        skio__blob_unref(last);
+        if (err != SKIO_OK ||
+            skio__payload3_join(&session->queue, &exchange->body,
+                                &exchange->is_octets) != SKIO_OK)
+            skio__buf_reset(&exchange->body);
+    }
+    skio__polling_release(session, payload);
+}
+
 void
 skio__polling_release_all(struct skio_session *session, const char *payload)
 {
@@ -306,6 +428,10 @@ skio__polling_release_all(struct skio_session *session, const char *payload)
 
     if (exchange == NULL)
         return;
+    if (session->protocol == 3) {
+        release_all3(session, payload);
+        return;
+    }
     /* Without memory the close packet alone must do. */
     if (session->queue.count > 0 &&
         join_queue(&session->queue, &exchange->body) == SKIO_OK)

@@ -25,6 +25,9 @@ void skio__polling_flush(struct skio_session *session);
  * payload alone. */
 void skio__polling_release(struct skio_session *session, const char *payload);
 
+/* Answer a poll that was let go of, in protocol 3. */
+void skio__polling_last3(skio_exchange *exchange);
+
 /* The session leaves polling for a WebSocket: let go of a poll that waits. */
 void skio__polling_leave(struct skio_session *session);
 

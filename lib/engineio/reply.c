@@ -132,6 +132,32 @@ skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker)
     send_reply(engine, asker, &reply, NULL, NULL, 0);
 }
 
+static void
+reply_script(struct eio_engine *engine, const struct eio_asker *asker,
+             struct reply *reply, const void *body, size_t len)
+{
+    struct skio__buf script;
+
+    skio__buf_init(&script, engine->mem);
+    if (skio__jsonp_wrap(&script, asker->jsonp, body, len) == SKIO_OK)
+        send_reply(engine, asker, reply, "text/plain; charset=UTF-8",
+                   script.data, script.len);
+    else
+        skio__reply_busy(engine, asker);
+    skio__buf_deinit(&script);
+}
+
+void
+skio__reply_octets(struct eio_engine *engine, const struct eio_asker *asker,
+                   const void *body, size_t len)
+{
+    struct reply reply;
+
+    begin(&reply, engine, asker, 200);
+    add_payload_headers(&reply, asker);
+    send_reply(engine, asker, &reply, "application/octet-stream", body, len);
+}
+
 void
 skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
                     const char *cookie, const void *body, size_t len)
@@ -142,7 +168,11 @@ skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
     add_payload_headers(&reply, asker);
     if (cookie != NULL)
         add(&reply, "Set-Cookie", cookie);
-    send_reply(engine, asker, &reply, "text/plain; charset=UTF-8", body, len);
+    if (asker->is_jsonp)
+        reply_script(engine, asker, &reply, body, len);
+    else
+        send_reply(engine, asker, &reply, "text/plain; charset=UTF-8", body,
+                   len);
 }
 
 void

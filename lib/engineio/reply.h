@@ -8,6 +8,7 @@
 #define SKIO_ENGINEIO_REPLY_H
 
 #include "engineio/cors.h"
+#include "engineio/jsonp.h"
 
 /* Error codes of Engine.IO, as in {"code":1,"message":"Session ID unknown"} */
 enum eio_error {
@@ -25,6 +26,10 @@ struct eio_asker {
     struct eio_cors cors;
     bool is_old_ie; /* gets X-XSS-Protection: 0, as from Node */
     bool is_upgrade;
+    bool is_jsonp;     /* the answer is a script */
+    bool wants_base64; /* protocol 3: takes no binary frames */
+    uint8_t protocol;  /* 3 or 4 */
+    char jsonp[EIO_JSONP_DIGITS + 1];
 };
 
 /* A status and, unless NULL, a text/html body. 4xx and 5xx end the
@@ -44,6 +49,11 @@ void skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker);
 void skio__reply_payload(struct eio_engine *engine,
                          const struct eio_asker *asker, const char *cookie,
                          const void *body, size_t len);
+
+/* The same of packets that are no text: protocol 3 alone. */
+void skio__reply_octets(struct eio_engine *engine,
+                        const struct eio_asker *asker, const void *body,
+                        size_t len);
 
 /* 200 "ok", the answer to a POST. */
 void skio__reply_ok(struct eio_engine *engine, const struct eio_asker *asker);

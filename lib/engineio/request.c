@@ -210,6 +210,17 @@ skio__query_find(const char *query, const char *name, const char **value,
     return found;
 }
 
+size_t
+skio__query_decode(const char *text, size_t len, char *out)
+{
+    const char *end = text + len;
+    size_t n = 0;
+
+    while (text < end)
+        out[n++] = decode_char(&text, end);
+    return n;
+}
+
 ptrdiff_t
 skio__query_get(const char *query, const char *name, char *out, size_t size)
 {

@@ -39,6 +39,9 @@ ptrdiff_t skio__query_get(const char *query, const char *name, char *out,
 /* The same undecoded and wherever it stands; false when it is absent. */
 bool skio__query_find(const char *query, const char *name, const char **value,
                       size_t *len);
+/* Decode text, percent and '+', into out, which may begin at or before it;
+ * never longer. Returns the length. */
+size_t skio__query_decode(const char *text, size_t len, char *out);
 /* The query of the request's target, raw; "" if none. */
 const char *skio__request_query(const struct eio_request *request);
 

@@ -6,12 +6,11 @@
 #include "base/mem.h"
 #include "engineio/heartbeat.h"
 #include "engineio/packet.h"
+#include "engineio/payload3.h"
 #include "engineio/polling.h"
 #include "engineio/request.h"
 #include "engineio/upgrade.h"
 #include "engineio/websocket.h"
-
-#define PROTOCOL 4
 
 static struct eio_address *
 find_address(const struct eio_engine *engine, const char *text)
@@ -91,7 +90,7 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
 
 int
 skio__session_new(struct eio_engine *engine, struct eio_request *request,
-                  struct skio_session **out)
+                  uint8_t protocol, struct skio_session **out)
 {
     const char *address = skio__request_address(request);
     struct skio_session *session;
@@ -107,7 +106,7 @@ skio__session_new(struct eio_engine *engine, struct eio_request *request,
 
     session->engine = engine;
     session->dirty.kind = EIO_DIRTY_SESSION;
-    session->protocol = PROTOCOL;
+    session->protocol = protocol;
     if (!make_id(engine, session->id) ||
         enter_address(engine, address, &session->address) != SKIO_OK)
         goto fail;
@@ -319,11 +318,19 @@ skio__session_receive(struct skio_session *session,
     if (packet->type != EIO_PONG)
         skio__heartbeat_other(session);
     switch (packet->type) {
-    case EIO_PING: /* protocol 4: only the server pings */
-        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+    case EIO_PING:
+        if (session->protocol == 3)
+            skio__heartbeat_ping(session);
+        else /* only the server pings */
+            skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1",
+                              true);
         break;
     case EIO_PONG:
-        skio__heartbeat_pong(session);
+        if (session->protocol == 3)
+            skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1",
+                              true);
+        else
+            skio__heartbeat_pong(session);
         break;
     case EIO_MESSAGE:
         deliver(session, packet);
@@ -344,8 +351,8 @@ skio__session_parse_error(struct skio_session *session)
 
 /* ---- Packets out ---- */
 
-int
-skio__session_queue(struct skio_session *session, struct skio__blob *blob)
+static int
+queue_blob(struct skio_session *session, struct skio__blob *blob)
 {
     struct eio_engine *engine = session->engine;
     size_t max = engine->options->max_outbound_bytes;
@@ -367,6 +374,25 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
     return SKIO_OK;
+}
+
+int
+skio__session_queue(struct skio_session *session, struct skio__blob *blob)
+{
+    struct skio__blob *form;
+    int err;
+
+    if (session->protocol == 4 || (blob->flags & SKIO__BLOB_BINARY) == 0)
+        return queue_blob(session, blob);
+
+    if (session->state != EIO_STATE_OPEN)
+        return SKIO_ECLOSED;
+    form = skio__blob3_new(blob, session->wants_base64);
+    if (form == NULL)
+        return SKIO_ENOMEM;
+    err = queue_blob(session, form);
+    skio__blob_unref(form);
+    return err;
 }
 
 void
@@ -454,6 +480,18 @@ const char *
 skio__session_transport(const struct skio_session *session)
 {
     return session->ws != NULL ? "websocket" : "polling";
+}
+
+int
+skio__session_protocol(const struct skio_session *session)
+{
+    return session->protocol;
+}
+
+const char *
+skio__session_id(const struct skio_session *session)
+{
+    return session->id;
 }
 
 struct eio_request *

@@ -56,9 +56,10 @@ struct skio_session {
     uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
     bool is_admitted : 1;
     bool awaits_pong : 1;
-    bool had_grace : 1;  /* a packet has restarted the pong timer already */
-    bool is_pressed : 1; /* upper->pressure was told */
-    bool wants_noop : 1; /* release the poll for the upgrade */
+    bool had_grace : 1;    /* a packet has restarted the pong timer already */
+    bool is_pressed : 1;   /* upper->pressure was told */
+    bool wants_noop : 1;   /* release the poll for the upgrade */
+    bool wants_base64 : 1; /* protocol 3: the client takes no binary */
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
 
@@ -69,7 +70,8 @@ struct skio_session {
  * Returns SKIO_OK; SKIO_ELIMIT; SKIO_ENOMEM.
  */
 int skio__session_new(struct eio_engine *engine, struct eio_request *request,
-                      struct skio_session **out) SKIO_MUST_CHECK;
+                      uint8_t protocol, struct skio_session **out)
+    SKIO_MUST_CHECK;
 
 /* Undo skio__session_new(): the handshake could not be completed. */
 void skio__session_abandon(struct skio_session *session);

@@ -63,6 +63,7 @@ commit(struct skio_session *session)
      * packet, as from Node; what was queued goes over the WebSocket. */
     skio__polling_leave(session);
     session->ws = ws;
+    session->wants_base64 = ws->wants_base64;
     skio__dirty_clear(session->engine, &session->dirty);
 
     if (session->state == EIO_STATE_CLOSING) {

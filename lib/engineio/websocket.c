@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engineio/packet.h"
+#include "engineio/payload3.h"
 #include "engineio/upgrade.h"
 
 #define PROBE_REPLIES_MAX 60
@@ -168,6 +169,19 @@ receive_packet(skio_ws *ws, const struct eio_packet *packet)
 }
 
 static void
+receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
+{
+    struct eio_packet packet;
+
+    if (skio__packet3_read(data, len, binary, &packet) == SKIO_OK)
+        receive_packet(ws, &packet);
+    else if (ws->session->ws == ws)
+        skio__session_parse_error(ws->session);
+    else
+        skio__upgrade_receive(ws->session, NULL);
+}
+
+static void
 receive_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
@@ -176,7 +190,9 @@ receive_text(skio_ws *ws, const char *data, size_t len)
         fail(ws, EIO_WS_NOT_UTF8);
         return;
     }
-    if (skio__packet_read(data, len, &packet) == SKIO_OK)
+    if (ws->session->protocol == 3)
+        receive_packet3(ws, data, len, false);
+    else if (skio__packet_read(data, len, &packet) == SKIO_OK)
         receive_packet(ws, &packet);
     else if (ws->session->ws == ws)
         skio__session_parse_error(ws->session);
@@ -195,7 +211,9 @@ receive_message(skio_ws *ws, const void *data, size_t len, bool binary)
 
     if (len == 0)
         packet.data = data = "";
-    if (binary)
+    if (binary && ws->session->protocol == 3)
+        receive_packet3(ws, data, len, true);
+    else if (binary)
         receive_packet(ws, &packet);
     else
         receive_text(ws, data, len);

@@ -47,6 +47,7 @@ struct skio_ws {
     bool is_stuck : 1; /* the last flush could not write everything */
     bool is_held : 1;  /* in ws_flush(): do not free yet */
     bool is_gone : 1;
+    bool wants_base64 : 1; /* protocol 3: the peer takes no binary frames */
 };
 
 skio_ws *skio__ws_new(struct eio_engine *engine, void *handle);

@@ -8,6 +8,7 @@
 #include "socketio/ack.h"
 #include "socketio/assembly.h"
 #include "socketio/dynamic.h"
+#include "socketio/legacy.h"
 #include "socketio/middleware.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
@@ -37,6 +38,12 @@ fail_nomem(struct sio_client *client)
     skio__log(&server->engine.log, SKIO_LOG_ERROR,
               "out of memory: a client was disconnected");
     skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE, true);
+}
+
+static bool
+is_old(const struct sio_client *client)
+{
+    return skio__session_protocol(client->session) == 3;
 }
 
 skio_socket *
@@ -145,7 +152,8 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
         skio_socket_unref(socket);
     }
 
-    session = skio__recovery_find(nsp, auth, len, &from);
+    session =
+        is_old(client) ? NULL : skio__recovery_find(nsp, auth, len, &from);
     socket = skio__socket_new(client, nsp, auth, len);
     if (socket != NULL && session != NULL) {
         skio__recovery_attach(session, socket);
@@ -219,6 +227,26 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         skio__dynamic_ask(client, packet);
     else
         skio__client_join(client, nsp, packet->json, packet->json_len);
+}
+
+/* Protocol 3: `0/name?a=1,`. */
+static void
+on_connect_with_query(struct sio_client *client, struct sio_packet *packet)
+{
+    const char *query = memchr(packet->nsp, '?', packet->nsp_len);
+    size_t len = (size_t)(packet->nsp + packet->nsp_len - query - 1);
+    struct skio__buf json;
+
+    skio__buf_init(&json, skio__server_mem(skio__client_server(client)));
+    if (skio__legacy_auth(&json, query + 1, len) != SKIO_OK) {
+        fail_nomem(client);
+    } else {
+        packet->nsp_len = (size_t)(query - packet->nsp);
+        packet->json = json.data;
+        packet->json_len = json.len;
+        on_connect_packet(client, packet);
+    }
+    skio__buf_deinit(&json);
 }
 
 const char *
@@ -350,7 +378,14 @@ on_text(struct sio_client *client, const char *text, size_t len)
         return;
     }
 
+    if (is_old(client) && memchr(packet.nsp, '?', packet.nsp_len) != NULL &&
+        packet.type == SIO_CONNECT) {
+        on_connect_with_query(client, &packet);
+        return;
+    }
     if (packet.type == SIO_CONNECT) {
+        if (is_old(client))
+            packet.json = NULL; /* its auth is the query */
         on_connect_packet(client, &packet);
         return;
     }
@@ -428,6 +463,8 @@ on_open(struct skio_session *session)
     skio__fifo_push(&server->connect_due, &client->connect_due,
                     skio__engine_now(&server->engine));
     skio__server_wants_timer(server);
+    if (is_old(client))
+        skio__client_join(client, server->root, NULL, 0);
 }
 
 static void

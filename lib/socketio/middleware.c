@@ -119,8 +119,8 @@ skio_next_ok(skio_next *next)
 
 /* `{"message":…,"data":…}`, the data optional. */
 static int
-encode_error(skio_server *server, struct skio__buf *json, const char *message,
-             const char *format, va_list *args)
+encode_error(skio_server *server, bool is_old, struct skio__buf *json,
+             const char *message, const char *format, va_list *args)
 {
     struct sio_format options = {
         .mem = skio__server_mem(server),
@@ -132,6 +132,17 @@ encode_error(skio_server *server, struct skio__buf *json, const char *message,
 
     if (!skio__utf8_valid(message, strlen(message)))
         message = "error";
+
+    /* Protocol 3 has the data alone, or the message as a string. */
+    if (is_old) {
+        if (format != NULL)
+            err = skio__format(&options, json, format, args);
+        if (format == NULL || (err != SKIO_OK && json->err == SKIO_OK)) {
+            json->len = 0;
+            skio__json_quote(json, message, strlen(message));
+        }
+        return json->err != SKIO_OK ? json->err : err;
+    }
 
     skio__buf_append_str(json, "{\"message\":");
     skio__json_quote(json, message, strlen(message));
@@ -162,7 +173,9 @@ refuse(skio_socket *socket, const char *message, const char *format,
 
     skio__buf_init(&json, skio__server_mem(server));
     json.max = server->options.max_outbound_bytes;
-    format_err = encode_error(server, &json, message, format, args);
+    format_err =
+        encode_error(server, skio__session_protocol(client->session) == 3,
+                     &json, message, format, args);
     err = json.err;
     if (err == SKIO_OK) {
         skio__nsp_encoder(socket->nsp, &encoder);

@@ -364,7 +364,7 @@ skio__recovery_attach(struct sio_session *session, skio_socket *socket)
         session->nsp->recovery->gone_count--;
         session->nsp->refs--;
     }
-    memcpy(socket->id, session->sid, sizeof socket->id);
+    memcpy(socket->own_id, session->sid, sizeof socket->own_id);
     session->socket = socket;
     socket->session = session;
     socket->recovered = true;

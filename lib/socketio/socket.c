@@ -27,13 +27,52 @@ skio_disconnect_name(enum skio_disconnect reason)
     return "unknown reason";
 }
 
+static bool
+is_old(const struct sio_client *client)
+{
+    return skio__session_protocol(client->session) == 3;
+}
+
+/*
+ * Clients of protocol 3 compute their ids: the session's in "/", else the
+ * namespace, '#' and the session's. Returns the bytes of the latter, or 0.
+ */
+static size_t
+long_id_size(const struct sio_client *client, const skio_nsp *nsp)
+{
+    return is_old(client) && nsp->name_len > 1
+               ? nsp->name_len + sizeof "#" + SKIO__ID_LEN
+               : 0;
+}
+
+static void
+name_socket(skio_socket *socket, const struct sio_client *client)
+{
+    const skio_nsp *nsp = socket->nsp;
+    const char *sid = skio__session_id(client->session);
+    char *to = socket->long_id;
+
+    socket->id = socket->own_id;
+    if (!is_old(client)) {
+        skio__server_make_id(nsp->server, socket->own_id);
+    } else if (nsp->name_len <= 1) {
+        memcpy(socket->own_id, sid, SKIO__ID_LEN + 1);
+    } else {
+        memcpy(to, nsp->name, nsp->name_len);
+        to[nsp->name_len] = '#';
+        memcpy(to + nsp->name_len + 1, sid, SKIO__ID_LEN + 1);
+        socket->id = to;
+    }
+}
+
 skio_socket *
 skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
                  size_t auth_len)
 {
     skio_server *server = nsp->server;
     const skio_allocator *mem = skio__server_mem(server);
-    skio_socket *socket = skio__mem_calloc(mem, 1, sizeof *socket);
+    skio_socket *socket =
+        skio__mem_calloc(mem, 1, sizeof *socket + long_id_size(client, nsp));
 
     if (socket == NULL)
         return NULL;
@@ -57,9 +96,19 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
     socket->refs = 1;
     socket->state = SIO_CONNECTING;
     socket->request = skio__request_ref(skio__session_request(client->session));
-    skio__server_make_id(server, socket->id);
+    name_socket(socket, client);
     skio__client_add(client, socket);
     return socket;
+}
+
+/* Uses the message up. */
+static int
+send_control(struct sio_client *client, struct skio_message *message)
+{
+    int err = skio__client_send(client, message);
+
+    skio__message_unref(message);
+    return err;
 }
 
 /* Tell the client its id: `40[/nsp,]{"sid":"…"}`, or with its `pid`. */
@@ -72,6 +121,11 @@ send_connect(skio_socket *socket)
     int len;
     int err;
 
+    if (is_old(socket->client)) {
+        skio__nsp_encoder(socket->nsp, &encoder);
+        err = skio__message_control(&encoder, SIO_CONNECT, NULL, 0, &message);
+        return err != SKIO_OK ? err : send_control(socket->client, message);
+    }
     if (socket->session != NULL)
         len = snprintf(json, sizeof json, "{\"sid\":\"%s\",\"pid\":\"%s\"}",
                        socket->id, socket->session->pid);
@@ -84,9 +138,7 @@ send_connect(skio_socket *socket)
     if (err != SKIO_OK)
         return err;
 
-    err = skio__client_send(socket->client, message);
-    skio__message_unref(message);
-    return err;
+    return send_control(socket->client, message);
 }
 
 /* Enter the namespace and its adapter. */
@@ -95,8 +147,8 @@ enter_namespace(skio_socket *socket)
 {
     skio_nsp *nsp = socket->nsp;
 
-    if (skio__map_put(&nsp->sockets, &socket->node, socket->id, SKIO__ID_LEN) !=
-        SKIO_OK)
+    if (skio__map_put(&nsp->sockets, &socket->node, socket->id,
+                      strlen(socket->id)) != SKIO_OK)
         return SKIO_ENOMEM;
     if (nsp->adapter->ops->add(nsp->adapter, socket) != SKIO_OK) {
         skio__map_remove(&nsp->sockets, &socket->node);
@@ -118,7 +170,7 @@ skio__socket_connect(skio_socket *socket)
         skio__client_joined(client);
         if (socket->recovered)
             err = skio__recovery_restore(socket, socket->missed_from);
-        else if (nsp->recovery != NULL)
+        else if (nsp->recovery != NULL && !is_old(client))
             socket->session = skio__recovery_begin(socket);
     }
     if (err == SKIO_OK)

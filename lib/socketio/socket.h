@@ -39,10 +39,12 @@ struct skio_socket {
     uint32_t wait_count;
     uint32_t refs;
     enum sio_state state;
-    char id[SKIO__ID_LEN + 1];
+    const char *id; /* own_id, or of the block: protocol 3's are longer */
+    char own_id[SKIO__ID_LEN + 1];
     char *shared;     /* JSON; NULL: "{}" */
     skio_value *auth; /* an empty object if the client sent none */
     struct eio_request *request;
+    char long_id[];
 };
 
 /* A CONNECTING socket with one reference, the client's. NULL: no memory. */

@@ -10,6 +10,7 @@
  *     leave      (room), acks true or false
  *     room       (room, …): the rest to that room, the sender included
  *
+ *     --eio3            serves clients of Socket.IO 2, too
  *     --recovery MS     connection state recovery
  *     --tls CERT KEY    TLS, by PEM files
  *
@@ -115,6 +116,8 @@ parse_options(int argc, char **argv, skio_server_options *options)
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
             options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--eio3") == 0) {
+            options->allow_eio3 = true;
         } else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
             options->tls_cert_file = argv[++i];
             options->tls_key_file = argv[++i];

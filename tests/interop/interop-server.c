@@ -1234,6 +1234,10 @@ parse_option(skio_server_options *options, const char *name, const char *value)
         options->allow_upgrades = false;
         return 1;
     }
+    if (strcmp(name, "--eio3") == 0) {
+        options->allow_eio3 = true;
+        return 1;
+    }
     if (value == NULL)
         return 0;
 

@@ -47,6 +47,8 @@ function parseOptions(argv) {
                 { maxDisconnectionDuration: Number(argv[++i]) };
         else if (name === "--no-upgrades")
             options.allowUpgrades = false;
+        else if (name === "--eio3")
+            options.allowEIO3 = true;
         else
             throw new Error(`unknown option ${name}`);
     }
