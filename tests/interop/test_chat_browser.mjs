@@ -14,7 +14,7 @@ if (why) {
 
 const DESKTOP = { width: 1280, height: 800 };
 const PHONE = { width: 390, height: 844 };
-const WAIT_MS = 8000;
+const WAIT_MS = 15000;
 
 const { io } = require("socket.io-client");
 const tap = new Tap();
@@ -295,7 +295,7 @@ async function main(browser) {
 
     await test("a_restart_delivers_once_and_doubles_nothing", async () => {
         await server.start();
-        await Promise.all([connected(ada), connected(bob)]);
+        await Promise.all([ada, bob, finn].map(connected));
         serverIsDown = false;
         await delivered(ada, "Written offline, one");
         await delivered(ada, "Written offline, two");
