@@ -160,7 +160,7 @@ void skio__session_admit(struct skio_session *session);
  * The first request of the session, kept for the handshake: one block, counted,
  * shared with whoever holds a reference beyond the session.
  */
-struct eio_request;
-struct eio_request *skio__session_request(const struct skio_session *session);
+struct skio_engine_request;
+struct skio_engine_request *skio__session_request(const struct skio_session *session);
 
 #endif /* SKIO_ENGINEIO_ENGINE_H */

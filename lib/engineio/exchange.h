@@ -30,7 +30,7 @@ struct skio_exchange {
     const char *last;            /* poll: the last payload, static; NULL: the
                                     session has left polling, an error */
     struct skio__buf body;       /* post: what came; poll: before `last` */
-    struct eio_request *request; /* connect */
+    struct skio_engine_request *request; /* connect */
     char sid[SKIO__ID_LEN + 1];  /* probe: looked up again after the 101 */
     skio_header headers[EIO_CORS_HEADERS];
     size_t header_count;

@@ -172,7 +172,7 @@ void
 skio__handshake_polling(struct eio_engine *engine,
                         const struct eio_question *question)
 {
-    struct eio_request *request;
+    struct skio_engine_request *request;
     struct skio_session *session;
     struct skio__buf cookie;
     const char *cookie_value;
@@ -212,7 +212,7 @@ skio__handshake_polling(struct eio_engine *engine,
 
 bool
 skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                          struct eio_request *request, uint8_t protocol)
+                          struct skio_engine_request *request, uint8_t protocol)
 {
     struct skio_session *session;
     struct skio__blob *blob;

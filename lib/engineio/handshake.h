@@ -37,6 +37,6 @@ void skio__handshake_polling(struct eio_engine *engine,
  * session now.
  */
 bool skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                               struct eio_request *request, uint8_t protocol);
+                               struct skio_engine_request *request, uint8_t protocol);
 
 #endif /* SKIO_ENGINEIO_HANDSHAKE_H */

@@ -5,8 +5,9 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "engineio/cookie.h"
 
-struct eio_request {
+struct skio_engine_request {
     const skio_allocator *mem;
     const char *query; /* in target, or "" */
     const char *address;
@@ -14,8 +15,15 @@ struct eio_request {
     size_t headers_len;
     uint32_t refs;
     bool secure;
+    bool upgrade;
+    uint8_t method; /* in methods[]; 0: it stands after the headers */
     char target[];
 };
+
+static const char *const methods[] = {
+    "", "GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE", "CONNECT",
+};
+#define METHODS (sizeof methods / sizeof methods[0])
 
 static const char *
 text_or_empty(const char *text)
@@ -23,22 +31,38 @@ text_or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-struct eio_request *
+static uint8_t
+method_index(const char *name)
+{
+    uint8_t i;
+
+    for (i = 1; i < METHODS; i++) {
+        if (strcmp(name, methods[i]) == 0)
+            return i;
+    }
+    return 0;
+}
+
+struct skio_engine_request *
 skio__request_new(const skio_allocator *mem, const skio_request *from)
 {
+    const char *method = text_or_empty(from->method);
+    uint8_t index = method_index(method);
+    size_t method_size = index == 0 ? strlen(method) + 1 : 0;
     const char *path = text_or_empty(from->path);
     const char *query = text_or_empty(from->query);
     const char *address = text_or_empty(from->address);
     size_t path_len = strlen(path);
     size_t query_len = strlen(query);
     size_t address_len = strlen(address);
-    size_t size = sizeof(struct eio_request);
-    struct eio_request *request;
+    size_t size = sizeof(struct skio_engine_request);
+    struct skio_engine_request *request;
     char *pos;
 
     if (skio__add_overflow(size, path_len + query_len + address_len + 3,
                            &size) ||
-        skio__add_overflow(size, from->headers_len, &size))
+        skio__add_overflow(size, from->headers_len, &size) ||
+        skio__add_overflow(size, method_size, &size))
         return NULL;
     request = skio__mem_alloc(mem, size);
     if (request == NULL)
@@ -47,6 +71,8 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     request->mem = mem;
     request->refs = 1;
     request->secure = from->secure;
+    request->upgrade = from->upgrade;
+    request->method = index;
 
     pos = request->target;
     memcpy(pos, path, path_len);
@@ -68,11 +94,13 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     request->headers_len = from->headers_len;
     if (from->headers_len > 0)
         memcpy(pos, from->headers, from->headers_len);
+    if (method_size > 0)
+        memcpy(pos + from->headers_len, method, method_size);
     return request;
 }
 
-struct eio_request *
-skio__request_ref(struct eio_request *request)
+struct skio_engine_request *
+skio__request_ref(struct skio_engine_request *request)
 {
     assert(request->refs > 0 && request->refs < UINT32_MAX);
     request->refs++;
@@ -80,41 +108,124 @@ skio__request_ref(struct eio_request *request)
 }
 
 void
-skio__request_unref(struct eio_request *request)
+skio__request_unref(struct skio_engine_request *request)
 {
     if (request != NULL && --request->refs == 0)
         skio__mem_free(request->mem, request);
 }
 
 const char *
-skio__request_header(const struct eio_request *request, const char *name)
+skio__request_header(const struct skio_engine_request *request, const char *name)
 {
     return skio__headers_find(request->headers, request->headers_len, name);
 }
 
 const char *
-skio__request_target(const struct eio_request *request)
+skio__request_target(const struct skio_engine_request *request)
 {
     return request->target;
 }
 
 const char *
-skio__request_address(const struct eio_request *request)
+skio__request_address(const struct skio_engine_request *request)
 {
     return request->address;
 }
 
 bool
-skio__request_is_secure(const struct eio_request *request)
+skio__request_is_secure(const struct skio_engine_request *request)
 {
     return request->secure;
 }
 
 const char *
-skio__request_query(const struct eio_request *request)
+skio__request_query(const struct skio_engine_request *request)
 {
     return request->query;
 }
+
+void
+skio__request_view(const struct skio_engine_request *request, skio_request *out)
+{
+    memset(out, 0, sizeof *out);
+    out->method = skio_engine_request_method(request);
+    out->path = request->target;
+    out->query = request->query;
+    out->headers = request->headers;
+    out->headers_len = request->headers_len;
+    out->address = request->address;
+    out->secure = request->secure;
+    out->upgrade = request->upgrade;
+    out->content_length = -1;
+}
+
+/* ---- <socketio/request.h> ---- */
+
+const char *
+skio_engine_request_method(const skio_engine_request *request)
+{
+    return request->method != 0 ? methods[request->method]
+                                : request->headers + request->headers_len;
+}
+
+const char *
+skio_engine_request_url(const skio_engine_request *request)
+{
+    return request->target;
+}
+
+const char *
+skio_engine_request_header(const skio_engine_request *request, const char *name)
+{
+    return skio__request_header(request, name);
+}
+
+ptrdiff_t
+skio_engine_request_query(const skio_engine_request *request, const char *name,
+                          char *buf, size_t size)
+{
+    const char *value;
+    ptrdiff_t len;
+    size_t raw_len;
+
+    if (!skio__query_find(request->query, name, &value, &raw_len))
+        return SKIO_ENOENT;
+    len = skio__query_get(request->query, name, buf, size);
+    return len >= 0 ? len : SKIO_ETOOBIG;
+}
+
+ptrdiff_t
+skio_engine_request_cookie(const skio_engine_request *request, const char *name,
+                           char *buf, size_t size)
+{
+    const char *header = skio__request_header(request, "cookie");
+    const char *value;
+    size_t len;
+
+    if (header == NULL || !skio__cookie_find(header, name, &value, &len))
+        return SKIO_ENOENT;
+    return skio__cookie_decode(value, len, buf, size);
+}
+
+const char *
+skio_engine_request_address(const skio_engine_request *request)
+{
+    return request->address;
+}
+
+bool
+skio_engine_request_is_secure(const skio_engine_request *request)
+{
+    return request->secure;
+}
+
+bool
+skio_engine_request_is_upgrade(const skio_engine_request *request)
+{
+    return request->upgrade;
+}
+
+/* ---- Raw headers and queries ---- */
 
 const char *
 skio__headers_find(const char *headers, size_t len, const char *name)

@@ -2,30 +2,31 @@
  * The handshake request of a session: one counted block with its headers,
  * target and peer address; and the reading of queries
  *
- *     [ struct | target NUL | address NUL | name NUL value NUL … ]
+ *     [ struct | target NUL | address NUL | name NUL value NUL … | method NUL ]
+ *
+ * The method stands there only when it is a strange one.
  *
  * Sockets hold references: headers stay readable after the session is gone.
  */
 #ifndef SKIO_ENGINEIO_REQUEST_H
 #define SKIO_ENGINEIO_REQUEST_H
 
+#include <socketio/request.h>
 #include <socketio/transport.h>
-
-struct eio_request;
 
 /* Copy a request, one reference. NULL when memory is out. The block's size is
  * bounded by max_header_bytes and max_query_bytes, checked by the caller. */
-struct eio_request *skio__request_new(const skio_allocator *mem,
+struct skio_engine_request *skio__request_new(const skio_allocator *mem,
                                       const skio_request *request);
-struct eio_request *skio__request_ref(struct eio_request *request);
-void skio__request_unref(struct eio_request *request);
+struct skio_engine_request *skio__request_ref(struct skio_engine_request *request);
+void skio__request_unref(struct skio_engine_request *request);
 
 /* Lower-case name; NULL if absent. Of a repeated one the first. */
-const char *skio__request_header(const struct eio_request *request,
+const char *skio__request_header(const struct skio_engine_request *request,
                                  const char *name);
-const char *skio__request_target(const struct eio_request *request);
-const char *skio__request_address(const struct eio_request *request);
-bool skio__request_is_secure(const struct eio_request *request);
+const char *skio__request_target(const struct skio_engine_request *request);
+const char *skio__request_address(const struct skio_engine_request *request);
+bool skio__request_is_secure(const struct skio_engine_request *request);
 
 /*
  * Find a parameter of a raw query and decode it (percent and '+') into out.
@@ -43,7 +44,12 @@ bool skio__query_find(const char *query, const char *name, const char **value,
  * never longer. Returns the length. */
 size_t skio__query_decode(const char *text, size_t len, char *out);
 /* The query of the request's target, raw; "" if none. */
-const char *skio__request_query(const struct eio_request *request);
+const char *skio__request_query(const struct skio_engine_request *request);
+
+/* The request as the transport gave it, borrowing; the path with its query, no
+ * content length. */
+void skio__request_view(const struct skio_engine_request *request,
+                        skio_request *out);
 
 /* The header in a transport's block, or NULL. */
 const char *skio__headers_find(const char *headers, size_t len,

@@ -89,7 +89,7 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
 }
 
 int
-skio__session_new(struct eio_engine *engine, struct eio_request *request,
+skio__session_new(struct eio_engine *engine, struct skio_engine_request *request,
                   uint8_t protocol, struct skio_session **out)
 {
     const char *address = skio__request_address(request);
@@ -494,7 +494,7 @@ skio__session_id(const struct skio_session *session)
     return session->id;
 }
 
-struct eio_request *
+struct skio_engine_request *
 skio__session_request(const struct skio_session *session)
 {
     return session->request;

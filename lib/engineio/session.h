@@ -40,7 +40,7 @@ struct skio_session {
     struct skio__map_node node; /* in engine->sessions, under id */
     struct eio_dirty dirty;
     struct eio_engine *engine;
-    struct eio_request *request;
+    struct skio_engine_request *request;
     struct eio_address *address; /* NULL: the transport named none */
     struct eio_queue queue;
     struct skio__fifo_node timer; /* ping_due, pong_due, or linger_due */
@@ -69,7 +69,7 @@ struct skio_session {
  *
  * Returns SKIO_OK; SKIO_ELIMIT; SKIO_ENOMEM.
  */
-int skio__session_new(struct eio_engine *engine, struct eio_request *request,
+int skio__session_new(struct eio_engine *engine, struct skio_engine_request *request,
                       uint8_t protocol, struct skio_session **out)
     SKIO_MUST_CHECK;
 
