@@ -102,7 +102,15 @@ typedef struct skio_server_options {
     uint32_t rx_buffer_size;    /**< 256: read at once, per connection */
     const char *tls_cert_file;  /**< NULL: no TLS; else PEM, chain included */
     const char *tls_key_file;   /**< PEM */
-    const char *client_dir;     /**< NULL; else the folder whose *.js the path
+    /** NULL: none; else proxies whose word on the client is taken, separated by
+     * commas: addresses, networks as in "10.0.0.0/8", "loopback", "unix".
+     * From them X-Forwarded-For (the first address from the right that is not
+     * in this list) and X-Forwarded-Proto are read. */
+    const char *trusted_proxies;
+    bool proxy_protocol;    /**< false; true: on skio_listen()'s connections
+                            the trusted proxies, and they alone, begin with
+                            the PROXY protocol (version 1 or 2) */
+    const char *client_dir; /**< NULL; else the folder whose *.js the path
                                        serves: /socket.io/socket.io.min.js */
 
     bool trust_raw_json; /**< false: "%-s" text is checked */
@@ -152,22 +160,66 @@ SKIO_API int skio_server_new(skio_server **out,
 SKIO_API void skio_server_free(skio_server *server);
 
 /**
- * Listen for connections.
+ * Listen for connections. May be called again, also while the server runs, for
+ * further addresses; so may the other skio_listen functions.
  *
  * address  NULL: every address of both families; else an IP address, or
  *          "localhost" for both loopback addresses.
  * port     0 picks a free one, see skio_server_port().
  *
- * Returns SKIO_OK; SKIO_EADDRINUSE; SKIO_EACCES; SKIO_EINVAL; SKIO_EBUSY when
- * it listens already; SKIO_EIO for TLS files that cannot be used or another
- * system error (the log says which); SKIO_ENOMEM.
+ * Returns SKIO_OK; SKIO_EADDRINUSE; SKIO_EACCES; SKIO_EINVAL; SKIO_EBUSY inside
+ * a host's context; SKIO_ECLOSED when it stops; SKIO_EIO for TLS files that
+ * cannot be used or another system error (the log says which); SKIO_ENOMEM.
  *
  * Threads: loop thread only. Since: 0.1.
  */
 SKIO_API int skio_listen(skio_server *server, const char *address,
                          uint16_t port) SKIO_NONNULL(1) SKIO_MUST_CHECK;
 
-/** The port that skio_listen() bound, 0 before. Since: 0.1. */
+/**
+ * Listen at a unix socket. Peers have no address there: skio_socket_address()
+ * is "" unless a trusted proxy names one.
+ *
+ * path  A file: one that nobody listens at any more is replaced, and it is
+ *       removed when the server stops. "@name": a name without a file (Linux's
+ *       abstract sockets).
+ * mode  Permissions of the file, as in 0660.
+ *
+ * Returns as skio_listen(), and SKIO_ENOENT when there is no such folder.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_listen_unix(skio_server *server, const char *path,
+                              unsigned mode) SKIO_NONNULL(1, 2) SKIO_MUST_CHECK;
+
+/**
+ * Listen at a stream socket (TCP or unix) that is bound already, listening or
+ * not. It becomes the server's, which closes it; it stays the caller's when
+ * this fails.
+ *
+ * Returns as skio_listen(); SKIO_EINVAL for anything but such a socket.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_listen_fd(skio_server *server, int fd) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/**
+ * Listen at the sockets that systemd, or another service manager with its
+ * protocol, has passed to this process (LISTEN_FDS and LISTEN_PID in the
+ * environment, which are removed on success). All of them, or none.
+ *
+ * Returns how many, 0 when none were passed; else as skio_listen_fd(), and
+ * SKIO_ELIMIT for more than 64.
+ *
+ * Threads: loop thread only, while no other thread uses the environment. Since:
+ * 0.1.
+ */
+SKIO_API int skio_listen_systemd(skio_server *server) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/** The port that the server listens at, the first one of several; 0 before, and
+ * with unix sockets alone. Since: 0.1. */
 SKIO_API uint16_t skio_server_port(const skio_server *server) SKIO_NONNULL(1);
 
 /**

@@ -51,22 +51,6 @@ client_name(const skio_server_options *options, const char *path)
     return ends_with(name, ".js") || ends_with(name, ".js.map") ? name : NULL;
 }
 
-static const char *
-find_header(const skio_request *request, const char *name)
-{
-    const char *at = request->headers;
-    const char *end = at + request->headers_len;
-
-    while (at < end) {
-        const char *value = at + strlen(at) + 1;
-
-        if (strcmp(at, name) == 0)
-            return value;
-        at = value + strlen(value) + 1;
-    }
-    return NULL;
-}
-
 /* An ES module from another origin is loaded with CORS. */
 static const char *
 allowed_origin(const skio_server_options *options, const char *origin)
@@ -111,9 +95,9 @@ serve_file(struct skio__conn *conn, const struct skio__head *head,
            const char *name, int fd, const struct stat *st)
 {
     const skio_request *request = &head->request;
-    const char *match = find_header(request, "if-none-match");
+    const char *match = skio__request_find(request, "if-none-match");
     const char *origin = allowed_origin(conn->transport->options,
-                                        find_header(request, "origin"));
+                                        skio__request_find(request, "origin"));
     skio_header headers[4] = {{"Cache-Control", "public, max-age=0"}};
     skio_response response = {.status = 200, .headers = headers};
     char etag[64];

@@ -12,11 +12,15 @@ int
 skio_lws_protocol(skio_server *server, struct lws_protocols *protocol)
 {
     struct skio__lws *transport = skio__lws_get(server);
+    int err;
 
     if (transport == NULL)
         return SKIO_ENOMEM;
     if (transport->loop != NULL || transport->embedded)
         return SKIO_EBUSY;
+    err = skio__lws_read_proxies(transport);
+    if (err != SKIO_OK)
+        return err;
 
     transport->embedded = true;
     skio__lws_protocol_fill(transport, protocol);
