@@ -27,13 +27,12 @@ SKIO_API const char *
 skio_engine_request_method(const skio_engine_request *request) SKIO_NONNULL(1);
 
 /** The request target: the path and, if there is one, "?" and the query. */
-SKIO_API const char *
-skio_engine_request_url(const skio_engine_request *request) SKIO_NONNULL(1);
+SKIO_API const char *skio_engine_request_url(const skio_engine_request *request)
+    SKIO_NONNULL(1);
 
 /** A header by its lower-case name, the first of it, or NULL. */
-SKIO_API const char *
-skio_engine_request_header(const skio_engine_request *request, const char *name)
-    SKIO_NONNULL(1, 2);
+SKIO_API const char *skio_engine_request_header(
+    const skio_engine_request *request, const char *name) SKIO_NONNULL(1, 2);
 
 /**
  * A parameter of the query, decoded; of a repeated name the last one, as in
@@ -60,13 +59,11 @@ SKIO_API const char *
 skio_engine_request_address(const skio_engine_request *request) SKIO_NONNULL(1);
 
 /** Whether it came by TLS. */
-SKIO_API bool
-skio_engine_request_is_secure(const skio_engine_request *request)
+SKIO_API bool skio_engine_request_is_secure(const skio_engine_request *request)
     SKIO_NONNULL(1);
 
 /** Whether it asks for a WebSocket. */
-SKIO_API bool
-skio_engine_request_is_upgrade(const skio_engine_request *request)
+SKIO_API bool skio_engine_request_is_upgrade(const skio_engine_request *request)
     SKIO_NONNULL(1);
 
 /** Headers that the application adds to a response. */

@@ -115,7 +115,8 @@ skio__request_unref(struct skio_engine_request *request)
 }
 
 const char *
-skio__request_header(const struct skio_engine_request *request, const char *name)
+skio__request_header(const struct skio_engine_request *request,
+                     const char *name)
 {
     return skio__headers_find(request->headers, request->headers_len, name);
 }

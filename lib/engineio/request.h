@@ -17,8 +17,9 @@
 /* Copy a request, one reference. NULL when memory is out. The block's size is
  * bounded by max_header_bytes and max_query_bytes, checked by the caller. */
 struct skio_engine_request *skio__request_new(const skio_allocator *mem,
-                                      const skio_request *request);
-struct skio_engine_request *skio__request_ref(struct skio_engine_request *request);
+                                              const skio_request *request);
+struct skio_engine_request *
+skio__request_ref(struct skio_engine_request *request);
 void skio__request_unref(struct skio_engine_request *request);
 
 /* Lower-case name; NULL if absent. Of a repeated one the first. */

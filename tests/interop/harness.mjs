@@ -51,6 +51,11 @@ const programs = {
         ours: [`${buildFolder}/interop-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    hooks: {
+        node: ["node", `${here}/oracle-hooks.mjs`],
+        ours: [`${buildFolder}/hooks-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     conformance: {
         node: ["node", `${here}/oracle-conformance.mjs`],
         ours: [`${buildFolder}/conformance-server`],
