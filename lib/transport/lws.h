@@ -36,6 +36,7 @@
 struct lws;
 struct lws_context;
 struct lws_vhost;
+struct skio__client_cache;
 struct skio__endpoints;
 struct skio__listener;
 struct skio__loop;
@@ -159,6 +160,7 @@ struct skio__lws {
     struct lws *preface_wsi;
     struct skio__endpoints *endpoints;
     struct skio__mount *mounts;
+    struct skio__client_cache *client_cache; /* NULL: not needed yet */
     struct skio__path *paths; /* mounts of the own vhost; the shortest first */
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */

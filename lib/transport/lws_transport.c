@@ -239,6 +239,7 @@ destroy(void *opaque)
     skio__post_deinit(&transport->post);
     skio__endpoints_free(transport);
     skio__mounts_free(transport);
+    skio__client_free(transport);
     skio__buf_deinit(&transport->head);
     skio__proxies_deinit(&transport->proxies);
     /* those that lws never got */
