@@ -41,6 +41,7 @@ struct skio__listener;
 struct skio__loop;
 struct skio__mount;
 struct skio__path;
+struct skio__tls;
 
 #define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
 #define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
@@ -153,6 +154,7 @@ struct skio__lws {
     struct skio__listener *listeners; /* the newest first */
     uint64_t retry_ms; /* accepting is paused until then; 0: it is not */
     struct skio__proxies proxies;
+    struct skio__tls *tls; /* NULL: none */
     int preface_fd; /* epoll: proxies whose preface is due; lws closes it */
     struct lws *preface_wsi;
     struct skio__endpoints *endpoints;
