@@ -117,18 +117,17 @@ allowed_origin(const skio_server_options *options, const char *origin)
 static int
 open_link(const char *folder, const char *path)
 {
-    char *real_folder = realpath(folder, NULL);
-    char *real_path = realpath(path, NULL);
-    size_t len = real_folder != NULL ? strlen(real_folder) : 0;
-    int fd = -1;
+    char real_folder[PATH_MAX];
+    char real_path[PATH_MAX];
+    size_t len;
 
-    if (real_folder != NULL && real_path != NULL &&
-        strncmp(real_path, real_folder, len) == 0 && real_path[len] == '/')
-        fd = open(real_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    /* not ours: realpath() takes them from the C library */
-    free(real_folder);
-    free(real_path);
-    return fd;
+    if (realpath(folder, real_folder) == NULL ||
+        realpath(path, real_path) == NULL)
+        return -1;
+    len = strlen(real_folder);
+    if (strncmp(real_path, real_folder, len) != 0 || real_path[len] != '/')
+        return -1;
+    return open(real_path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
 }
 
 /* Returns a descriptor of a regular file, or -1. */

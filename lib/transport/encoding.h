@@ -2,8 +2,8 @@
  * Content-Encoding: which one a client prefers, and compressing into it
  *
  * The choice is that of Node's package accepts, given "gzip" and "deflate": the
- * highest q; then an encoding that is named before one that "*" stands for; then
- * the order of the header. Socket.IO also has "br": libbrotlienc, as it is
+ * highest q; then an encoding that is named before one that "*" stands for;
+ * then the order of the header. Socket.IO also has "br": libbrotlienc, as it is
  * packaged, ends the process when memory runs out.
  */
 #ifndef SKIO_TRANSPORT_ENCODING_H
