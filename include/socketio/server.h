@@ -65,6 +65,11 @@ typedef struct skio_server_options {
     uint32_t recovery_max_sessions; /**< 10000 away at once, per namespace */
     size_t recovery_max_bytes;      /**< 16 MiB of events kept, per namespace */
 
+    /** false; true: each further request of a client replaces the headers that
+     * skio_socket_latest_header() reads. Costs each connection a copy of them.
+     */
+    bool latest_headers;
+
     /* The cookie of the first polling response, with the session's id, for
      * load balancers: Node's cookie.name, .path and so on. NULL and "" leave an
      * attribute out. */
@@ -112,15 +117,17 @@ typedef struct skio_server_options {
     uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
 
     /* The listener (skio_listen) */
-    uint32_t backlog;           /**< 511 */
-    uint32_t header_timeout_ms; /**< 10000: to send a request's headers */
-    uint32_t body_timeout_ms;   /**< 20000: to send a request's body */
-    uint32_t idle_timeout_ms;   /**< 60000: keep-alive without a request */
-    uint32_t close_timeout_ms;  /**< 5000: a stopping server waits that long
+    uint32_t backlog;             /**< 511 */
+    uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
+    uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
+    uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
+    uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
                                        for its last bytes to leave */
-    uint32_t rx_buffer_size;    /**< 256: read at once, per connection */
-    const char *tls_cert_file;  /**< NULL: no TLS; else PEM, chain included */
-    const char *tls_key_file;   /**< PEM */
+    uint32_t rx_buffer_size;      /**< 256: read at once, per connection */
+    const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
+    const char *tls_key_file;     /**< PEM */
+    const char *tls_key_password; /**< NULL: the key is not encrypted */
+    const char *tls_min_version;  /**< NULL: "TLSv1.2"; or "TLSv1.3" */
     /** NULL: none; else proxies whose word on the client is taken, separated by
      * commas: addresses, networks as in "10.0.0.0/8", "loopback", "unix".
      * From them X-Forwarded-For (the first address from the right that is not
@@ -263,6 +270,51 @@ SKIO_API int skio_run(skio_server *server) SKIO_NONNULL(1) SKIO_MUST_CHECK;
  * Threads: any; async-signal-safe. Since: 0.1.
  */
 SKIO_API void skio_server_stop(skio_server *server) SKIO_NONNULL(1);
+
+/**
+ * Read tls_cert_file and tls_key_file again: connections from now on get what
+ * is in them, those that are open keep what they have.
+ *
+ * Returns SKIO_OK; SKIO_EIO when the files are no certificate with its key (the
+ * log says why), the old ones stay in force; SKIO_EINVAL without TLS or before
+ * skio_listen(); SKIO_ENOMEM.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_server_reload_tls(skio_server *server) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/** Runs once when a drain is over, see skio_server_drain(). */
+typedef void skio_drain_fn(skio_server *server, void *user);
+
+/**
+ * Say goodbye to all clients, one after the other, before a stop.
+ *
+ * New sessions are refused with 503, on connections that are still accepted;
+ * those that are open go on until their turn. The turns are spread evenly over
+ * the time, the oldest session first, so that the clients do not come back all
+ * at once, to wherever they are sent. What is queued for a client goes out
+ * before its end; its sockets end with SKIO_DISCONNECT_SERVER_SHUTDOWN, and a
+ * stock client reconnects.
+ *
+ * ms    The time, 0 to INT32_MAX.
+ * done  Called when nobody is left: as soon as the last one has gone, at the
+ *       latest close_timeout_ms after the time. NULL: the server stops then, as
+ *       skio_server_stop() does.
+ *
+ * Returns SKIO_OK; SKIO_EINVAL; SKIO_EBUSY when it is draining already;
+ * SKIO_ECLOSED when it stops; SKIO_ENOTSUP without a transport; SKIO_ENOMEM.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_server_drain(skio_server *server, uint32_t ms,
+                               skio_drain_fn *done, void *user) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/** Whether skio_server_drain() was called: what a load balancer's health check
+ * asks. Since: 0.1. */
+SKIO_API bool skio_server_is_draining(const skio_server *server)
+    SKIO_NONNULL(1);
 
 /** Runs on the loop thread, see skio_server_post(). */
 typedef void skio_post_fn(skio_server *server, void *arg);

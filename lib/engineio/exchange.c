@@ -137,7 +137,8 @@ take_request(struct eio_engine *engine, const struct eio_question *question)
     const struct eio_visit *visit = question->asker.visit;
 
     return visit != NULL ? skio__request_ref(visit->request)
-                         : skio__request_new(engine->mem, question->request);
+                         : skio__request_new(engine->mem, question->request,
+                                             engine->options->latest_headers);
 }
 
 int
@@ -247,6 +248,12 @@ skio__exchange_admit(struct eio_engine *engine,
             return connect(engine, question, out);
         skio__handshake_refuse(engine, question, EIO_ERROR_PROTOCOL, NULL,
                                NULL);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+    if (engine->options->latest_headers &&
+        skio__request_set_latest(question->session->request, request) !=
+            SKIO_OK) {
+        skio__reply_busy(engine, asker);
         return SKIO_EXCHANGE_ANSWERED;
     }
     if (question->is_websocket)

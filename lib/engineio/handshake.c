@@ -239,7 +239,8 @@ skio__handshake_polling(struct eio_engine *engine,
 
     request = question->asker.visit != NULL
                   ? skio__request_ref(question->asker.visit->request)
-                  : skio__request_new(engine->mem, question->request);
+                  : skio__request_new(engine->mem, question->request,
+                                      engine->options->latest_headers);
     if (request != NULL)
         err = skio__session_new(engine, request, question->asker.protocol,
                                 &session);

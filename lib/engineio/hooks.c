@@ -66,7 +66,9 @@ skio__visit_new(const struct eio_engine *engine, const skio_request *request)
     visit->is_handshake =
         !skio__query_find(request->query, "sid", &sid, &len) || len == 0;
     skio__headers_init(&visit->headers, engine->options, engine->mem);
-    visit->request = skio__request_new(engine->mem, request);
+    visit->request = skio__request_new(engine->mem, request,
+                                       engine->options->latest_headers &&
+                                           visit->is_handshake);
     if (visit->request == NULL) {
         skio__mem_free(engine->mem, visit);
         return NULL;

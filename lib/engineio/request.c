@@ -16,7 +16,8 @@ struct skio_engine_request {
     uint32_t refs;
     bool secure;
     bool upgrade;
-    uint8_t method; /* in methods[]; 0: it stands after the headers */
+    bool keeps_latest; /* a pointer, not aligned, stands at the end */
+    uint8_t method;    /* in methods[]; 0: it stands after that */
     char target[];
 };
 
@@ -44,8 +45,11 @@ method_index(const char *name)
 }
 
 struct skio_engine_request *
-skio__request_new(const skio_allocator *mem, const skio_request *from)
+skio__request_new(const skio_allocator *mem, const skio_request *from,
+                  bool keeps_latest)
 {
+    const struct skio_engine_request *none = NULL;
+    size_t none_size = keeps_latest ? sizeof none : 0;
     const char *method = text_or_empty(from->method);
     uint8_t index = method_index(method);
     size_t method_size = index == 0 ? strlen(method) + 1 : 0;
@@ -62,7 +66,7 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     if (skio__add_overflow(size, path_len + query_len + address_len + 3,
                            &size) ||
         skio__add_overflow(size, from->headers_len, &size) ||
-        skio__add_overflow(size, method_size, &size))
+        skio__add_overflow(size, none_size + method_size, &size))
         return NULL;
     request = skio__mem_alloc(mem, size);
     if (request == NULL)
@@ -72,6 +76,7 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     request->refs = 1;
     request->secure = from->secure;
     request->upgrade = from->upgrade;
+    request->keeps_latest = keeps_latest;
     request->method = index;
 
     pos = request->target;
@@ -94,9 +99,47 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     request->headers_len = from->headers_len;
     if (from->headers_len > 0)
         memcpy(pos, from->headers, from->headers_len);
+    pos += from->headers_len;
+    memcpy(pos, &none, none_size);
     if (method_size > 0)
-        memcpy(pos + from->headers_len, method, method_size);
+        memcpy(pos + none_size, method, method_size);
     return request;
+}
+
+/* An idle connection pays for the pointer only when it is asked for. */
+static struct skio_engine_request *
+latest_of(const struct skio_engine_request *request)
+{
+    struct skio_engine_request *latest = NULL;
+
+    if (request->keeps_latest)
+        memcpy(&latest, request->headers + request->headers_len, sizeof latest);
+    return latest;
+}
+
+int
+skio__request_set_latest(struct skio_engine_request *request,
+                         const skio_request *latest)
+{
+    struct skio_engine_request *copy =
+        skio__request_new(request->mem, latest, false);
+
+    if (copy == NULL)
+        return SKIO_ENOMEM;
+    skio__request_unref(latest_of(request));
+    /* the end of the own block, which `target` begins */
+    memcpy(request->target + (request->headers - request->target) +
+               request->headers_len,
+           &copy, sizeof copy);
+    return SKIO_OK;
+}
+
+const struct skio_engine_request *
+skio__request_latest(const struct skio_engine_request *request)
+{
+    const struct skio_engine_request *latest = latest_of(request);
+
+    return latest != NULL ? latest : request;
 }
 
 struct skio_engine_request *
@@ -110,8 +153,12 @@ skio__request_ref(struct skio_engine_request *request)
 void
 skio__request_unref(struct skio_engine_request *request)
 {
-    if (request != NULL && --request->refs == 0)
-        skio__mem_free(request->mem, request);
+    if (request == NULL || --request->refs > 0)
+        return;
+    /* a latest one has none itself: this goes one level deep */
+    if (request->keeps_latest)
+        skio__request_unref(latest_of(request));
+    skio__mem_free(request->mem, request);
 }
 
 const char *
@@ -119,6 +166,29 @@ skio__request_header(const struct skio_engine_request *request,
                      const char *name)
 {
     return skio__headers_find(request->headers, request->headers_len, name);
+}
+
+bool
+skio__request_each(const struct skio_engine_request *request, skio_pair_fn *fn,
+                   void *user)
+{
+    const char *name = request->headers;
+    const char *end = name + request->headers_len;
+
+    while (name < end) {
+        const char *value = memchr(name, '\0', (size_t)(end - name));
+        const char *next;
+
+        if (value == NULL || ++value >= end)
+            return true;
+        next = memchr(value, '\0', (size_t)(end - value));
+        if (next == NULL)
+            return true;
+        if (!fn(name, value, user))
+            return false;
+        name = next + 1;
+    }
+    return true;
 }
 
 const char *
@@ -165,8 +235,10 @@ skio__request_view(const struct skio_engine_request *request, skio_request *out)
 const char *
 skio_engine_request_method(const skio_engine_request *request)
 {
-    return request->method != 0 ? methods[request->method]
-                                : request->headers + request->headers_len;
+    return request->method != 0
+               ? methods[request->method]
+               : request->headers + request->headers_len +
+                     (request->keeps_latest ? sizeof request : 0);
 }
 
 const char *
@@ -350,4 +422,44 @@ skio__query_get(const char *query, const char *name, char *out, size_t size)
     }
     out[n] = '\0';
     return (ptrdiff_t)n;
+}
+
+/* Whether a parameter of this name is in the rest of a query. */
+static bool
+comes_again(const char *rest, const char *name)
+{
+    const char *value;
+    size_t len;
+
+    return skio__query_find(rest, name, &value, &len);
+}
+
+bool
+skio__query_each(const char *query, char *scratch, skio_pair_fn *fn, void *user)
+{
+    const char *pos = query;
+
+    while (*pos != '\0') {
+        const char *end = pos + strcspn(pos, "&");
+        const char *equals = memchr(pos, '=', (size_t)(end - pos));
+        const char *stop = equals != NULL ? equals : end;
+        const char *next = *end == '&' ? end + 1 : end;
+        char *value;
+        size_t len;
+
+        if (end > pos) {
+            len = skio__query_decode(pos, (size_t)(stop - pos), scratch);
+            scratch[len] = '\0';
+            value = scratch + len + 1;
+            len = equals != NULL
+                      ? skio__query_decode(equals + 1,
+                                           (size_t)(end - equals - 1), value)
+                      : 0;
+            value[len] = '\0';
+            if (!comes_again(next, scratch) && !fn(scratch, value, user))
+                return false;
+        }
+        pos = next;
+    }
+    return true;
 }

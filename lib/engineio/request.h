@@ -2,7 +2,8 @@
  * The handshake request of a session: one counted block with its headers,
  * target and peer address; and the reading of queries
  *
- *     [ struct | target NUL | address NUL | name NUL value NUL … | method NUL ]
+ *     [ struct | target NUL | address NUL | name NUL value NUL … | latest
+ *       | method NUL ]
  *
  * The method stands there only when it is a strange one.
  *
@@ -12,15 +13,25 @@
 #define SKIO_ENGINEIO_REQUEST_H
 
 #include <socketio/request.h>
+#include <socketio/socket.h>
 #include <socketio/transport.h>
 
 /* Copy a request, one reference. NULL when memory is out. The block's size is
- * bounded by max_header_bytes and max_query_bytes, checked by the caller. */
+ * bounded by max_header_bytes and max_query_bytes, checked by the caller.
+ * keeps_latest: it has room for skio__request_set_latest(). */
 struct skio_engine_request *skio__request_new(const skio_allocator *mem,
-                                              const skio_request *request);
+                                              const skio_request *request,
+                                              bool keeps_latest);
 struct skio_engine_request *
 skio__request_ref(struct skio_engine_request *request);
 void skio__request_unref(struct skio_engine_request *request);
+
+/* A later request of the same session, whose headers take the place of those of
+ * the one before. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__request_set_latest(struct skio_engine_request *request,
+                             const skio_request *latest);
+const struct skio_engine_request *
+skio__request_latest(const struct skio_engine_request *request);
 
 /* Lower-case name; NULL if absent. Of a repeated one the first. */
 const char *skio__request_header(const struct skio_engine_request *request,
@@ -51,6 +62,16 @@ const char *skio__request_query(const struct skio_engine_request *request);
  * content length. */
 void skio__request_view(const struct skio_engine_request *request,
                         skio_request *out);
+
+/* Visit the headers. Returns false when fn did, which ends it. */
+bool skio__request_each(const struct skio_engine_request *request,
+                        skio_pair_fn *fn, void *user);
+/*
+ * Visit the parameters of a raw query, decoded; of a repeated name the last
+ * one. scratch has room for the query and two NULs.
+ */
+bool skio__query_each(const char *query, char *scratch, skio_pair_fn *fn,
+                      void *user);
 
 /* The header in a transport's block, or NULL. */
 const char *skio__headers_find(const char *headers, size_t len,

@@ -81,7 +81,7 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
     const struct eio_address *counted =
         address != NULL ? find_address(engine, address) : NULL;
 
-    return engine->shutting_down ||
+    return engine->shutting_down || engine->draining ||
            skio__map_count(&engine->sessions) + engine->undecided >=
                options->max_connections ||
            engine->unconnected + engine->undecided >=
@@ -137,6 +137,8 @@ leave_maps(struct skio_session *session)
     skio__map_remove(&engine->sessions, &session->node);
     skio__address_leave(engine, session->address);
     session->address = NULL;
+    if (engine->draining && skio__map_count(&engine->sessions) == 0)
+        skio__engine_want_flush(engine); /* the turn's end notices */
 }
 
 void

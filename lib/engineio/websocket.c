@@ -83,8 +83,8 @@ skio__ws_refuse(skio_ws *ws, const char *json, enum eio_ws_status status)
         struct skio__blob *blob =
             skio__blob_copy(mem, false, json, strlen(json));
 
-        int err = blob != NULL ? skio__queue_push(&ws->rest, mem, blob)
-                               : SKIO_ENOMEM;
+        int err =
+            blob != NULL ? skio__queue_push(&ws->rest, mem, blob) : SKIO_ENOMEM;
 
         if (err != SKIO_OK)
             skio__log(&ws->engine->log, SKIO_LOG_DEBUG,

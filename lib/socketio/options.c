@@ -26,6 +26,8 @@ static const size_t strings[] = {
     offsetof(skio_server_options, cookie_priority),
     offsetof(skio_server_options, tls_cert_file),
     offsetof(skio_server_options, tls_key_file),
+    offsetof(skio_server_options, tls_key_password),
+    offsetof(skio_server_options, tls_min_version),
     offsetof(skio_server_options, trusted_proxies),
     offsetof(skio_server_options, client_dir),
 };
@@ -187,6 +189,10 @@ find_bad(const skio_server_options *o)
         return "rx_buffer_size";
     if ((o->tls_cert_file == NULL) != (o->tls_key_file == NULL))
         return o->tls_cert_file == NULL ? "tls_cert_file" : "tls_key_file";
+    if (o->tls_min_version != NULL &&
+        strcmp(o->tls_min_version, "TLSv1.2") != 0 &&
+        strcmp(o->tls_min_version, "TLSv1.3") != 0)
+        return "tls_min_version";
     if (o->proxy_protocol && o->trusted_proxies == NULL)
         return "proxy_protocol";
     if ((o->allocator.malloc == NULL) != (o->allocator.free == NULL) ||

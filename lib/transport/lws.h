@@ -36,11 +36,13 @@
 struct lws;
 struct lws_context;
 struct lws_vhost;
+struct skio__client_cache;
 struct skio__endpoints;
 struct skio__listener;
 struct skio__loop;
 struct skio__mount;
 struct skio__path;
+struct skio__tls;
 
 #define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
 #define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
@@ -153,10 +155,12 @@ struct skio__lws {
     struct skio__listener *listeners; /* the newest first */
     uint64_t retry_ms; /* accepting is paused until then; 0: it is not */
     struct skio__proxies proxies;
+    struct skio__tls *tls; /* NULL: none */
     int preface_fd; /* epoll: proxies whose preface is due; lws closes it */
     struct lws *preface_wsi;
     struct skio__endpoints *endpoints;
     struct skio__mount *mounts;
+    struct skio__client_cache *client_cache; /* NULL: not needed yet */
     struct skio__path *paths; /* mounts of the own vhost; the shortest first */
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */

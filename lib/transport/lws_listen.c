@@ -24,6 +24,7 @@
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
+#include "transport/lws_tls.h"
 #include "transport/sockets.h"
 
 #define SYSTEMD_FIRST 3 /* the first descriptor that a service is passed */
@@ -138,11 +139,10 @@ make_context(struct skio__lws *transport)
         info.options |= LWS_SERVER_OPTION_LIBEV;
         info.foreign_loops = loops;
     }
-    if (options->tls_cert_file != NULL) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.ssl_cert_filepath = options->tls_cert_file;
-        info.ssl_private_key_filepath = options->tls_key_file;
-    }
+    info.user = transport; /* for the callback about TLS, which has no wsi */
+    if (options->tls_cert_file != NULL)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+                        LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 
     /* The level is the process's: the library prints nothing, and says in the
      * server's log what failed. */
@@ -167,16 +167,13 @@ drop_context(struct skio__lws *transport)
 static int
 start_context(struct skio__lws *transport)
 {
-    const skio_server_options *options = transport->options;
     struct skio__loop *loop = transport->loop;
+    int err;
 
-    if (options->tls_cert_file != NULL &&
-        (options->tls_key_file == NULL ||
-         access(options->tls_cert_file, R_OK) != 0 ||
-         access(options->tls_key_file, R_OK) != 0)) {
-        skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                           "tls: cannot read the certificate or its key");
-        return SKIO_EIO;
+    if (transport->options->tls_cert_file != NULL) {
+        err = skio__tls_load(transport);
+        if (err != SKIO_OK)
+            return err;
     }
     if (make_ev_loop(transport) == SKIO_OK && make_context(transport))
         return SKIO_OK;
@@ -191,8 +188,7 @@ start_context(struct skio__lws *transport)
         return SKIO_OK;
     }
     drop_context(transport);
-    skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                       "lws: no context (are the TLS files in order?)");
+    skio_transport_log(transport->server, SKIO_LOG_ERROR, "lws: no context");
     return SKIO_EIO;
 }
 
@@ -203,10 +199,22 @@ free_loop(struct skio__lws *transport)
     skio__preface_drop_all(transport);
     drop_context(transport);
     drop_ev_loop(transport->loop);
+    skio__tls_free(transport);
     skio__paths_free(transport);
     skio__mem_free(transport->mem, transport->loop);
     transport->loop = NULL;
     transport->own = false;
+}
+
+/* lws has made the vhost's SSL_CTX: only here, since the user pointer of a
+ * host's vhost is the host's. */
+static int
+on_own_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                void *in, size_t len)
+{
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return skio__tls_attach(lws_get_vhost_user(in), user);
+    return skio__lws_callback(wsi, reason, user, in, len);
 }
 
 static int
@@ -221,6 +229,7 @@ make_loop(struct skio__lws *transport)
     transport->loop = loop;
     transport->own = true;
     skio__lws_protocol_fill(transport, &loop->protocols[0]);
+    loop->protocols[0].callback = on_own_callback;
 
     err = skio__paths_init(transport);
     if (err == SKIO_OK)

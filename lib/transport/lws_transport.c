@@ -211,6 +211,16 @@ stop(void *opaque)
     errno = saved;
 }
 
+static uint64_t
+wall_ms(void *transport)
+{
+    struct timespec now;
+
+    (void)transport;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void
 close_fd(int fd)
 {
@@ -229,6 +239,7 @@ destroy(void *opaque)
     skio__post_deinit(&transport->post);
     skio__endpoints_free(transport);
     skio__mounts_free(transport);
+    skio__client_free(transport);
     skio__buf_deinit(&transport->head);
     skio__proxies_deinit(&transport->proxies);
     /* those that lws never got */
@@ -267,6 +278,7 @@ new_transport(skio_server *server)
         .post = post,
         .stop = stop,
         .destroy = destroy,
+        .wall_ms = wall_ms,
     };
     const skio_server_options *options = skio_transport_options(server);
     const skio_allocator *mem = options->allocator.malloc != NULL

@@ -56,6 +56,11 @@ const programs = {
         ours: [`${buildFolder}/hooks-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    listener: {
+        node: ["node", `${here}/oracle-listener.mjs`],
+        ours: [`${buildFolder}/listener-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     conformance: {
         node: ["node", `${here}/oracle-conformance.mjs`],
         ours: [`${buildFolder}/conformance-server`],

@@ -10,7 +10,8 @@
  *
  * The query of a request says what becomes of it; "tag" names it:
  *
- *   use=    answer (429 "slow down"), no, later; in the first of two middlewares
+ *   use=    answer (429 "slow down"), no, later; in the first of two
+ *           middlewares
  *   allow=  no ("not today"), silently (no message), later
  *
  * GET /decide?tag=&word= gives the word that "later" left out, one of the
