@@ -35,11 +35,11 @@ text_or_empty(const char *text)
 static uint8_t
 method_index(const char *name)
 {
-    uint8_t i;
+    size_t i;
 
     for (i = 1; i < METHODS; i++) {
         if (strcmp(name, methods[i]) == 0)
-            return i;
+            return (uint8_t)i;
     }
     return 0;
 }
