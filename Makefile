@@ -227,6 +227,7 @@ ifneq ($(CLONE),)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-build
 	@$(MAKE) --no-print-directory SAN=address,undefined check-run
 	@$(MAKE) --no-print-directory check-lint
+	@$(RUN_ENV) $(RUN) group compatibility $(srcdir)/tests/api/compatibility
 endif
 endif
 	@$(RUN) end
@@ -259,10 +260,17 @@ check-long: check-build
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
+ifneq ($(CLONE),)
+	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
+endif
 	@$(RUN) end
 check-threads: $(THREAD_TESTS)
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS)
 
+compatibility:
+	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
+switches: check-build
+	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
 	$(srcdir)/tests/api/exports $(SO) > $(srcdir)/tests/api/exports.txt
 
@@ -369,7 +377,7 @@ distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
 .PHONY: all FORCE setup examples chat bench-server conformance-server check check-build check-run \
-        check-api check-lint check-interop check-long check-threads update-exports lint \
+        check-api check-lint check-interop check-long check-threads compatibility switches update-exports lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -65,6 +65,11 @@ typedef struct skio_server_options {
     uint32_t recovery_max_sessions; /**< 10000 away at once, per namespace */
     size_t recovery_max_bytes;      /**< 16 MiB of events kept, per namespace */
 
+    /** false; true: each further request of a client replaces the headers that
+     * skio_socket_latest_header() reads. Costs each connection a copy of them.
+     */
+    bool latest_headers;
+
     const char *cookie; /**< NULL: none; else its name, "io" */
 
     /* Limits of one connection. */
@@ -93,16 +98,26 @@ typedef struct skio_server_options {
     uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
 
     /* The listener (skio_listen) */
-    uint32_t backlog;           /**< 511 */
-    uint32_t header_timeout_ms; /**< 10000: to send a request's headers */
-    uint32_t body_timeout_ms;   /**< 20000: to send a request's body */
-    uint32_t idle_timeout_ms;   /**< 60000: keep-alive without a request */
-    uint32_t close_timeout_ms;  /**< 5000: a stopping server waits that long
+    uint32_t backlog;             /**< 511 */
+    uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
+    uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
+    uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
+    uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
                                        for its last bytes to leave */
-    uint32_t rx_buffer_size;    /**< 256: read at once, per connection */
-    const char *tls_cert_file;  /**< NULL: no TLS; else PEM, chain included */
-    const char *tls_key_file;   /**< PEM */
-    const char *client_dir;     /**< NULL; else the folder whose *.js the path
+    uint32_t rx_buffer_size;      /**< 256: read at once, per connection */
+    const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
+    const char *tls_key_file;     /**< PEM */
+    const char *tls_key_password; /**< NULL: the key is not encrypted */
+    const char *tls_min_version;  /**< NULL: "TLSv1.2"; or "TLSv1.3" */
+    /** NULL: none; else proxies whose word on the client is taken, separated by
+     * commas: addresses, networks as in "10.0.0.0/8", "loopback", "unix".
+     * From them X-Forwarded-For (the first address from the right that is not
+     * in this list) and X-Forwarded-Proto are read. */
+    const char *trusted_proxies;
+    bool proxy_protocol;    /**< false; true: on skio_listen()'s connections
+                            the trusted proxies, and they alone, begin with
+                            the PROXY protocol (version 1 or 2) */
+    const char *client_dir; /**< NULL; else the folder whose *.js the path
                                        serves: /socket.io/socket.io.min.js */
 
     bool trust_raw_json; /**< false: "%-s" text is checked */
@@ -152,22 +167,66 @@ SKIO_API int skio_server_new(skio_server **out,
 SKIO_API void skio_server_free(skio_server *server);
 
 /**
- * Listen for connections.
+ * Listen for connections. May be called again, also while the server runs, for
+ * further addresses; so may the other skio_listen functions.
  *
  * address  NULL: every address of both families; else an IP address, or
  *          "localhost" for both loopback addresses.
  * port     0 picks a free one, see skio_server_port().
  *
- * Returns SKIO_OK; SKIO_EADDRINUSE; SKIO_EACCES; SKIO_EINVAL; SKIO_EBUSY when
- * it listens already; SKIO_EIO for TLS files that cannot be used or another
- * system error (the log says which); SKIO_ENOMEM.
+ * Returns SKIO_OK; SKIO_EADDRINUSE; SKIO_EACCES; SKIO_EINVAL; SKIO_EBUSY inside
+ * a host's context; SKIO_ECLOSED when it stops; SKIO_EIO for TLS files that
+ * cannot be used or another system error (the log says which); SKIO_ENOMEM.
  *
  * Threads: loop thread only. Since: 0.1.
  */
 SKIO_API int skio_listen(skio_server *server, const char *address,
                          uint16_t port) SKIO_NONNULL(1) SKIO_MUST_CHECK;
 
-/** The port that skio_listen() bound, 0 before. Since: 0.1. */
+/**
+ * Listen at a unix socket. Peers have no address there: skio_socket_address()
+ * is "" unless a trusted proxy names one.
+ *
+ * path  A file: one that nobody listens at any more is replaced, and it is
+ *       removed when the server stops. "@name": a name without a file (Linux's
+ *       abstract sockets).
+ * mode  Permissions of the file, as in 0660.
+ *
+ * Returns as skio_listen(), and SKIO_ENOENT when there is no such folder.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_listen_unix(skio_server *server, const char *path,
+                              unsigned mode) SKIO_NONNULL(1, 2) SKIO_MUST_CHECK;
+
+/**
+ * Listen at a stream socket (TCP or unix) that is bound already, listening or
+ * not. It becomes the server's, which closes it; it stays the caller's when
+ * this fails.
+ *
+ * Returns as skio_listen(); SKIO_EINVAL for anything but such a socket.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_listen_fd(skio_server *server, int fd) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/**
+ * Listen at the sockets that systemd, or another service manager with its
+ * protocol, has passed to this process (LISTEN_FDS and LISTEN_PID in the
+ * environment, which are removed on success). All of them, or none.
+ *
+ * Returns how many, 0 when none were passed; else as skio_listen_fd(), and
+ * SKIO_ELIMIT for more than 64.
+ *
+ * Threads: loop thread only, while no other thread uses the environment. Since:
+ * 0.1.
+ */
+SKIO_API int skio_listen_systemd(skio_server *server) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/** The port that the server listens at, the first one of several; 0 before, and
+ * with unix sockets alone. Since: 0.1. */
 SKIO_API uint16_t skio_server_port(const skio_server *server) SKIO_NONNULL(1);
 
 /**
@@ -192,6 +251,51 @@ SKIO_API int skio_run(skio_server *server) SKIO_NONNULL(1) SKIO_MUST_CHECK;
  * Threads: any; async-signal-safe. Since: 0.1.
  */
 SKIO_API void skio_server_stop(skio_server *server) SKIO_NONNULL(1);
+
+/**
+ * Read tls_cert_file and tls_key_file again: connections from now on get what
+ * is in them, those that are open keep what they have.
+ *
+ * Returns SKIO_OK; SKIO_EIO when the files are no certificate with its key (the
+ * log says why), the old ones stay in force; SKIO_EINVAL without TLS or before
+ * skio_listen(); SKIO_ENOMEM.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_server_reload_tls(skio_server *server) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/** Runs once when a drain is over, see skio_server_drain(). */
+typedef void skio_drain_fn(skio_server *server, void *user);
+
+/**
+ * Say goodbye to all clients, one after the other, before a stop.
+ *
+ * New sessions are refused with 503, on connections that are still accepted;
+ * those that are open go on until their turn. The turns are spread evenly over
+ * the time, the oldest session first, so that the clients do not come back all
+ * at once, to wherever they are sent. What is queued for a client goes out
+ * before its end; its sockets end with SKIO_DISCONNECT_SERVER_SHUTDOWN, and a
+ * stock client reconnects.
+ *
+ * ms    The time, 0 to INT32_MAX.
+ * done  Called when nobody is left: as soon as the last one has gone, at the
+ *       latest close_timeout_ms after the time. NULL: the server stops then, as
+ *       skio_server_stop() does.
+ *
+ * Returns SKIO_OK; SKIO_EINVAL; SKIO_EBUSY when it is draining already;
+ * SKIO_ECLOSED when it stops; SKIO_ENOTSUP without a transport; SKIO_ENOMEM.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_server_drain(skio_server *server, uint32_t ms,
+                               skio_drain_fn *done, void *user) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/** Whether skio_server_drain() was called: what a load balancer's health check
+ * asks. Since: 0.1. */
+SKIO_API bool skio_server_is_draining(const skio_server *server)
+    SKIO_NONNULL(1);
 
 /** Runs on the loop thread, see skio_server_post(). */
 typedef void skio_post_fn(skio_server *server, void *arg);

@@ -97,6 +97,32 @@ SKIO_API const skio_value *skio_socket_auth(const skio_socket *socket)
 SKIO_API const char *skio_socket_header(const skio_socket *socket,
                                         const char *name) SKIO_NONNULL(1, 2);
 
+/** Called for a name and its value; return false to stop. Both are borrowed. */
+typedef bool skio_pair_fn(const char *name, const char *value, void *user);
+
+/** Visit all headers of the handshake request (Node's handshake.headers); lines
+ *  of one name are one value. */
+SKIO_API void skio_socket_each_header(const skio_socket *socket,
+                                      skio_pair_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/**
+ * A header of the client's latest request (a poll, a POST or the upgrade to
+ * WebSocket), by lower-case name, or NULL: a cookie or a token may have been
+ * renewed since the handshake. Without the option latest_headers, and before
+ * there was another request, the handshake's. Borrowed until the callback
+ * returns.
+ */
+SKIO_API const char *skio_socket_latest_header(const skio_socket *socket,
+                                               const char *name)
+    SKIO_NONNULL(1, 2);
+
+/** Visit all parameters of the handshake request's query (Node's
+ *  handshake.query), decoded. Not once the server was freed. */
+SKIO_API void skio_socket_each_query(const skio_socket *socket,
+                                     skio_pair_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
 /**
  * A parameter of the handshake request's query, decoded, or NULL. Of a
  * repeated name the last one counts, as in Node. Borrowed until the callback
@@ -114,6 +140,15 @@ SKIO_API const char *skio_socket_url(const skio_socket *socket) SKIO_NONNULL(1);
 
 /** Whether the handshake came by TLS. */
 SKIO_API bool skio_socket_is_secure(const skio_socket *socket) SKIO_NONNULL(1);
+
+/** Whether the handshake came from a browser that sent an Origin (Node's
+ *  handshake.xdomain). */
+SKIO_API bool skio_socket_is_xdomain(const skio_socket *socket) SKIO_NONNULL(1);
+
+/** When the socket was made, in milliseconds since 1970 (Node's
+ *  handshake.issued, and its handshake.time as text); 0 when the transport has
+ *  no such clock. */
+SKIO_API uint64_t skio_socket_issued(const skio_socket *socket) SKIO_NONNULL(1);
 
 /** "polling" or "websocket", as it stands now; "" once disconnected. */
 SKIO_API const char *skio_socket_transport(const skio_socket *socket)

@@ -91,6 +91,8 @@ typedef struct skio_transport {
     void (*stop)(void *transport);
     /** The server is being freed: end all connections, free the transport. */
     void (*destroy)(void *transport);
+    /** Milliseconds since 1970, for skio_socket_issued(); may be NULL. */
+    uint64_t (*wall_ms)(void *transport);
 } skio_transport;
 
 /**

@@ -190,6 +190,16 @@ skio__engine_timeout(struct eio_engine *engine, uint64_t now_ms)
 }
 
 void
+skio__engine_want_flush(struct eio_engine *engine)
+{
+    if (engine->flush_wanted)
+        return;
+    engine->flush_wanted = true;
+    if (engine->hooks.wants_flush != NULL)
+        engine->hooks.wants_flush(engine->transport);
+}
+
+void
 skio__dirty_mark(struct eio_engine *engine, struct eio_dirty *dirty)
 {
     if (!dirty->is_linked) {
@@ -202,11 +212,7 @@ skio__dirty_mark(struct eio_engine *engine, struct eio_dirty *dirty)
             engine->dirty_first = dirty;
         engine->dirty_last = dirty;
     }
-    if (!engine->flush_wanted) {
-        engine->flush_wanted = true;
-        if (engine->hooks.wants_flush != NULL)
-            engine->hooks.wants_flush(engine->transport);
-    }
+    skio__engine_want_flush(engine);
 }
 
 void

@@ -56,7 +56,8 @@ struct eio_engine {
     unsigned depth; /* nesting of enter */
     bool flush_wanted;
     bool shutting_down;
-    char *path; /* "/socket.io/", finished */
+    bool draining; /* no new sessions, the others go on */
+    char *path;    /* "/socket.io/", finished */
     size_t path_len;
 
     struct skio__fifo ping_due;    /* delay ping_interval: send a ping */
@@ -102,6 +103,8 @@ void skio__engine_leave(struct eio_engine *engine);
 uint64_t skio__engine_next_due(const struct eio_engine *engine);
 void skio__engine_timeout(struct eio_engine *engine, uint64_t now_ms);
 
+/* Ask the transport for a turn's end. */
+void skio__engine_want_flush(struct eio_engine *engine);
 /* Hand out what the dirty list holds: the end of a loop turn. */
 void skio__engine_flush(struct eio_engine *engine);
 

@@ -136,7 +136,8 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
     if (session != NULL) {
         memcpy(exchange->sid, session->id, sizeof exchange->sid);
     } else {
-        exchange->request = skio__request_new(engine->mem, request);
+        exchange->request = skio__request_new(engine->mem, request,
+                                              engine->options->latest_headers);
         if (exchange->request == NULL)
             goto fail;
     }
@@ -190,6 +191,13 @@ begin(struct eio_engine *engine, const skio_request *request, void *handle,
     }
     if (skio__handshake_verify(engine, &question, &error) != SKIO_OK) {
         skio__reply_error(engine, &question.asker, error);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+
+    if (question.session != NULL && engine->options->latest_headers &&
+        skio__request_set_latest(question.session->request, request) !=
+            SKIO_OK) {
+        skio__reply_busy(engine, &question.asker);
         return SKIO_EXCHANGE_ANSWERED;
     }
 

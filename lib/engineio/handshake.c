@@ -180,7 +180,8 @@ skio__handshake_polling(struct eio_engine *engine,
     size_t len;
     int err = SKIO_ENOMEM;
 
-    request = skio__request_new(engine->mem, question->request);
+    request = skio__request_new(engine->mem, question->request,
+                                engine->options->latest_headers);
     if (request != NULL)
         err = skio__session_new(engine, request, question->asker.protocol,
                                 &session);

@@ -14,6 +14,7 @@ struct eio_request {
     size_t headers_len;
     uint32_t refs;
     bool secure;
+    bool keeps_latest; /* a pointer, not aligned, stands at the end */
     char target[];
 };
 
@@ -24,8 +25,10 @@ text_or_empty(const char *text)
 }
 
 struct eio_request *
-skio__request_new(const skio_allocator *mem, const skio_request *from)
+skio__request_new(const skio_allocator *mem, const skio_request *from,
+                  bool keeps_latest)
 {
+    const struct eio_request *none = NULL;
     const char *path = text_or_empty(from->path);
     const char *query = text_or_empty(from->query);
     const char *address = text_or_empty(from->address);
@@ -38,7 +41,8 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
 
     if (skio__add_overflow(size, path_len + query_len + address_len + 3,
                            &size) ||
-        skio__add_overflow(size, from->headers_len, &size))
+        skio__add_overflow(size, from->headers_len, &size) ||
+        skio__add_overflow(size, keeps_latest ? sizeof none : 0, &size))
         return NULL;
     request = skio__mem_alloc(mem, size);
     if (request == NULL)
@@ -47,6 +51,7 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     request->mem = mem;
     request->refs = 1;
     request->secure = from->secure;
+    request->keeps_latest = keeps_latest;
 
     pos = request->target;
     memcpy(pos, path, path_len);
@@ -68,7 +73,44 @@ skio__request_new(const skio_allocator *mem, const skio_request *from)
     request->headers_len = from->headers_len;
     if (from->headers_len > 0)
         memcpy(pos, from->headers, from->headers_len);
+    if (keeps_latest)
+        memcpy(pos + from->headers_len, &none, sizeof none);
     return request;
+}
+
+/* An idle connection pays for the pointer only when it is asked for. */
+static struct eio_request *
+latest_of(const struct eio_request *request)
+{
+    struct eio_request *latest = NULL;
+
+    if (request->keeps_latest)
+        memcpy(&latest, request->headers + request->headers_len, sizeof latest);
+    return latest;
+}
+
+int
+skio__request_set_latest(struct eio_request *request,
+                         const skio_request *latest)
+{
+    struct eio_request *copy = skio__request_new(request->mem, latest, false);
+
+    if (copy == NULL)
+        return SKIO_ENOMEM;
+    skio__request_unref(latest_of(request));
+    /* the end of the own block, which `target` begins */
+    memcpy(request->target + (request->headers - request->target) +
+               request->headers_len,
+           &copy, sizeof copy);
+    return SKIO_OK;
+}
+
+const struct eio_request *
+skio__request_latest(const struct eio_request *request)
+{
+    const struct eio_request *latest = latest_of(request);
+
+    return latest != NULL ? latest : request;
 }
 
 struct eio_request *
@@ -82,14 +124,41 @@ skio__request_ref(struct eio_request *request)
 void
 skio__request_unref(struct eio_request *request)
 {
-    if (request != NULL && --request->refs == 0)
-        skio__mem_free(request->mem, request);
+    if (request == NULL || --request->refs > 0)
+        return;
+    /* a latest one has none itself: this goes one level deep */
+    if (request->keeps_latest)
+        skio__request_unref(latest_of(request));
+    skio__mem_free(request->mem, request);
 }
 
 const char *
 skio__request_header(const struct eio_request *request, const char *name)
 {
     return skio__headers_find(request->headers, request->headers_len, name);
+}
+
+bool
+skio__request_each(const struct eio_request *request, skio_pair_fn *fn,
+                   void *user)
+{
+    const char *name = request->headers;
+    const char *end = name + request->headers_len;
+
+    while (name < end) {
+        const char *value = memchr(name, '\0', (size_t)(end - name));
+        const char *next;
+
+        if (value == NULL || ++value >= end)
+            return true;
+        next = memchr(value, '\0', (size_t)(end - value));
+        if (next == NULL)
+            return true;
+        if (!fn(name, value, user))
+            return false;
+        name = next + 1;
+    }
+    return true;
 }
 
 const char *
@@ -238,4 +307,44 @@ skio__query_get(const char *query, const char *name, char *out, size_t size)
     }
     out[n] = '\0';
     return (ptrdiff_t)n;
+}
+
+/* Whether a parameter of this name is in the rest of a query. */
+static bool
+comes_again(const char *rest, const char *name)
+{
+    const char *value;
+    size_t len;
+
+    return skio__query_find(rest, name, &value, &len);
+}
+
+bool
+skio__query_each(const char *query, char *scratch, skio_pair_fn *fn, void *user)
+{
+    const char *pos = query;
+
+    while (*pos != '\0') {
+        const char *end = pos + strcspn(pos, "&");
+        const char *equals = memchr(pos, '=', (size_t)(end - pos));
+        const char *stop = equals != NULL ? equals : end;
+        const char *next = *end == '&' ? end + 1 : end;
+        char *value;
+        size_t len;
+
+        if (end > pos) {
+            len = skio__query_decode(pos, (size_t)(stop - pos), scratch);
+            scratch[len] = '\0';
+            value = scratch + len + 1;
+            len = equals != NULL
+                      ? skio__query_decode(equals + 1,
+                                           (size_t)(end - equals - 1), value)
+                      : 0;
+            value[len] = '\0';
+            if (!comes_again(next, scratch) && !fn(scratch, value, user))
+                return false;
+        }
+        pos = next;
+    }
+    return true;
 }

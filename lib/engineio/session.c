@@ -81,7 +81,7 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
     const struct eio_address *counted =
         address != NULL ? find_address(engine, address) : NULL;
 
-    return engine->shutting_down ||
+    return engine->shutting_down || engine->draining ||
            skio__map_count(&engine->sessions) >= options->max_connections ||
            engine->unconnected >= options->max_unconnected ||
            (counted != NULL &&
@@ -134,6 +134,8 @@ leave_maps(struct skio_session *session)
     skio__map_remove(&engine->sessions, &session->node);
     leave_address(engine, session->address);
     session->address = NULL;
+    if (engine->draining && skio__map_count(&engine->sessions) == 0)
+        skio__engine_want_flush(engine); /* the turn's end notices */
 }
 
 void

@@ -20,6 +20,9 @@ static const size_t strings[] = {
     offsetof(skio_server_options, cookie),
     offsetof(skio_server_options, tls_cert_file),
     offsetof(skio_server_options, tls_key_file),
+    offsetof(skio_server_options, tls_key_password),
+    offsetof(skio_server_options, tls_min_version),
+    offsetof(skio_server_options, trusted_proxies),
     offsetof(skio_server_options, client_dir),
 };
 #define STRING_COUNT (sizeof strings / sizeof strings[0])
@@ -163,6 +166,12 @@ find_bad(const skio_server_options *o)
         return "rx_buffer_size";
     if ((o->tls_cert_file == NULL) != (o->tls_key_file == NULL))
         return o->tls_cert_file == NULL ? "tls_cert_file" : "tls_key_file";
+    if (o->tls_min_version != NULL &&
+        strcmp(o->tls_min_version, "TLSv1.2") != 0 &&
+        strcmp(o->tls_min_version, "TLSv1.3") != 0)
+        return "tls_min_version";
+    if (o->proxy_protocol && o->trusted_proxies == NULL)
+        return "proxy_protocol";
     if ((o->allocator.malloc == NULL) != (o->allocator.free == NULL) ||
         (o->allocator.malloc == NULL) != (o->allocator.realloc == NULL))
         return "allocator";

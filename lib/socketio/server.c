@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "socketio/ack.h"
 #include "socketio/client.h"
+#include "socketio/drain.h"
 #include "socketio/dynamic.h"
 #include "socketio/namespace.h"
 #include "socketio/recovery.h"
@@ -74,6 +75,8 @@ skio__server_next_due(const skio_server *server)
         due = recovery;
     if (trim < due)
         due = trim;
+    if (server->drain != NULL && skio__drain_next_due(server) < due)
+        due = skio__drain_next_due(server);
     return ack < due ? ack : due;
 }
 
@@ -83,6 +86,7 @@ skio__server_timeout(skio_server *server, uint64_t now_ms)
     skio__client_timeouts(server, now_ms);
     skio__ack_timeouts(server, now_ms);
     skio__recovery_timeouts(server, now_ms);
+    skio__drain_timeout(server, now_ms);
 }
 
 void
@@ -209,6 +213,7 @@ skio_server_free(skio_server *server)
     if (server->engine.hooks.destroy != NULL)
         server->engine.hooks.destroy(server->engine.transport);
     skio__engine_deinit(&server->engine);
+    skio__drain_free(server);
 
     SKIO__MAP_EACH(&server->namespaces, node, after) {
         skio_nsp *nsp = skio__container_of(node, skio_nsp, node);

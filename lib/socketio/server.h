@@ -29,6 +29,8 @@ struct sio_home {
     bool server_gone; /* its namespaces with it */
 };
 
+struct sio_drain;
+
 struct skio_server {
     struct eio_engine engine;
     skio_server_options options; /* strings are copies of ours */
@@ -55,6 +57,7 @@ struct skio_server {
     struct skio__fifo recovery_trim_due; /* sio_recovery */
     struct skio__heap ack_due;           /* sio_wait */
     struct skio__map waits;              /* {socket, id} -> sio_wait */
+    struct sio_drain *drain;             /* NULL: not asked for */
 
     void *data;
 };

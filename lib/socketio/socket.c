@@ -95,6 +95,9 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
     nsp->refs++;
     socket->refs = 1;
     socket->state = SIO_CONNECTING;
+    if (server->engine.hooks.wall_ms != NULL)
+        socket->issued_ms =
+            server->engine.hooks.wall_ms(server->engine.transport);
     socket->request = skio__request_ref(skio__session_request(client->session));
     name_socket(socket, client);
     skio__client_add(client, socket);
@@ -414,6 +417,32 @@ skio_socket_header(const skio_socket *socket, const char *name)
     return skio__request_header(socket->request, name);
 }
 
+void
+skio_socket_each_header(const skio_socket *socket, skio_pair_fn *fn, void *user)
+{
+    (void)skio__request_each(socket->request, fn, user);
+}
+
+const char *
+skio_socket_latest_header(const skio_socket *socket, const char *name)
+{
+    return skio__request_header(skio__request_latest(socket->request), name);
+}
+
+void
+skio_socket_each_query(const skio_socket *socket, skio_pair_fn *fn, void *user)
+{
+    const char *query = skio__request_query(socket->request);
+    skio_nsp *nsp = skio__socket_nsp(socket);
+    char *scratch;
+
+    if (nsp == NULL)
+        return;
+    scratch = skio__arena_alloc(&nsp->server->arena, strlen(query) + 2);
+    if (scratch != NULL)
+        (void)skio__query_each(query, scratch, fn, user);
+}
+
 const char *
 skio_socket_query(const skio_socket *socket, const char *name)
 {
@@ -446,6 +475,20 @@ bool
 skio_socket_is_secure(const skio_socket *socket)
 {
     return skio__request_is_secure(socket->request);
+}
+
+bool
+skio_socket_is_xdomain(const skio_socket *socket)
+{
+    const char *origin = skio_socket_header(socket, "origin");
+
+    return origin != NULL && *origin != '\0';
+}
+
+uint64_t
+skio_socket_issued(const skio_socket *socket)
+{
+    return socket->issued_ms;
 }
 
 const char *

@@ -34,13 +34,14 @@ struct skio_socket {
     void (*free_data)(void *data);
     struct sio_session *session; /* recovery.h; NULL: not recoverable */
     uint64_t missed_from;        /* of a recovered one: the first it missed */
-    bool recovered;
+    uint64_t issued_ms;          /* since 1970 */
     struct sio_wait *waits;
     uint32_t wait_count;
     uint32_t refs;
     enum sio_state state;
     const char *id; /* own_id, or of the block: protocol 3's are longer */
     char own_id[SKIO__ID_LEN + 1];
+    bool recovered;
     char *shared;     /* JSON; NULL: "{}" */
     skio_value *auth; /* an empty object if the client sent none */
     struct eio_request *request;

@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "engineio/exchange.h"
+#include "socketio/drain.h"
 #include "socketio/dynamic.h"
 #include "socketio/format.h"
 #include "socketio/server.h"
@@ -82,6 +83,7 @@ skio_transport_flush(skio_server *server)
     skio__engine_flush(&server->engine);
     skio__engine_leave(&server->engine);
 
+    skio__drain_turn(server);
     /* What getters copied outside of a packet's callback ends with the turn. */
     if (server->engine.depth == 0) {
         skio__dynamic_sweep(server);

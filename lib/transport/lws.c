@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "transport/endpoint.h"
 #include "transport/lws_headers.h"
+#include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
 
 /* ---- HTTP ---- */
@@ -259,7 +260,8 @@ on_file(struct skio__lws *transport, struct lws *wsi)
         skio__lws_on_timer(transport);
     else if (wsi == transport->watch_wsi)
         skio__conn_watched(transport);
-    else if (!skio__loop_accept(transport, wsi))
+    else if (!skio__loop_accept(transport, wsi) &&
+             !skio__preface_ready(transport, wsi))
         return -1;
     return 0;
 }
@@ -322,6 +324,8 @@ on_file_close(struct skio__lws *transport, struct lws *wsi)
     } else if (wsi == transport->watch_wsi) {
         transport->watch_wsi = NULL;
         transport->watch_fd = -1;
+    } else if (wsi == transport->preface_wsi) {
+        transport->preface_wsi = NULL;
     }
 }
 

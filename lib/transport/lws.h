@@ -31,14 +31,18 @@
 #include "base/buf.h"
 #include "base/timer.h"
 #include "transport/post.h"
+#include "transport/proxies.h"
 
 struct lws;
 struct lws_context;
 struct lws_vhost;
+struct skio__client_cache;
 struct skio__endpoints;
+struct skio__listener;
 struct skio__loop;
 struct skio__mount;
 struct skio__path;
+struct skio__tls;
 
 #define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
 #define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
@@ -82,6 +86,7 @@ struct skio__conn {
     size_t frame_left;  /* bytes of a started WebSocket frame still to write */
     uint32_t fragments; /* of the message being received */
     uint8_t kind;
+    bool is_local : 1; /* came by a unix socket: peer is none */
     bool keep_alive : 1;
     bool head : 1;       /* HEAD: no body goes out */
     bool body_waits : 1; /* more of this request may come */
@@ -140,14 +145,22 @@ struct skio__lws {
     struct skio__fifo idle_due;
     struct skio__fifo close_due; /* WebSockets that wait for the peer's Close */
     struct skio__fifo linger_due;
+    struct skio__fifo preface_due;
     struct skio__fifo kill_due; /* no delay: closed at the end of the turn */
     struct skio__fifo done_due; /* likewise: requests that were answered */
 
     struct skio__buf head; /* the request being read: its parts in one block */
     struct skio__post post;
-    struct skio__loop *loop; /* own context: listeners, libev */
+    struct skio__loop *loop;          /* own context: libev */
+    struct skio__listener *listeners; /* the newest first */
+    uint64_t retry_ms; /* accepting is paused until then; 0: it is not */
+    struct skio__proxies proxies;
+    struct skio__tls *tls; /* NULL: none */
+    int preface_fd; /* epoll: proxies whose preface is due; lws closes it */
+    struct lws *preface_wsi;
     struct skio__endpoints *endpoints;
     struct skio__mount *mounts;
+    struct skio__client_cache *client_cache; /* NULL: not needed yet */
     struct skio__path *paths; /* mounts of the own vhost; the shortest first */
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */
@@ -158,6 +171,8 @@ struct skio__lws {
 
 /* The server's transport, made and attached on first use. NULL: no memory. */
 struct skio__lws *skio__lws_get(skio_server *server);
+/* Know the trusted proxies. Returns SKIO_OK, SKIO_EINVAL, SKIO_ENOMEM. */
+int skio__lws_read_proxies(struct skio__lws *transport);
 uint64_t skio__lws_now(void *transport);
 /* Everything that waits for the end of a loop turn. */
 void skio__lws_turn_end(struct skio__lws *transport);
@@ -213,6 +228,8 @@ struct skio__head {
 int skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
                        struct lws *wsi, const char *start,
                        struct skio__head *head);
+/* A header of a request that was read, by lower-case name, or NULL. */
+const char *skio__request_find(const skio_request *request, const char *name);
 /* Whether the framing headers of a request are ones that lws 4.1 misreads. */
 bool skio__request_is_unsafe(struct lws *wsi);
 /* Whether lws waits for a body after these headers. */
@@ -253,11 +270,14 @@ void skio__ws_flush(void *conn);
 /* Write what waits. Non-zero: the connection failed. */
 int skio__ws_write(struct skio__conn *conn);
 
+/* ---- lws_accept.c ---- */
+
+/* RAW_RX_FILE of a listening socket; false: not one. */
+bool skio__loop_accept(struct skio__lws *transport, struct lws *wsi);
+
 /* ---- lws_listen.c: the own context ---- */
 
 void skio__loop_free(struct skio__lws *transport);
-/* RAW_RX_FILE of a listening socket; false: not one. */
-bool skio__loop_accept(struct skio__lws *transport, struct lws *wsi);
 /* Look after accepting and stopping; at the end of a turn. */
 void skio__loop_turn(struct skio__lws *transport);
 /* When skio__loop_turn() is due without an event, or SKIO__NEVER. */

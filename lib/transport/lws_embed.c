@@ -12,11 +12,15 @@ int
 skio_lws_protocol(skio_server *server, struct lws_protocols *protocol)
 {
     struct skio__lws *transport = skio__lws_get(server);
+    int err;
 
     if (transport == NULL)
         return SKIO_ENOMEM;
     if (transport->loop != NULL || transport->embedded)
         return SKIO_EBUSY;
+    err = skio__lws_read_proxies(transport);
+    if (err != SKIO_OK)
+        return err;
 
     transport->embedded = true;
     skio__lws_protocol_fill(transport, protocol);
@@ -86,4 +90,12 @@ skio_lws_flush(skio_server *server)
     transport->has_flush = true;
     if (transport->attached)
         skio__lws_turn_end(transport);
+}
+
+struct lws_vhost *
+skio_lws_vhost(const skio_server *server)
+{
+    const struct skio__lws *transport = skio_transport_of(server);
+
+    return transport != NULL && transport->attached ? transport->vhost : NULL;
 }

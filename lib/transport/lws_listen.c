@@ -1,19 +1,18 @@
 /*
- * The own context: listening sockets, libev, running and stopping
+ * The own context: libev, listening, running and stopping
  *
- * lws 4.1 has no option for the backlog and reports a failed bind only as a
- * failed context, so the sockets are opened here and watched by lws as raw
- * files; accepted connections are handed to it. The libev loop is ours, given
- * to lws as a foreign one: its prepare watcher runs after all callbacks of a
- * turn and before the next wait, and flushes at no system call.
+ * The libev loop is ours, given to lws as a foreign one: its prepare watcher
+ * runs after all callbacks of a turn and before the next wait, and flushes at
+ * no system call.
+ *
+ * The first listener makes the context, further ones join it.
  */
-#define _GNU_SOURCE /* accept4 */
+#define _POSIX_C_SOURCE 200809L /* getpid */
 
 #include "transport/lws.h"
 
-#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <ev.h>
@@ -21,11 +20,15 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "transport/lws_accept.h"
 #include "transport/lws_path.h"
+#include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
+#include "transport/lws_tls.h"
 #include "transport/sockets.h"
 
-#define ACCEPTS_MAX 64  /* in one turn */
+#define SYSTEMD_FIRST 3 /* the first descriptor that a service is passed */
+#define SYSTEMD_MAX 64
 #define DEFERRALS_MAX 4 /* turns that a flush waits for the rest of a frame */
 
 struct skio__loop {
@@ -34,9 +37,6 @@ struct skio__loop {
     struct ev_idle idle;
     unsigned deferrals;
     struct lws_protocols protocols[2];
-    int fds[SKIO__SOCKETS]; /* until lws has them */
-    struct lws *listeners[SKIO__SOCKETS];
-    uint64_t retry_ms; /* accepting is paused until then; 0: it is not */
     bool running;
 };
 
@@ -50,95 +50,6 @@ skio__lws_header_room(const skio_server_options *options)
     if (room < 16384)
         room = 16384;
     return room < (1U << 20) ? (unsigned)room : 1U << 20;
-}
-
-/* ---- Accepting ---- */
-
-static void
-pause_accepting(struct skio__lws *transport, int number)
-{
-    struct skio__loop *loop = transport->loop;
-
-    skio_transport_log(transport->server, SKIO_LOG_WARN,
-                       "accept: %s; trying again in %d ms", strerror(number),
-                       SKIO__RETRY_ACCEPT_MS);
-    loop->retry_ms = skio__lws_now(transport) + SKIO__RETRY_ACCEPT_MS;
-    transport->timer_wanted = true;
-    for (int i = 0; i < SKIO__SOCKETS; i++)
-        if (loop->listeners[i] != NULL)
-            lws_rx_flow_control(loop->listeners[i], 0);
-}
-
-static void
-resume_accepting(struct skio__loop *loop)
-{
-    loop->retry_ms = 0;
-    for (int i = 0; i < SKIO__SOCKETS; i++)
-        if (loop->listeners[i] != NULL)
-            lws_rx_flow_control(loop->listeners[i], 1);
-}
-
-static void
-adopt_socket(struct skio__lws *transport, int fd,
-             const union skio__address *from)
-{
-    struct skio__conn *conn =
-        skio__mem_calloc(transport->mem, 1, sizeof(*conn));
-    struct lws *wsi;
-
-    if (conn == NULL) {
-        close(fd);
-        return;
-    }
-    wsi = lws_adopt_socket_vhost(transport->vhost, fd);
-    if (wsi == NULL) { /* lws has closed fd */
-        skio__mem_free(transport->mem, conn);
-        return;
-    }
-    skio__conn_init(conn, transport, wsi);
-    if (from->any.sa_family == AF_INET6) {
-        conn->peer = from->in6.sin6_addr;
-    } else {
-        conn->peer.s6_addr[10] = conn->peer.s6_addr[11] = 0xff;
-        memcpy(&conn->peer.s6_addr[12], &from->in4.sin_addr, 4);
-    }
-    lws_set_opaque_user_data(wsi, conn);
-    skio__conn_wait(conn, &transport->header_due);
-}
-
-static void
-accept_all(struct skio__lws *transport, int fd)
-{
-    for (int i = 0; i < ACCEPTS_MAX; i++) {
-        union skio__address from = {.in6 = {0}};
-        socklen_t len = sizeof(from);
-        int accepted =
-            accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-        if (accepted >= 0) {
-            adopt_socket(transport, accepted, &from);
-            continue;
-        }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-            errno == ENOMEM)
-            pause_accepting(transport, errno);
-        else if (errno == EINTR || errno == ECONNABORTED)
-            continue;
-        return;
-    }
-}
-
-bool
-skio__loop_accept(struct skio__lws *transport, struct lws *wsi)
-{
-    struct skio__loop *loop = transport->loop;
-
-    for (int i = 0; loop != NULL && i < SKIO__SOCKETS; i++)
-        if (wsi == loop->listeners[i]) {
-            accept_all(transport, lws_get_socket_fd(wsi));
-            return true;
-        }
-    return false;
 }
 
 /* ---- The context ---- */
@@ -228,11 +139,10 @@ make_context(struct skio__lws *transport)
         info.options |= LWS_SERVER_OPTION_LIBEV;
         info.foreign_loops = loops;
     }
-    if (options->tls_cert_file != NULL) {
-        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
-        info.ssl_cert_filepath = options->tls_cert_file;
-        info.ssl_private_key_filepath = options->tls_key_file;
-    }
+    info.user = transport; /* for the callback about TLS, which has no wsi */
+    if (options->tls_cert_file != NULL)
+        info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
+                        LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 
     /* The level is the process's: the library prints nothing, and says in the
      * server's log what failed. */
@@ -257,16 +167,13 @@ drop_context(struct skio__lws *transport)
 static int
 start_context(struct skio__lws *transport)
 {
-    const skio_server_options *options = transport->options;
     struct skio__loop *loop = transport->loop;
+    int err;
 
-    if (options->tls_cert_file != NULL &&
-        (options->tls_key_file == NULL ||
-         access(options->tls_cert_file, R_OK) != 0 ||
-         access(options->tls_key_file, R_OK) != 0)) {
-        skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                           "tls: cannot read the certificate or its key");
-        return SKIO_EIO;
+    if (transport->options->tls_cert_file != NULL) {
+        err = skio__tls_load(transport);
+        if (err != SKIO_OK)
+            return err;
     }
     if (make_ev_loop(transport) == SKIO_OK && make_context(transport))
         return SKIO_OK;
@@ -281,77 +188,117 @@ start_context(struct skio__lws *transport)
         return SKIO_OK;
     }
     drop_context(transport);
-    skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                       "lws: no context (are the TLS files in order?)");
+    skio_transport_log(transport->server, SKIO_LOG_ERROR, "lws: no context");
     return SKIO_EIO;
-}
-
-static int
-watch_sockets(struct skio__lws *transport)
-{
-    struct skio__loop *loop = transport->loop;
-
-    for (int i = 0; i < SKIO__SOCKETS; i++) {
-        lws_sock_file_fd_type desc;
-
-        if (loop->fds[i] < 0)
-            continue;
-        desc.filefd = loop->fds[i];
-        loop->listeners[i] =
-            lws_adopt_descriptor_vhost(transport->vhost,
-                                       LWS_ADOPT_RAW_FILE_DESC, desc,
-                                       SKIO__LWS_NAME, NULL);
-        if (loop->listeners[i] == NULL)
-            return SKIO_ENOMEM;
-        loop->fds[i] = -1;
-    }
-    return SKIO_OK;
 }
 
 static void
 free_loop(struct skio__lws *transport)
 {
-    struct skio__loop *loop = transport->loop;
-
-    skio__sockets_close(loop->fds);
+    skio__listeners_drop(transport, NULL);
+    skio__preface_drop_all(transport);
+    drop_context(transport);
+    drop_ev_loop(transport->loop);
+    skio__tls_free(transport);
     skio__paths_free(transport);
-    skio__mem_free(transport->mem, loop);
+    skio__mem_free(transport->mem, transport->loop);
     transport->loop = NULL;
     transport->own = false;
+}
+
+/* lws has made the vhost's SSL_CTX: only here, since the user pointer of a
+ * host's vhost is the host's. */
+static int
+on_own_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
+                void *in, size_t len)
+{
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
+        return skio__tls_attach(lws_get_vhost_user(in), user);
+    return skio__lws_callback(wsi, reason, user, in, len);
+}
+
+static int
+make_loop(struct skio__lws *transport)
+{
+    struct skio__loop *loop =
+        skio__mem_calloc(transport->mem, 1, sizeof(*loop));
+    int err;
+
+    if (loop == NULL)
+        return SKIO_ENOMEM;
+    transport->loop = loop;
+    transport->own = true;
+    skio__lws_protocol_fill(transport, &loop->protocols[0]);
+    loop->protocols[0].callback = on_own_callback;
+
+    err = skio__paths_init(transport);
+    if (err == SKIO_OK)
+        err = start_context(transport);
+    if (err != SKIO_OK)
+        free_loop(transport);
+    return err;
+}
+
+/* Whether the server may have (another) listener; fills *out. */
+static int
+may_listen(skio_server *server, struct skio__lws **out)
+{
+    struct skio__lws *transport = skio__lws_get(server);
+
+    *out = transport;
+    if (transport == NULL)
+        return SKIO_ENOMEM;
+    if (transport->embedded)
+        return SKIO_EBUSY;
+    return transport->stopping ? SKIO_ECLOSED
+                               : skio__lws_read_proxies(transport);
+}
+
+/* Accept from these sockets. They are taken, unless this fails. */
+static int
+listen_on(struct skio__lws *transport, const int *fds, size_t count,
+          const char *path)
+{
+    struct skio__listener *before = transport->listeners;
+    bool is_first = transport->loop == NULL;
+    int err = is_first ? make_loop(transport) : SKIO_OK;
+
+    for (size_t i = 0; i < count && err == SKIO_OK; i++)
+        if (fds[i] >= 0)
+            err = skio__listener_add(transport, fds[i], path);
+    if (err == SKIO_OK) {
+        for (size_t i = 0; i < count && transport->port == 0; i++)
+            transport->port = skio__socket_port(fds[i]);
+        skio__sockets_close(fds, count); /* the listeners have copies */
+        return SKIO_OK;
+    }
+
+    skio__listeners_drop(transport, before);
+    if (is_first && transport->loop != NULL)
+        free_loop(transport);
+    return err;
 }
 
 int
 skio_listen(skio_server *server, const char *address, uint16_t port)
 {
-    struct skio__lws *transport = skio__lws_get(server);
-    struct skio__loop *loop;
-    int err;
+    struct skio__lws *transport;
+    int fds[SKIO__SOCKETS] = {-1, -1};
+    uint16_t bound = port;
+    int err = may_listen(server, &transport);
 
-    if (transport == NULL)
-        return SKIO_ENOMEM;
-    if (transport->loop != NULL || transport->embedded)
-        return SKIO_EBUSY;
-
-    loop = skio__mem_calloc(transport->mem, 1, sizeof(*loop));
-    if (loop == NULL)
-        return SKIO_ENOMEM;
-    loop->fds[0] = loop->fds[1] = -1;
-    transport->loop = loop;
-    transport->own = true;
-    skio__lws_protocol_fill(transport, &loop->protocols[0]);
-
-    transport->port = port;
-    err = skio__sockets_open(loop->fds, address, &transport->port,
+    if (err != SKIO_OK)
+        return err;
+    err = skio__sockets_open(fds, address, &bound,
                              (int)transport->options->backlog);
-    if (err == SKIO_OK)
-        err = skio__paths_init(transport);
-    if (err == SKIO_OK)
-        err = start_context(transport);
-    if (err == SKIO_OK)
-        err = watch_sockets(transport);
+    if (err == SKIO_OK) {
+        err = listen_on(transport, fds, SKIO__SOCKETS, NULL);
+        if (err != SKIO_OK)
+            skio__sockets_close(fds, SKIO__SOCKETS);
+    }
     if (err == SKIO_OK) {
         skio_transport_log(server, SKIO_LOG_INFO, "listening on port %u",
-                           (unsigned)transport->port);
+                           (unsigned)bound);
         return SKIO_OK;
     }
 
@@ -359,11 +306,112 @@ skio_listen(skio_server *server, const char *address, uint16_t port)
                        "cannot listen on %s port %u: %s",
                        address != NULL ? address : "any address",
                        (unsigned)port, skio_strerror(err));
-    drop_context(transport);
-    drop_ev_loop(loop);
-    free_loop(transport);
-    transport->port = 0;
     return err;
+}
+
+int
+skio_listen_unix(skio_server *server, const char *path, unsigned mode)
+{
+    struct skio__lws *transport;
+    int fd = -1;
+    int err = may_listen(server, &transport);
+
+    if (err != SKIO_OK)
+        return err;
+    err = skio__socket_unix(&fd, path, mode, (int)transport->options->backlog);
+    if (err == SKIO_OK) {
+        bool is_file = path[0] != '@';
+
+        err = listen_on(transport, &fd, 1, is_file ? path : NULL);
+        if (err != SKIO_OK) {
+            skio__sockets_close(&fd, 1);
+            if (is_file)
+                unlink(path);
+        }
+    }
+    if (err == SKIO_OK)
+        skio_transport_log(server, SKIO_LOG_INFO, "listening on %s", path);
+    else
+        skio_transport_log(server, SKIO_LOG_ERROR, "cannot listen on %s: %s",
+                           path, skio_strerror(err));
+    return err;
+}
+
+int
+skio_listen_fd(skio_server *server, int fd)
+{
+    struct skio__lws *transport;
+    int flags;
+    int err = may_listen(server, &transport);
+
+    if (err == SKIO_OK)
+        err = skio__socket_take(fd, (int)transport->options->backlog, &flags);
+    if (err != SKIO_OK)
+        return err;
+
+    err = listen_on(transport, &fd, 1, NULL);
+    if (err != SKIO_OK) {
+        skio__socket_give_back(fd, flags);
+        return err;
+    }
+    skio_transport_log(server, SKIO_LOG_INFO, "listening on a descriptor");
+    return SKIO_OK;
+}
+
+/* A small number from the environment, -1: there is none. */
+static long
+environment_number(const char *name)
+{
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): documented */
+    const char *text = getenv(name);
+    char *end = NULL;
+    long number;
+
+    if (text == NULL || *text < '0' || *text > '9')
+        return -1;
+    number = strtol(text, &end, 10);
+    return *end == '\0' ? number : -1;
+}
+
+int
+skio_listen_systemd(skio_server *server)
+{
+    struct skio__lws *transport;
+    long count = environment_number("LISTEN_FDS");
+    int fds[SYSTEMD_MAX];
+    int flags[SYSTEMD_MAX];
+    size_t taken = 0;
+    int err = may_listen(server, &transport);
+
+    if (err != SKIO_OK)
+        return err;
+    if (count <= 0 || environment_number("LISTEN_PID") != (long)getpid())
+        return 0;
+    if (count > SYSTEMD_MAX)
+        return SKIO_ELIMIT;
+
+    for (int fd = SYSTEMD_FIRST; err == SKIO_OK && fd < SYSTEMD_FIRST + count;
+         fd++) {
+        err = skio__socket_take(fd, (int)transport->options->backlog,
+                                &flags[taken]);
+        if (err == SKIO_OK)
+            fds[taken++] = fd;
+    }
+    if (err == SKIO_OK)
+        err = listen_on(transport, fds, taken, NULL);
+    if (err != SKIO_OK) {
+        while (taken-- > 0)
+            skio__socket_give_back(fds[taken], flags[taken]);
+        return err;
+    }
+
+    /* The numbers are free for other files now: nobody may read them again. */
+    unsetenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): documented */
+    unsetenv("LISTEN_PID"); /* NOLINT(concurrency-mt-unsafe) */
+    skio_transport_log(server, SKIO_LOG_INFO,
+                       "listening on %ld descriptors of the service manager",
+                       count);
+    return (int)count;
 }
 
 uint16_t
@@ -379,20 +427,14 @@ skio_server_port(const skio_server *server)
 static void
 begin_stop(struct skio__lws *transport)
 {
-    struct skio__loop *loop = transport->loop;
-
     transport->stopping = true;
     transport->stop_ms =
         skio__lws_now(transport) + transport->options->close_timeout_ms;
     transport->timer_wanted = true;
     skio_transport_log(transport->server, SKIO_LOG_INFO, "stopping");
 
-    for (int i = 0; i < SKIO__SOCKETS; i++)
-        if (loop->listeners[i] != NULL)
-            lws_set_timeout(loop->listeners[i],
-                            PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
-    loop->listeners[0] = loop->listeners[1] = NULL;
-
+    skio__listeners_drop(transport, NULL);
+    skio__preface_drop_all(transport);
     skio_transport_shutdown(transport->server);
     skio_transport_flush(transport->server);
 }
@@ -419,8 +461,7 @@ skio__loop_turn(struct skio__lws *transport)
 {
     struct skio__loop *loop = transport->loop;
 
-    if (loop->retry_ms != 0 && skio__lws_now(transport) >= loop->retry_ms)
-        resume_accepting(loop);
+    skio__listeners_turn(transport);
 
     if (!loop->running || !atomic_load(&transport->stop_asked) ||
         transport->stopped)
@@ -440,10 +481,8 @@ skio__loop_turn(struct skio__lws *transport)
 uint64_t
 skio__loop_next_due(const struct skio__lws *transport)
 {
-    uint64_t due = SKIO__NEVER;
+    uint64_t due = transport->retry_ms != 0 ? transport->retry_ms : SKIO__NEVER;
 
-    if (transport->loop != NULL && transport->loop->retry_ms != 0)
-        due = transport->loop->retry_ms;
     if (transport->stopping && transport->stop_ms < due)
         due = transport->stop_ms;
     return due;
@@ -487,9 +526,6 @@ skio_run(skio_server *server)
 void
 skio__loop_free(struct skio__lws *transport)
 {
-    if (transport->loop == NULL)
-        return;
-    drop_context(transport);
-    drop_ev_loop(transport->loop);
-    free_loop(transport);
+    if (transport->loop != NULL)
+        free_loop(transport);
 }

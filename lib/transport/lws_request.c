@@ -6,7 +6,6 @@
  */
 #include "transport/lws.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -14,6 +13,7 @@
 #include <libwebsockets.h>
 
 #include "transport/lws_headers.h"
+#include "transport/sockets.h"
 
 static const struct {
     enum lws_token_indexes token;
@@ -203,19 +203,56 @@ is_kept_alive(struct lws *wsi)
     return keep;
 }
 
-static void
-read_address(struct skio__lws *transport, const struct skio__conn *conn,
-             struct lws *wsi, char out[64])
+const char *
+skio__request_find(const skio_request *request, const char *name)
 {
-    const struct in6_addr *peer = &conn->peer;
+    const char *at = request->headers;
+    const char *end = at + request->headers_len;
 
-    out[0] = '\0';
-    if (!transport->own)
-        lws_get_peer_simple(wsi, out, 64);
-    else if (IN6_IS_ADDR_V4MAPPED(peer))
-        inet_ntop(AF_INET, &peer->s6_addr[12], out, 64);
-    else
-        inet_ntop(AF_INET6, peer, out, 64);
+    while (at < end) {
+        const char *value = at + strlen(at) + 1;
+
+        if (strcmp(at, name) == 0)
+            return value;
+        at = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+/* The peer of the connection. In a host's vhost a conn is one request's, and
+ * has to be asked for. */
+static struct skio__peer
+find_peer(const struct skio__lws *transport, const struct skio__conn *conn,
+          struct lws *wsi)
+{
+    struct skio__peer peer = {.address = conn->peer,
+                              .is_local = conn->is_local,
+                              .secure = lws_is_ssl(wsi)};
+    union skio__address from = {.in6 = {0}};
+    socklen_t len = sizeof(from);
+
+    if (transport->own)
+        return peer;
+    peer.is_local = getpeername(lws_get_socket_fd(wsi), &from.any, &len) != 0 ||
+                    !skio__address_read(&from, &peer.address);
+    return peer;
+}
+
+static void
+read_peer(struct skio__lws *transport, const struct skio__conn *conn,
+          struct lws *wsi, struct skio__head *head)
+{
+    struct skio__peer peer = find_peer(transport, conn, wsi);
+    skio_request *request = &head->request;
+
+    if (transport->options->trusted_proxies != NULL)
+        skio__proxies_walk(&transport->proxies,
+                           skio__request_find(request, "x-forwarded-for"),
+                           skio__request_find(request, "x-forwarded-proto"),
+                           &peer);
+    skio__peer_print(&peer, head->address);
+    request->address = head->address;
+    request->secure = peer.secure;
 }
 
 static int
@@ -275,10 +312,8 @@ skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
     request->query = buf->data + query;
     request->headers = buf->data + headers;
     request->headers_len = buf->len - headers;
-    request->secure = lws_is_ssl(wsi);
     request->content_length = read_length(wsi);
-    read_address(transport, conn, wsi, head->address);
-    request->address = head->address;
+    read_peer(transport, conn, wsi, head);
 
     head->body_waits = skio__request_has_body(wsi);
     head->expects = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_EXPECT) > 0;

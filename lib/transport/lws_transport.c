@@ -17,6 +17,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/endpoint.h"
+#include "transport/lws_preface.h"
 #include "transport/mount.h"
 
 /* ---- Time ---- */
@@ -65,6 +66,7 @@ arm_timer(struct skio__lws *transport)
     due = earlier(due, skio__fifo_peek_due(&t->idle_due));
     due = earlier(due, skio__fifo_peek_due(&t->close_due));
     due = earlier(due, skio__fifo_peek_due(&t->linger_due));
+    due = earlier(due, skio__fifo_peek_due(&t->preface_due));
     if (due >= t->armed_ms)
         return;
 
@@ -104,6 +106,7 @@ skio__lws_on_timer(struct skio__lws *transport)
     kill_due(&transport->idle_due, now);
     kill_due(&transport->close_due, now);
     kill_due(&transport->linger_due, now);
+    skio__preface_timeout(transport, now);
     skio__lws_wake(transport);
 }
 
@@ -208,6 +211,16 @@ stop(void *opaque)
     errno = saved;
 }
 
+static uint64_t
+wall_ms(void *transport)
+{
+    struct timespec now;
+
+    (void)transport;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static void
 close_fd(int fd)
 {
@@ -226,7 +239,9 @@ destroy(void *opaque)
     skio__post_deinit(&transport->post);
     skio__endpoints_free(transport);
     skio__mounts_free(transport);
+    skio__client_free(transport);
     skio__buf_deinit(&transport->head);
+    skio__proxies_deinit(&transport->proxies);
     /* those that lws never got */
     close_fd(transport->wake_fd);
     close_fd(transport->timer_fd);
@@ -245,6 +260,7 @@ init_fifos(struct skio__lws *transport)
     skio__fifo_init(&transport->idle_due, options->idle_timeout_ms);
     skio__fifo_init(&transport->close_due, options->close_timeout_ms);
     skio__fifo_init(&transport->linger_due, SKIO__LINGER_MS);
+    skio__fifo_init(&transport->preface_due, options->header_timeout_ms);
     skio__fifo_init(&transport->kill_due, 0);
     skio__fifo_init(&transport->done_due, 0);
 }
@@ -262,6 +278,7 @@ new_transport(skio_server *server)
         .post = post,
         .stop = stop,
         .destroy = destroy,
+        .wall_ms = wall_ms,
     };
     const skio_server_options *options = skio_transport_options(server);
     const skio_allocator *mem = options->allocator.malloc != NULL
@@ -307,4 +324,19 @@ skio__lws_get(skio_server *server)
     struct skio__lws *transport = skio_transport_of(server);
 
     return transport != NULL ? transport : new_transport(server);
+}
+
+int
+skio__lws_read_proxies(struct skio__lws *transport)
+{
+    int err = SKIO_OK;
+
+    if (transport->proxies.networks == NULL)
+        err = skio__proxies_init(&transport->proxies, transport->mem,
+                                 transport->options->trusted_proxies);
+    if (err == SKIO_EINVAL)
+        skio_transport_log(transport->server, SKIO_LOG_ERROR,
+                           "trusted_proxies: not a list of addresses and "
+                           "networks");
+    return err;
 }

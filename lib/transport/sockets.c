@@ -4,8 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define PORT_TRIES 16 /* for one that is free in both families */
@@ -73,26 +75,40 @@ open_socket(const union skio__address *address, int backlog)
     return -1;
 }
 
-static uint16_t
-port_of(int fd)
+bool
+skio__address_read(const union skio__address *from, struct in6_addr *out)
+{
+    memset(out, 0, sizeof(*out));
+    if (from->any.sa_family == AF_INET6) {
+        *out = from->in6.sin6_addr;
+        return true;
+    }
+    if (from->any.sa_family != AF_INET)
+        return false;
+    out->s6_addr[10] = out->s6_addr[11] = 0xff;
+    memcpy(&out->s6_addr[12], &from->in4.sin_addr, 4);
+    return true;
+}
+
+uint16_t
+skio__socket_port(int fd)
 {
     union skio__address address = {.in6 = {0}};
     socklen_t len = sizeof(address);
 
-    if (getsockname(fd, &address.any, &len) != 0)
+    if (fd < 0 || getsockname(fd, &address.any, &len) != 0)
         return 0;
-    return ntohs(address.any.sa_family == AF_INET6 ? address.in6.sin6_port
-                                                   : address.in4.sin_port);
+    if (address.any.sa_family == AF_INET6)
+        return ntohs(address.in6.sin6_port);
+    return address.any.sa_family == AF_INET ? ntohs(address.in4.sin_port) : 0;
 }
 
 void
-skio__sockets_close(int fds[SKIO__SOCKETS])
+skio__sockets_close(const int *fds, size_t count)
 {
-    for (int i = 0; i < SKIO__SOCKETS; i++) {
+    for (size_t i = 0; i < count; i++)
         if (fds[i] >= 0)
             close(fds[i]);
-        fds[i] = -1;
-    }
 }
 
 /* Open one family, or both with the same port. Returns an error. */
@@ -113,7 +129,7 @@ open_pair(int fds[SKIO__SOCKETS], const char *v4, const char *v6, uint16_t port,
             return SKIO_EINVAL;
         fds[i] = open_socket(&address, backlog);
         if (fds[i] >= 0) {
-            port = port_of(fds[i]);
+            port = skio__socket_port(fds[i]);
             opened = true;
             continue;
         }
@@ -121,7 +137,8 @@ open_pair(int fds[SKIO__SOCKETS], const char *v4, const char *v6, uint16_t port,
         /* a family that this machine lacks is no error beside the other */
         if (errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL &&
             errno != EPROTONOSUPPORT) {
-            skio__sockets_close(fds);
+            skio__sockets_close(fds, SKIO__SOCKETS);
+            fds[0] = fds[1] = -1;
             return err;
         }
     }
@@ -155,6 +172,146 @@ skio__sockets_open(int fds[SKIO__SOCKETS], const char *address, uint16_t *port,
     }
     for (int i = 0; i < SKIO__SOCKETS && err == SKIO_OK; i++)
         if (fds[i] >= 0)
-            *port = port_of(fds[i]);
+            *port = skio__socket_port(fds[i]);
     return err;
+}
+
+/* ---- Unix sockets ---- */
+
+/* Returns the length, or 0 when the path does not fit. */
+static socklen_t
+unix_address(const char *path, struct sockaddr_un *out)
+{
+    size_t len = strlen(path);
+
+    memset(out, 0, sizeof(*out));
+    out->sun_family = AF_UNIX;
+    if (len == 0 || len >= sizeof(out->sun_path) || strcmp(path, "@") == 0)
+        return 0;
+    memcpy(out->sun_path, path, len);
+    if (path[0] != '@')
+        return (socklen_t)sizeof(*out);
+    out->sun_path[0] = '\0'; /* abstract: its length counts */
+    return (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len);
+}
+
+/* Whether the file is a socket that nobody listens at. */
+static bool
+is_stale(const struct sockaddr_un *address, socklen_t len)
+{
+    struct stat st;
+    bool stale;
+    int fd;
+
+    if (address->sun_path[0] == '\0' || lstat(address->sun_path, &st) != 0 ||
+        !S_ISSOCK(st.st_mode))
+        return false;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return false;
+    stale = connect(fd, (const struct sockaddr *)address, len) != 0 &&
+            errno == ECONNREFUSED;
+    close(fd);
+    return stale;
+}
+
+static int
+bind_unix(int fd, const struct sockaddr_un *address, socklen_t len)
+{
+    const struct sockaddr *any = (const struct sockaddr *)address;
+
+    if (bind(fd, any, len) == 0)
+        return 0;
+    if (errno != EADDRINUSE)
+        return -1;
+    if (!is_stale(address, len) || unlink(address->sun_path) != 0) {
+        errno = EADDRINUSE;
+        return -1;
+    }
+    return bind(fd, any, len);
+}
+
+int
+skio__socket_unix(int *fd, const char *path, unsigned mode, int backlog)
+{
+    struct sockaddr_un address;
+    socklen_t len = unix_address(path, &address);
+    bool is_file = path[0] != '@';
+    int err;
+
+    if (len == 0 || (mode & ~0777U) != 0)
+        return SKIO_EINVAL;
+    *fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (*fd < 0)
+        return error_of(errno);
+
+    /* Nobody can connect before listen(), so the mode is in force by then. */
+    if (bind_unix(*fd, &address, len) == 0) {
+        if ((!is_file || chmod(path, (mode_t)mode) == 0) &&
+            listen(*fd, backlog) == 0)
+            return SKIO_OK;
+        err = error_of(errno);
+        if (is_file)
+            unlink(path);
+    } else {
+        err =
+            errno == ENOENT || errno == ENOTDIR ? SKIO_ENOENT : error_of(errno);
+    }
+    close(*fd);
+    *fd = -1;
+    return err;
+}
+
+/* ---- Descriptors of others ---- */
+
+static int
+option_of(int fd, int name)
+{
+    int value = 0;
+    socklen_t len = sizeof(value);
+
+    return getsockopt(fd, SOL_SOCKET, name, &value, &len) == 0 ? value : -1;
+}
+
+/* A stream socket of a family that we know, bound to something. */
+static bool
+is_bound_stream(int fd)
+{
+    union {
+        union skio__address ip;
+        struct sockaddr_un local;
+    } address = {.ip = {.in6 = {0}}};
+    socklen_t len = sizeof(address);
+
+    if (option_of(fd, SO_TYPE) != SOCK_STREAM ||
+        getsockname(fd, &address.ip.any, &len) != 0)
+        return false;
+    if (address.ip.any.sa_family == AF_UNIX)
+        return len > offsetof(struct sockaddr_un, sun_path);
+    return skio__socket_port(fd) != 0;
+}
+
+int
+skio__socket_take(int fd, int backlog, int *flags)
+{
+    int on = 1;
+
+    if (!is_bound_stream(fd))
+        return SKIO_EINVAL;
+    /* refused for a connected one */
+    if (option_of(fd, SO_ACCEPTCONN) != 1 && listen(fd, backlog) != 0)
+        return SKIO_EINVAL;
+    /* accepted sockets inherit it; a unix socket has none */
+    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+
+    *flags = fcntl(fd, F_GETFL);
+    if (*flags < 0 || fcntl(fd, F_SETFL, *flags | O_NONBLOCK) != 0)
+        return SKIO_EIO;
+    return SKIO_OK;
+}
+
+void
+skio__socket_give_back(int fd, int flags)
+{
+    (void)fcntl(fd, F_SETFL, flags);
 }

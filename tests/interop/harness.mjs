@@ -51,6 +51,11 @@ const programs = {
         ours: [`${buildFolder}/interop-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    listener: {
+        node: ["node", `${here}/oracle-listener.mjs`],
+        ours: [`${buildFolder}/listener-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     conformance: {
         node: ["node", `${here}/oracle-conformance.mjs`],
         ours: [`${buildFolder}/conformance-server`],

@@ -140,7 +140,7 @@ a_request_is_copied(void **state)
     (void)state;
     test_alloc_init(&alloc);
     memcpy(block, headers, sizeof block);
-    request = skio__request_new(&alloc.allocator, &from);
+    request = skio__request_new(&alloc.allocator, &from, false);
     assert_non_null(request);
     memset(path, 'x', sizeof path - 1);
     memset(query, 'x', sizeof query - 1);
@@ -172,7 +172,7 @@ what_a_request_lacks_is_empty(void **state)
 
     (void)state;
     test_alloc_init(&alloc);
-    request = skio__request_new(&alloc.allocator, &from);
+    request = skio__request_new(&alloc.allocator, &from, false);
     assert_non_null(request);
     assert_string_equal(skio__request_target(request), "/");
     assert_string_equal(skio__request_query(request), "");
@@ -181,7 +181,122 @@ what_a_request_lacks_is_empty(void **state)
     skio__request_unref(request);
 
     test_alloc_fail(&alloc, 1);
-    assert_null(skio__request_new(&alloc.allocator, &from));
+    assert_null(skio__request_new(&alloc.allocator, &from, false));
+    assert_int_equal(alloc.live, 0);
+}
+
+static bool
+append_pair(const char *name, const char *value, void *user)
+{
+    char *text = user;
+    size_t len = strlen(text);
+
+    assert_true(len + strlen(name) + strlen(value) + 3 < 256);
+    text += len;
+    memcpy(text, name, strlen(name));
+    text += strlen(name);
+    *text++ = '=';
+    memcpy(text, value, strlen(value) + 1);
+    text += strlen(value);
+    memcpy(text, ";", 2);
+    return strcmp(name, "stop") != 0;
+}
+
+static void
+every_header_is_visited(void **state)
+{
+    static const char block[] = "a\0001\0b\0\0stop\0003\0d\0004";
+    struct test_alloc alloc;
+    skio_request from = {.path = "/",
+                         .headers = block,
+                         .headers_len = sizeof block};
+    struct eio_request *request;
+    char text[256] = "";
+
+    (void)state;
+    test_alloc_init(&alloc);
+    request = skio__request_new(&alloc.allocator, &from, false);
+    assert_non_null(request);
+    assert_false(skio__request_each(request, append_pair, text));
+    assert_string_equal(text, "a=1;b=;stop=3;");
+    skio__request_unref(request);
+
+    /* a block that is cut off is not read past */
+    for (size_t len = 0; len < sizeof block; len++) {
+        from.headers_len = len;
+        request = skio__request_new(&alloc.allocator, &from, false);
+        text[0] = '\0';
+        (void)skio__request_each(request, append_pair, text);
+        skio__request_unref(request);
+    }
+    assert_int_equal(alloc.live, 0);
+}
+
+static void
+every_parameter_is_visited_decoded_and_once(void **state)
+{
+    static const struct {
+        const char *query;
+        const char *pairs;
+    } cases[] = {
+        {"", ""},
+        {"a=1", "a=1;"},
+        {"a=1&b=%41+c&%63=", "a=1;b=A c;c=;"},
+        {"a=1&b=2&a=3", "b=2;a=3;"},
+        {"a=1&%61=2", "a=2;"},
+        {"&&a&&b&", "a=;b=;"},
+        {"=x&a=1", "=x;a=1;"},
+        {"a=b=c", "a=b=c;"},
+        {"a=1&stop=&c=2", "a=1;stop=;"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char scratch[64];
+        char text[256] = "";
+
+        (void)skio__query_each(cases[i].query, scratch, append_pair, text);
+        assert_string_equal(text, cases[i].pairs);
+    }
+}
+
+static void
+latest_request_replaces_the_one_before(void **state)
+{
+    struct test_alloc alloc;
+    skio_request from = {.path = "/"};
+    struct eio_request *request;
+
+    (void)state;
+    test_alloc_init(&alloc);
+    from.headers = "a\0first\0b\0only";
+    from.headers_len = 15;
+    request = skio__request_new(&alloc.allocator, &from, true);
+    assert_non_null(request);
+    assert_ptr_equal(skio__request_latest(request), request);
+
+    for (int i = 0; i < 3; i++) {
+        char block[] = "a\0000";
+
+        block[2] = (char)('1' + i);
+        from.headers = block;
+        from.headers_len = sizeof block;
+        assert_int_equal(skio__request_set_latest(request, &from), SKIO_OK);
+        assert_int_equal(alloc.live, 2);
+        assert_string_equal(skio__request_header(skio__request_latest(request),
+                                                 "a"),
+                            block + 2);
+    }
+    assert_string_equal(skio__request_header(request, "a"), "first");
+    assert_string_equal(skio__request_header(request, "b"), "only");
+    assert_null(skio__request_header(skio__request_latest(request), "b"));
+
+    test_alloc_fail(&alloc, 1);
+    assert_int_equal(skio__request_set_latest(request, &from), SKIO_ENOMEM);
+    assert_string_equal(skio__request_header(skio__request_latest(request),
+                                             "a"),
+                        "3");
+    skio__request_unref(request);
     assert_int_equal(alloc.live, 0);
 }
 
@@ -197,6 +312,9 @@ main(void)
         cmocka_unit_test(a_decoded_nul_is_counted),
         cmocka_unit_test(a_request_is_copied),
         cmocka_unit_test(what_a_request_lacks_is_empty),
+        cmocka_unit_test(every_header_is_visited),
+        cmocka_unit_test(every_parameter_is_visited_decoded_and_once),
+        cmocka_unit_test(latest_request_replaces_the_one_before),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

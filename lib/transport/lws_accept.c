@@ -1,0 +1,189 @@
+/*
+ * lws 4.1 has no option for the backlog and reports a failed bind only as a
+ * failed context, so sockets are opened by us, watched by lws as raw files, and
+ * what they accept is handed to it.
+ */
+#define _GNU_SOURCE /* accept4 */
+
+#include "transport/lws_accept.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libwebsockets.h>
+
+#include "base/mem.h"
+#include "transport/lws.h"
+#include "transport/lws_preface.h"
+
+#define ACCEPTS_MAX 64 /* in one turn */
+
+struct skio__listener {
+    struct skio__listener *next;
+    struct lws *wsi;
+    dev_t device; /* of the file at path, when it was made */
+    ino_t inode;
+    bool is_file;
+    char path[];
+};
+
+int
+skio__listener_add(struct skio__lws *transport, int fd, const char *path)
+{
+    size_t len = path != NULL ? strlen(path) : 0;
+    struct skio__listener *listener =
+        skio__mem_calloc(transport->mem, 1, sizeof(*listener) + len + 1);
+    lws_sock_file_fd_type desc;
+    struct stat st;
+
+    if (listener == NULL)
+        return SKIO_ENOMEM;
+    if (path != NULL && lstat(path, &st) == 0) {
+        memcpy(listener->path, path, len);
+        listener->device = st.st_dev;
+        listener->inode = st.st_ino;
+        listener->is_file = true;
+    }
+
+    desc.filefd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    if (desc.filefd >= 0)
+        listener->wsi = lws_adopt_descriptor_vhost(transport->vhost,
+                                                   LWS_ADOPT_RAW_FILE_DESC,
+                                                   desc, SKIO__LWS_NAME, NULL);
+    if (listener->wsi == NULL) {
+        skio__mem_free(transport->mem, listener);
+        return SKIO_ENOMEM;
+    }
+    listener->next = transport->listeners;
+    transport->listeners = listener;
+    if (transport->retry_ms != 0)
+        lws_rx_flow_control(listener->wsi, 0);
+
+    return SKIO_OK;
+}
+
+/* Remove the file, unless another server has put its own there since. */
+static void
+remove_file(const struct skio__listener *listener)
+{
+    struct stat st;
+
+    if (listener->is_file && lstat(listener->path, &st) == 0 &&
+        st.st_dev == listener->device && st.st_ino == listener->inode)
+        unlink(listener->path);
+}
+
+void
+skio__listeners_drop(struct skio__lws *transport,
+                     const struct skio__listener *before)
+{
+    while (transport->listeners != before) {
+        struct skio__listener *listener = transport->listeners;
+
+        transport->listeners = listener->next;
+        remove_file(listener);
+        lws_set_timeout(listener->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT,
+                        LWS_TO_KILL_SYNC);
+        skio__mem_free(transport->mem, listener);
+    }
+}
+
+static void
+pause_accepting(struct skio__lws *transport, int number)
+{
+    skio_transport_log(transport->server, SKIO_LOG_WARN,
+                       "accept: %s; trying again in %d ms", strerror(number),
+                       SKIO__RETRY_ACCEPT_MS);
+    transport->retry_ms = skio__lws_now(transport) + SKIO__RETRY_ACCEPT_MS;
+    transport->timer_wanted = true;
+    for (struct skio__listener *each = transport->listeners; each != NULL;
+         each = each->next)
+        lws_rx_flow_control(each->wsi, 0);
+}
+
+void
+skio__listeners_turn(struct skio__lws *transport)
+{
+    if (transport->retry_ms == 0 ||
+        skio__lws_now(transport) < transport->retry_ms)
+        return;
+    transport->retry_ms = 0;
+    for (struct skio__listener *each = transport->listeners; each != NULL;
+         each = each->next)
+        lws_rx_flow_control(each->wsi, 1);
+}
+
+void
+skio__accept_adopt(struct skio__lws *transport, int fd,
+                   const union skio__address *from)
+{
+    struct skio__conn *conn =
+        skio__mem_calloc(transport->mem, 1, sizeof(*conn));
+    struct lws *wsi;
+
+    if (conn == NULL) {
+        close(fd);
+        return;
+    }
+    wsi = lws_adopt_socket_vhost(transport->vhost, fd);
+    if (wsi == NULL) { /* lws has closed fd */
+        skio__mem_free(transport->mem, conn);
+        return;
+    }
+    skio__conn_init(conn, transport, wsi);
+    conn->is_local = !skio__address_read(from, &conn->peer);
+    lws_set_opaque_user_data(wsi, conn);
+    skio__conn_wait(conn, &transport->header_due);
+}
+
+/* Whether this is a proxy, which has to speak first. */
+static bool
+owes_preface(const struct skio__lws *transport, const union skio__address *from)
+{
+    struct skio__peer peer = {.secure = false};
+
+    peer.is_local = !skio__address_read(from, &peer.address);
+    return transport->options->proxy_protocol &&
+           skio__proxies_trust(&transport->proxies, &peer);
+}
+
+static void
+accept_all(struct skio__lws *transport, int fd)
+{
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        union skio__address from = {.in6 = {0}};
+        socklen_t len = sizeof(from);
+        int accepted =
+            accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+        if (accepted >= 0) {
+            if (owes_preface(transport, &from))
+                skio__preface_wait(transport, accepted, &from);
+            else
+                skio__accept_adopt(transport, accepted, &from);
+            continue;
+        }
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+            errno == ENOMEM)
+            pause_accepting(transport, errno);
+        else if (errno == EINTR || errno == ECONNABORTED)
+            continue;
+        return;
+    }
+}
+
+bool
+skio__loop_accept(struct skio__lws *transport, struct lws *wsi)
+{
+    for (struct skio__listener *each = transport->listeners; each != NULL;
+         each = each->next)
+        if (wsi == each->wsi) {
+            accept_all(transport, lws_get_socket_fd(wsi));
+            return true;
+        }
+    return false;
+}
