@@ -185,7 +185,8 @@ run_groups(unsigned count, bool rooms)
 
     workload = &grouped;
     for (unsigned i = 0; i < count; i++)
-        group_ask(&groups[i]);
+        if (groups[i].sender != NULL)
+            group_ask(&groups[i]);
     run_counted();
 }
 
@@ -278,7 +279,7 @@ parse(int argc, char **argv)
             options.rooms = (unsigned)number;
             break;
         case 't':
-            options.seconds = strtod(optarg, NULL);
+            options.seconds = optarg ? strtod(optarg, NULL) : 0;
             break;
         case 'u':
             options.path = optarg;

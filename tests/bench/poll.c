@@ -82,7 +82,7 @@ request(struct carrier *carrier, const char *method, const char *sid,
     if (carrier->request == NULL)
         fail("realloc");
     memcpy(carrier->request, head, (size_t)head_len);
-    if (len > 0)
+    if (data != NULL)
         memcpy(carrier->request + head_len, data, len);
     carrier->request_len = (size_t)head_len + len;
     if (carrier->connected)

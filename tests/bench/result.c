@@ -58,37 +58,51 @@ percentile(double part)
     return 0;
 }
 
+/* The nth number of a file of /proc; 0 when the file has gone. */
+static uint64_t
+proc_number(const char *path, unsigned n)
+{
+    char line[256];
+    FILE *file = fopen(path, "r");
+    char *at = line, *end;
+    uint64_t value = 0;
+
+    if (file == NULL)
+        return 0;
+    if (fgets(line, sizeof(line), file) == NULL)
+        line[0] = '\0';
+    fclose(file);
+    for (unsigned i = 0; i <= n; i++) {
+        value = strtoull(at, &end, 10);
+        at = end;
+    }
+    return value;
+}
+
 /* All its threads: the exact time, which /proc/PID/stat has in ticks only. */
 uint64_t
 server_cpu_ns(void)
 {
-    char path[64];
-    struct dirent *entry;
+    char path[512];
+    struct dirent **threads;
     uint64_t total = 0;
-    DIR *tasks;
+    int count;
 
     if (options.pid == 0)
         return 0;
     snprintf(path, sizeof(path), "/proc/%d/task", (int)options.pid);
-    tasks = opendir(path);
-    if (tasks == NULL)
+    count = scandir(path, &threads, NULL, NULL);
+    if (count < 0)
         fail(path);
-    while ((entry = readdir(tasks)) != NULL) {
-        char file[sizeof(path) + sizeof(entry->d_name) + 16];
-        unsigned long long on_cpu = 0;
-        FILE *stat;
-
-        if (entry->d_name[0] == '.')
-            continue;
-        snprintf(file, sizeof(file), "%s/%s/schedstat", path, entry->d_name);
-        stat = fopen(file, "r");
-        if (stat == NULL)
-            continue;
-        if (fscanf(stat, "%llu", &on_cpu) == 1)
-            total += on_cpu;
-        fclose(stat);
+    for (int i = 0; i < count; i++) {
+        if (threads[i]->d_name[0] != '.') {
+            snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat",
+                     (int)options.pid, threads[i]->d_name);
+            total += proc_number(path, 0);
+        }
+        free(threads[i]);
     }
-    closedir(tasks);
+    free(threads);
     return total;
 }
 
@@ -96,17 +110,11 @@ uint64_t
 server_rss(void)
 {
     char path[64];
-    unsigned long size = 0, resident = 0;
-    FILE *statm;
 
     if (options.pid == 0)
         return 0;
     snprintf(path, sizeof(path), "/proc/%d/statm", (int)options.pid);
-    statm = fopen(path, "r");
-    if (statm == NULL || fscanf(statm, "%lu %lu", &size, &resident) != 2)
-        fail(path);
-    fclose(statm);
-    return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
+    return proc_number(path, 1) * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 void
