@@ -171,6 +171,9 @@ struct skio__lws {
 
 /* The server's transport, made and attached on first use. NULL: no memory. */
 struct skio__lws *skio__lws_get(skio_server *server);
+/* Make the descriptors that lws does not have, or has closed with a vhost.
+ * Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__lws_open_files(struct skio__lws *transport);
 /* Know the trusted proxies. Returns SKIO_OK, SKIO_EINVAL, SKIO_ENOMEM. */
 int skio__lws_read_proxies(struct skio__lws *transport);
 uint64_t skio__lws_now(void *transport);
