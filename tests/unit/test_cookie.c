@@ -71,7 +71,7 @@ cookies_are_read_as_the_package_reads_them(void **state)
             skio__cookie_find(reading->header, reading->name, &value, &len);
 
         assert_int_equal(found, reading->value != NULL);
-        if (!found)
+        if (reading->value == NULL)
             continue;
         assert_int_equal(skio__cookie_decode(value, len, out, sizeof out),
                          strlen(reading->value));
