@@ -280,6 +280,8 @@ int
 skio__lws_attach(struct skio__lws *transport, struct lws_vhost *vhost,
                  const char *name)
 {
+    if (skio__lws_open_files(transport) != SKIO_OK)
+        return SKIO_ENOMEM;
     transport->vhost = vhost;
     transport->attached = true;
     transport->timer_wanted = true;

@@ -11,6 +11,7 @@ import { join } from "node:path";
 import { check, deadline, finish, need, privateServer, same, sleep, test,
          twin } from "./harness.mjs";
 need("socket.io", "socket.io-client");
+const { Line, requestText, upgradeHeaders } = await import("./raw.mjs");
 const { also, connect, dial, modes, upgraded } = await import("./client4.mjs");
 
 const kind = "listener";
@@ -102,6 +103,16 @@ test("latest_headers_are_the_handshakes_unless_asked_for", async (t) => {
 
     same(await client.ask("latest", "upgrade"), [null]);
     same(await client.ask("latest", "host"), [`127.0.0.1:${server.port}`]);
+});
+
+twin("upgrade_of_another_path_is_ended", async (server, t) => {
+    const line = new Line(server, t);
+
+    line.write(requestText("GET", "/elsewhere", upgradeHeaders));
+    return (await line.all()).split("\r\n")[0];
+}, {
+    kind, ours: "HTTP/1.1 404 Not Found",
+    why: "Node says nothing, and ends it after destroyUpgradeTimeout",
 });
 
 /*

@@ -119,6 +119,10 @@ each_option_has_a_range(void **state)
     expect_refused(&o, "tls_key_file");
     o.tls_key_file = "key.pem";
     expect_refused(&o, "tls_cert_file");
+    o.tls_min_version = "TLSv1.1";
+    expect_refused(&o, "tls_min_version");
+    o.proxy_protocol = true; /* from nobody */
+    expect_refused(&o, "proxy_protocol");
 }
 
 static void
