@@ -80,7 +80,8 @@ size_t skio__msgpack_to_json(const void *data, size_t len,
  * bytes  What placeholders from `first` on stand for, count of them.
  *
  * Returns out->err, or SKIO_EINVAL when the text is nested deeper than
- * SKIO__JSON_DEPTH_MAX, or its brackets do not match. After an error out holds a part.
+ * SKIO__JSON_DEPTH_MAX, or its brackets do not match. After an error out holds
+ * a part.
  */
 int skio__msgpack_from_json(struct skio__buf *out, const char *json, size_t len,
                             uint64_t first, const skio_bytes *bytes,
