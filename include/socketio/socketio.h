@@ -9,6 +9,7 @@
  *     sending    skio_emit, skio_emit_to, skio_broadcast         emit.h
  *     receiving  skio_get_str, skio_get_int, skio_get_bytes      value.h
  *     HTTP       skio_http_on, skio_mount                        http.h
+ *     requests   skio_allow_request, skio_on_connection_error    request.h
  *
  * One rule for threads: a server lives on one loop thread, and everything is
  * called there, except skio_server_post(), skio_server_stop(), skio_strerror(),
@@ -25,6 +26,7 @@
 #include <socketio/emit.h>
 #include <socketio/http.h>
 #include <socketio/namespace.h>
+#include <socketio/request.h>
 #include <socketio/server.h>
 #include <socketio/socket.h>
 #include <socketio/value.h>

@@ -552,7 +552,9 @@ peer_post_end(struct peer_http *http)
     if (exchange == NULL)
         return;
     http->exchange = NULL;
-    skio_exchange_end(exchange);
+    http->state = skio_exchange_end(exchange);
+    if (http->state == SKIO_EXCHANGE_HELD)
+        http->exchange = exchange;
     end_turn(http->peer);
 }
 
