@@ -578,7 +578,7 @@ SCENARIO(a_socket_is_told_why_its_connection_ended, NULL, socketio_ends)
 
     peer_expect_event(peer, "cookie 1 2");
     peer_say(ws, "4x");
-    peer_expect_event(peer, "forced close: not a packet");
+    peer_expect_event(peer, "forced close: unknown packet type");
     ws = joined(peer, NULL);
     peer_expect_event(peer, "cookie -");
     peer_say(ws, "9");
