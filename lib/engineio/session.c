@@ -535,7 +535,8 @@ skio__session_is_open(const struct skio_session *session)
 const char *
 skio__session_transport(const struct skio_session *session)
 {
-    return session->ws != NULL ? "websocket" : "polling";
+    return session->ws != NULL || session->is_upgraded ? "websocket"
+                                                       : "polling";
 }
 
 int

@@ -380,6 +380,7 @@ skio_ws_consume(skio_ws *ws, size_t len)
     bool carries = session != NULL && session->ws == ws;
     struct eio_queue *queue = carries ? &session->queue : &ws->rest;
     size_t close_left = (size_t)(ws->close_len - ws->close_written);
+    bool was_stuck = ws->is_stuck;
 
     ws->engine->counters.bytes_out += len;
     while (ws->probe_replies > 0 && len > 0) {
@@ -401,6 +402,9 @@ skio_ws_consume(skio_ws *ws, size_t len)
     if (len > close_left)
         len = close_left;
     ws->close_written = (uint8_t)(ws->close_written + len);
+    /* What was written at once is told when it was handed out. */
+    if (was_stuck && carries && !ws->is_stuck && ws->session == session)
+        EIO_TAP(session, drain);
 }
 
 bool

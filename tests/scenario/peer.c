@@ -80,6 +80,12 @@ now_ms(void *transport)
     return ((struct peer *)transport)->now;
 }
 
+static uint64_t
+wall_ms(void *transport)
+{
+    return ((struct peer *)transport)->wall;
+}
+
 static void
 wants_flush(void *transport)
 {
@@ -230,6 +236,7 @@ start(struct peer *peer, const struct peer_plan *plan)
     static const skio_transport hooks = {
         .struct_size = sizeof hooks,
         .now_ms = now_ms,
+        .wall_ms = wall_ms,
         .wants_flush = wants_flush,
         .wants_timer = wants_timer,
         .respond = respond,

@@ -701,6 +701,9 @@ count_served(uint16_t port)
 
 struct host {
     struct lws_context *context;
+    struct lws_protocols protocols[2];
+    struct lws_http_mount mount;
+    pthread_t thread;
     atomic_bool stopped;
 };
 
@@ -730,38 +733,49 @@ run_host(void *arg)
     return NULL;
 }
 
-static void
-proxies_are_trusted_inside_a_host_as_well(void **state)
+/* A program with its own context, that serves from a thread. */
+static uint16_t
+start_host(struct host *host, skio_server *server)
 {
-    struct host host = {.stopped = false};
-    struct lws_protocols protocols[] = {{.name = NULL}, {.name = NULL}};
-    struct lws_http_mount mount = {.mount_next = NULL};
     struct lws_context_creation_info info;
-    skio_server *server = new_limited_server();
-    pthread_t thread;
-    void *failed;
 
-    (void)state;
-    assert_int_equal(skio_lws_protocol(server, &protocols[0]), SKIO_OK);
-    assert_int_equal(skio_lws_mount(server, &mount), SKIO_OK);
+    assert_int_equal(skio_lws_protocol(server, &host->protocols[0]), SKIO_OK);
+    assert_int_equal(skio_lws_mount(server, &host->mount), SKIO_OK);
     memset(&info, 0, sizeof info);
     skio_lws_context_info(&info);
     info.iface = "127.0.0.1";
-    info.protocols = protocols;
-    info.mounts = &mount;
+    info.protocols = host->protocols;
+    info.mounts = &host->mount;
     info.gid = info.uid = -1;
     lws_set_log_level(0, NULL);
-    host.context = lws_create_context(&info);
-    assert_non_null(host.context);
-    assert_int_equal(pthread_create(&thread, NULL, run_host, &host), 0);
-    assert_int_equal(count_served((uint16_t)lws_get_vhost_listen_port(
-                         lws_get_vhost_by_name(host.context, "default"))),
-                     6);
-    atomic_store(&host.stopped, true);
-    lws_cancel_service(host.context);
-    pthread_join(thread, &failed);
+    host->context = lws_create_context(&info);
+    assert_non_null(host->context);
+    assert_int_equal(pthread_create(&host->thread, NULL, run_host, host), 0);
+    return (uint16_t)lws_get_vhost_listen_port(
+        lws_get_vhost_by_name(host->context, "default"));
+}
+
+static void
+stop_host(struct host *host)
+{
+    void *failed;
+
+    atomic_store(&host->stopped, true);
+    lws_cancel_service(host->context);
+    pthread_join(host->thread, &failed);
     assert_null(failed);
-    lws_context_destroy(host.context);
+    lws_context_destroy(host->context);
+}
+
+static void
+proxies_are_trusted_inside_a_host_as_well(void **state)
+{
+    skio_server *server = new_limited_server();
+    struct host host = {.stopped = false};
+
+    (void)state;
+    assert_int_equal(count_served(start_host(&host, server)), 6);
+    stop_host(&host);
     skio_server_free(server);
 }
 
@@ -800,6 +814,42 @@ listening_without_memory_changes_nothing(void **state)
     }
     assert_int_equal(err, SKIO_OK);
     assert_int_equal(count_descriptors(), before);
+}
+
+static void
+note_drained(skio_server *server, void *user)
+{
+    (void)server;
+    atomic_store((atomic_bool *)user, true);
+}
+
+static void
+drain_at_once(skio_server *server, void *user)
+{
+    assert_int_equal(skio_server_drain(server, 300, note_drained, user),
+                     SKIO_OK);
+}
+
+static void
+drain_works_inside_a_host(void **state)
+{
+    skio_server *server = new_limited_server();
+    struct host host = {.stopped = false};
+    struct timespec moment = {0, 10000000};
+    atomic_bool drained = false;
+    uint16_t port;
+
+    (void)state;
+    port = start_host(&host, server);
+    assert_int_equal(count_served(port), 6); /* they never poll */
+    assert_int_equal(skio_server_post(server, drain_at_once, &drained),
+                     SKIO_OK);
+    for (int i = 0; i < 500 && !atomic_load(&drained); i++)
+        nanosleep(&moment, NULL);
+    assert_true(atomic_load(&drained));
+    assert_int_equal(count_served(port), 0); /* and nobody comes in */
+    stop_host(&host);
+    skio_server_free(server);
 }
 
 /* ---- The PROXY protocol ---- */
@@ -953,6 +1003,7 @@ main(void)
         cmocka_unit_test(per_address_limit_counts_clients_and_not_their_proxy),
         cmocka_unit_test(proxies_are_trusted_inside_a_host_as_well),
         cmocka_unit_test(listening_without_memory_changes_nothing),
+        cmocka_unit_test(drain_works_inside_a_host),
         cmocka_unit_test(proxy_protocol_names_the_client),
         cmocka_unit_test(preface_in_pieces_is_put_together),
         cmocka_unit_test(trusted_proxy_without_a_preface_is_closed),
