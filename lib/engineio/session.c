@@ -218,6 +218,12 @@ skio__session_end(struct skio_session *session, enum skio_disconnect reason,
         tell_closed(session, reason);
 }
 
+bool
+skio__session_closes_at_once(const struct skio_session *session)
+{
+    return session->ws != NULL || session->poll != NULL;
+}
+
 void
 skio__session_close(struct skio_session *session, enum skio_disconnect reason,
                     bool discard)
