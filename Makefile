@@ -16,7 +16,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat check check-long check-interop
+SETUP_GOALS = chat check check-long check-interop bench
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -165,6 +165,15 @@ $(SERVERS): $(O)/%: $$(wildcard $(srcdir)/tests/*/$$*.c) $(ARCHIVE)
 	$(call Q,LINK)$(CC) $(SERVER_FLAGS) $(DEPEND) $(LDFLAGS) -o $@ $< \
 	    $(ARCHIVE) $(ALL_LIBS)
 bench-server conformance-server: %: $(O)/%
+
+# The load generator speaks to any server: it links nothing of ours.
+BENCH_LOAD = $(filter-out %-server.c,$(wildcard $(srcdir)/tests/bench/*.c))
+$(O)/bench-load: $(BENCH_LOAD) $(srcdir)/tests/bench/load.h
+	$(call Q,LINK)$(CC) -std=gnu11 $(FLAGS) -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
+	    -o $@ $(BENCH_LOAD)
+bench-load: $(O)/bench-load
+bench: all $(O)/bench-load $(O)/bench-server $(O)/floor-server
+	@$(RUN_ENV) node $(srcdir)/tests/bench/bench.mjs
 
 # Examples are built as a user would: from an installed copy, through
 # pkg-config, without a look into the source tree.

@@ -15,6 +15,7 @@
 #define SOCKETIO_ADAPTER_H
 
 #include <socketio/base.h>
+#include <socketio/cluster.h>
 #include <socketio/emit.h>
 
 SKIO_BEGIN_DECLS
@@ -23,6 +24,17 @@ typedef struct skio_adapter skio_adapter;
 
 /** A broadcast whose acknowledgements are collected. */
 struct skio_asking;
+
+/** Answers of other servers that are collected: finish it exactly once, with
+ *  skio_adapter_responses(). */
+struct skio_server_asking;
+
+/** Whom a question of another server is answered to; the adapter fills it, the
+ *  core keeps a copy and hands it back. */
+typedef struct skio_server_asker {
+    char server[64];  /**< which server asked, NUL-terminated */
+    char request[64]; /**< its name for the question, NUL-terminated */
+} skio_server_asker;
 
 /** What an adapter does. Names of rooms are NUL-terminated and checked. */
 typedef struct skio_adapter_ops {
@@ -64,6 +76,33 @@ typedef struct skio_adapter_ops {
                               bool close);
     int (*fetch)(skio_adapter *adapter, const skio_target *target,
                  skio_fetch_fn *fn, void *user);
+
+    /* What follows may be absent: NULL, or beyond struct_size. */
+
+    /** The namespace can be found by its name from now on: listen to the other
+     *  servers. It cannot fail; what goes wrong later is the adapter's to mend.
+     */
+    void (*open)(skio_adapter *adapter);
+    /** The server begins to shut down: tell the others, release what is held,
+     *  run the callbacks that are still due with SKIO_ECLOSED, and refuse new
+     *  ones with it. close() follows when the server is freed. */
+    void (*shutdown)(skio_adapter *adapter);
+    /** See <socketio/cluster.h>. A callback runs exactly once when its function
+     *  returned SKIO_OK, now or later. */
+    int (*count)(skio_adapter *adapter, const skio_target *target,
+                 skio_count_fn *fn, void *user);
+    int (*server_count)(skio_adapter *adapter, skio_count_fn *fn, void *user);
+    int (*rooms_fetch)(skio_adapter *adapter, skio_rooms_fn *fn, void *user);
+    /** Of this server. */
+    int (*each_room)(skio_adapter *adapter, skio_room_fn *fn, void *user);
+    size_t (*room_count)(const skio_adapter *adapter, const char *room);
+    /** Carry an event to the other servers; asking NULL: no answers wanted. */
+    int (*server_side_emit)(skio_adapter *adapter, skio_message *message,
+                            struct skio_server_asking *asking);
+    /** Carry the answer, one JSON value, to the server that asked. */
+    int (*server_side_answer)(skio_adapter *adapter,
+                              const skio_server_asker *asker, const char *json,
+                              size_t len);
 } skio_adapter_ops;
 
 /** An adapter begins with this; what follows is its own. */
@@ -90,10 +129,12 @@ SKIO_API int skio_adapter_memory(skio_nsp *nsp, void *user, skio_adapter **out)
 
 /** A socket in the result of a fetch: a local one, or what a node reported. */
 struct skio_remote {
+    skio_nsp *nsp;
     skio_socket *socket; /**< local; NULL: the rest is filled */
     const char *id;
     const char *shared;       /**< JSON text */
     const char *const *rooms; /**< NULL-terminated, its own first */
+    const char *handshake;    /**< JSON text */
 };
 
 /** Where an adapter keeps what it knows of a socket; NULL at first. */
@@ -116,6 +157,82 @@ SKIO_API bool skio_adapter_is_watched(const skio_nsp *nsp) SKIO_NONNULL(1);
 /** A room of this server changed: tell those who watch. */
 SKIO_API void skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
                                       const char *room, skio_socket *socket)
+    SKIO_NONNULL(1, 3);
+
+/**
+ * Another server emitted an event: run its handlers.
+ *
+ * json   The array of name and arguments. Checked: it is another's.
+ * asker  Who wants an answer, which comes to server_side_answer(); NULL: nobody
+ *        does.
+ *
+ * Returns SKIO_OK; SKIO_EPROTO, SKIO_EUTF8 or SKIO_ELIMIT for what is no event;
+ * SKIO_ENOMEM.
+ */
+SKIO_API int skio_adapter_server_event(skio_nsp *nsp, const char *json,
+                                       size_t len,
+                                       const skio_bytes *attachments,
+                                       uint32_t attachment_count,
+                                       const skio_server_asker *asker)
+    SKIO_NONNULL(1, 2);
+
+/**
+ * All answers of other servers are here, or no more are waited for. Consumes
+ * `asking`.
+ *
+ * json  An array with one value for each server that answered.
+ */
+SKIO_API void skio_adapter_responses(struct skio_server_asking *asking, int err,
+                                     const char *json, size_t len,
+                                     size_t missing) SKIO_NONNULL(1, 3);
+
+/** A message as it is carried elsewhere: the array of name and arguments, with
+ *  placeholders for its attachments. Borrowed from the message. */
+SKIO_API void skio_adapter_message_json(const skio_message *message,
+                                        skio_bytes *json) SKIO_NONNULL(1, 2);
+
+/** How many attachments a message has. */
+SKIO_API uint32_t skio_adapter_message_attachments(const skio_message *message)
+    SKIO_NONNULL(1);
+
+/** One of them. Borrowed from the message. */
+SKIO_API void skio_adapter_message_attachment(const skio_message *message,
+                                              uint32_t index, skio_bytes *out)
+    SKIO_NONNULL(1, 3);
+
+/** Keep a message, or give it up. */
+SKIO_API skio_message *skio_adapter_message_ref(skio_message *message)
+    SKIO_NONNULL(1);
+SKIO_API void skio_adapter_message_unref(skio_message *message);
+
+/**
+ * Have answers of other servers' clients counted as well: hold the asking while
+ * they may come, tell how many clients were asked there, hand each answer over
+ * (an array of arguments), and release it at the end, once for each hold.
+ */
+SKIO_API void skio_adapter_asking_hold(struct skio_asking *asking)
+    SKIO_NONNULL(1);
+SKIO_API void skio_adapter_asking_expect(struct skio_asking *asking,
+                                         size_t clients) SKIO_NONNULL(1);
+SKIO_API int skio_adapter_asking_answer(struct skio_asking *asking,
+                                        const char *json, size_t len,
+                                        const skio_bytes *attachments,
+                                        uint32_t attachment_count)
+    SKIO_NONNULL(1, 2);
+SKIO_API void skio_adapter_asking_release(struct skio_asking *asking,
+                                          bool timed_out) SKIO_NONNULL(1);
+/** How long it waits for its clients, in milliseconds. */
+SKIO_API uint32_t skio_adapter_asking_timeout(const struct skio_asking *asking)
+    SKIO_NONNULL(1);
+
+/** A socket's handshake as JSON text, for skio_remote_handshake() elsewhere.
+ *  Valid until the loop's turn ends; NULL: no memory. */
+SKIO_API const char *skio_adapter_handshake(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/** Write a line to the server's log. */
+SKIO_API void skio_adapter_log(const skio_nsp *nsp, enum skio_log_level level,
+                               const char *format, ...) SKIO_PRINTF(3, 4)
     SKIO_NONNULL(1, 3);
 
 /** All memory of an adapter comes from here. */

@@ -265,9 +265,10 @@ SKIO_API skio_socket *skio_remote_socket(const skio_remote *remote)
  * err      SKIO_OK, or SKIO_ETIMEDOUT when some server did not answer: what
  *          did arrive is there all the same.
  * sockets  `count` of them. Borrowed.
+ * missing  Servers that did not answer.
  */
 typedef void skio_fetch_fn(int err, const skio_remote *const *sockets,
-                           size_t count, void *user);
+                           size_t count, size_t missing, void *user);
 
 /**
  * Fetch the sockets of a target, cluster-wide unless SKIO_LOCAL. With the

@@ -67,6 +67,13 @@ SKIO_API bool skio_lws_guard(struct lws *wsi, enum lws_callback_reasons reason)
  */
 SKIO_API void skio_lws_flush(skio_server *server) SKIO_NONNULL(1);
 
+/**
+ * The vhost that a server's requests come in by (Node's io.httpServer): the
+ * host's, or that of the server's own listeners; NULL before there is one.
+ */
+SKIO_API struct lws_vhost *skio_lws_vhost(const skio_server *server)
+    SKIO_NONNULL(1);
+
 SKIO_END_DECLS
 
 #endif /* SOCKETIO_LWS_H */

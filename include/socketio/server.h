@@ -70,7 +70,26 @@ typedef struct skio_server_options {
      */
     bool latest_headers;
 
-    const char *cookie; /**< NULL: none; else its name, "io" */
+    /* The cookie of the first polling response, with the session's id, for
+     * load balancers: Node's cookie.name, .path and so on. NULL and "" leave an
+     * attribute out. */
+    const char *cookie;           /**< NULL: none; else its name, "io" */
+    const char *cookie_path;      /**< "/" */
+    bool cookie_http_only;        /**< true */
+    const char *cookie_same_site; /**< "lax"; "strict" or "none" */
+    const char *cookie_domain;    /**< NULL */
+    int64_t cookie_max_age_s;     /**< -1: none; seconds */
+    int64_t cookie_expires;       /**< 0: none; seconds since 1970, UTC */
+    bool cookie_secure;           /**< false */
+    bool cookie_partitioned;      /**< false */
+    const char *cookie_priority;  /**< NULL; "low", "medium" or "high" */
+
+    /* Headers that the application adds to a response, <socketio/request.h> */
+    uint32_t max_response_headers;    /**< 32, at most 64 */
+    size_t max_response_header_bytes; /**< 2048, at most 3072: names and values
+                                         together */
+    uint32_t verdict_timeout_ms;      /**< 10000: a skio_verdict is waited for
+                                       */
 
     /* Limits of one connection. */
     size_t max_outbound_bytes;      /**< 1 MiB queued: closed beyond that */

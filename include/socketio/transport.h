@@ -150,8 +150,14 @@ SKIO_API int skio_exchange_new(skio_server *server, const skio_request *request,
 SKIO_API int skio_exchange_body(skio_exchange *exchange, const void *data,
                                 size_t len) SKIO_NONNULL(1);
 
-/** The body is complete: respond() is called. The exchange is gone. */
-SKIO_API void skio_exchange_end(skio_exchange *exchange) SKIO_NONNULL(1);
+/**
+ * The body is complete.
+ *
+ * Returns SKIO_EXCHANGE_ANSWERED when respond() was called: the exchange is
+ * gone; SKIO_EXCHANGE_HELD when it waits for skio_verdict_accept() or the like:
+ * respond() will be called later.
+ */
+SKIO_API int skio_exchange_end(skio_exchange *exchange) SKIO_NONNULL(1);
 
 /** The peer went away before the response. The exchange is gone. */
 SKIO_API void skio_exchange_abort(skio_exchange *exchange) SKIO_NONNULL(1);

@@ -265,13 +265,28 @@ memory_rooms(const skio_adapter *adapter, const skio_socket *socket,
              skio_room_fn *fn, void *user)
 {
     const struct member *member = skio__memory_member(socket);
+    uint32_t left = member->count;
+    uint32_t i = 0;
 
     (void)adapter;
     if (!fn(skio_socket_id(socket), user))
         return;
-    for (uint32_t i = 0; i < member->count; i++)
-        if (!fn(member->rooms[i].room->name, user))
+
+    /*
+     * The callback may join and leave, or disconnect: then the slot is empty.
+     * Where a room was left another has taken its place.
+     */
+    for (;
+         left > 0 && skio__memory_member(socket) == member && i < member->count;
+         left--) {
+        const struct room *room = member->rooms[i].room;
+
+        if (!fn(room->name, user))
             return;
+        if (skio__memory_member(socket) == member && i < member->count &&
+            member->rooms[i].room == room)
+            i++;
+    }
 }
 
 static const skio_adapter_ops memory_ops = {
@@ -290,6 +305,12 @@ static const skio_adapter_ops memory_ops = {
     .sockets_leave = skio__memory_sockets_leave,
     .sockets_disconnect = skio__memory_sockets_disconnect,
     .fetch = skio__memory_fetch,
+    .count = skio__memory_count,
+    .server_count = skio__memory_server_count,
+    .rooms_fetch = skio__memory_rooms_fetch,
+    .each_room = skio__memory_each_room,
+    .room_count = skio__memory_room_count,
+    .server_side_emit = skio__memory_server_side_emit,
 };
 
 int

@@ -80,4 +80,24 @@ int skio__memory_sockets_disconnect(skio_adapter *adapter,
 int skio__memory_fetch(skio_adapter *adapter, const skio_target *target,
                        skio_fetch_fn *fn, void *user);
 
+/* memory_ask.c, likewise. */
+int skio__memory_count(skio_adapter *adapter, const skio_target *target,
+                       skio_count_fn *fn, void *user);
+int skio__memory_server_count(skio_adapter *adapter, skio_count_fn *fn,
+                              void *user);
+int skio__memory_rooms_fetch(skio_adapter *adapter, skio_rooms_fn *fn,
+                             void *user);
+int skio__memory_each_room(skio_adapter *adapter, skio_room_fn *fn, void *user);
+size_t skio__memory_room_count(const skio_adapter *adapter, const char *name);
+int skio__memory_server_side_emit(skio_adapter *adapter, skio_message *message,
+                                  struct skio_server_asking *asking);
+
+/* The socket whose implied own room this is, or NULL. */
+struct member *skio__memory_own(const struct memory *memory, const char *name);
+
+/* Visit each local member of a target once. fn changes no membership. */
+typedef void skio__memory_visit_fn(struct member *member, void *user);
+void skio__memory_visit(struct memory *memory, const skio_target *target,
+                        skio__memory_visit_fn *fn, void *user);
+
 #endif /* SKIO_ADAPTER_MEMORY_H */

@@ -5,16 +5,13 @@
 
 #include "base/mem.h"
 
-/* The socket whose implied own room this is, or NULL. */
-static struct member *
-find_own(const struct memory *memory, const char *name)
+struct member *
+skio__memory_own(const struct memory *memory, const char *name)
 {
     skio_socket *socket = skio_nsp_socket(memory->base.nsp, name);
 
     return socket == NULL ? NULL : skio__memory_member(socket);
 }
-
-typedef void visit_fn(struct member *member, void *user);
 
 /* A new round number; when they run out, all marks are wiped. */
 static void
@@ -40,7 +37,7 @@ exclude(struct memory *memory, const skio_target *target)
 
     for (; name != NULL && *name != NULL; name++) {
         struct room *room = skio__memory_room(memory, *name);
-        struct member *own = find_own(memory, *name);
+        struct member *own = skio__memory_own(memory, *name);
 
         for (uint32_t i = 0; room != NULL && i < room->count; i++)
             room->members[i].member->round = memory->round;
@@ -50,8 +47,8 @@ exclude(struct memory *memory, const skio_target *target)
 }
 
 static void
-visit_once(struct memory *memory, struct member *member, visit_fn *fn,
-           void *user)
+visit_once(struct memory *memory, struct member *member,
+           skio__memory_visit_fn *fn, void *user)
 {
     if (member->round == memory->round)
         return;
@@ -59,10 +56,9 @@ visit_once(struct memory *memory, struct member *member, visit_fn *fn,
     fn(member, user);
 }
 
-/* Visit each local member of a target once. fn changes no membership. */
-static void
-visit(struct memory *memory, const skio_target *target, visit_fn *fn,
-      void *user)
+void
+skio__memory_visit(struct memory *memory, const skio_target *target,
+                   skio__memory_visit_fn *fn, void *user)
 {
     const char *const *name = target == NULL ? NULL : target->to;
 
@@ -78,7 +74,7 @@ visit(struct memory *memory, const skio_target *target, visit_fn *fn,
 
     for (; *name != NULL; name++) {
         struct room *room = skio__memory_room(memory, *name);
-        struct member *own = find_own(memory, *name);
+        struct member *own = skio__memory_own(memory, *name);
 
         for (uint32_t i = 0; room != NULL && i < room->count; i++)
             visit_once(memory, room->members[i].member, fn, user);
@@ -113,7 +109,7 @@ snapshot_take(struct memory *memory, const skio_target *target,
                                         sizeof(skio_socket *));
     if (snapshot->sockets == NULL)
         return SKIO_ENOMEM;
-    visit(memory, target, collect, snapshot);
+    skio__memory_visit(memory, target, collect, snapshot);
     return SKIO_OK;
 }
 
@@ -186,7 +182,7 @@ deliver_all(skio_adapter *adapter, const skio_target *target,
     if (skio_adapter_is_watched(adapter->nsp))
         return each_of(memory, target, deliver, delivery);
 
-    visit(memory, target, deliver_to_member, delivery);
+    skio__memory_visit(memory, target, deliver_to_member, delivery);
     return SKIO_OK;
 }
 
@@ -293,10 +289,11 @@ skio__memory_fetch(skio_adapter *adapter, const skio_target *target,
         }
     }
     for (size_t i = 0; i < snapshot.count; i++) {
+        remotes[i].nsp = adapter->nsp;
         remotes[i].socket = snapshot.sockets[i];
         list[i] = &remotes[i];
     }
-    fn(SKIO_OK, list, snapshot.count, user);
+    fn(SKIO_OK, list, snapshot.count, 0, user);
 
 done:
     skio__mem_free(mem, list);

@@ -155,4 +155,7 @@ size_t skio__json_unescape(const char *text,
  */
 int skio__json_quote(struct skio__buf *buf, const char *str, size_t len);
 
+/* The same without the quotes. */
+int skio__json_escape(struct skio__buf *buf, const char *str, size_t len);
+
 #endif /* SKIO_BASE_JSON_H */

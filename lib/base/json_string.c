@@ -203,12 +203,11 @@ append_escape(struct skio__buf *buf, unsigned char c, char letter)
 }
 
 int
-skio__json_quote(struct skio__buf *buf, const char *str, size_t len)
+skio__json_escape(struct skio__buf *buf, const char *str, size_t len)
 {
     size_t from = 0; /* what is not appended yet */
     size_t i;
 
-    skio__buf_putc(buf, '"');
     for (i = 0; i < len; i++) {
         char letter = short_escape((unsigned char)str[i]);
 
@@ -220,5 +219,13 @@ skio__json_quote(struct skio__buf *buf, const char *str, size_t len)
     }
     if (from < len)
         skio__buf_append(buf, str + from, len - from);
+    return buf->err;
+}
+
+int
+skio__json_quote(struct skio__buf *buf, const char *str, size_t len)
+{
+    skio__buf_putc(buf, '"');
+    skio__json_escape(buf, str, len);
     return skio__buf_putc(buf, '"');
 }

@@ -14,6 +14,7 @@
 #include "engineio/polling.h"
 #include "engineio/session.h"
 #include "engineio/upgrade.h"
+#include "engineio/verdict.h"
 #include "engineio/websocket.h"
 
 #define NOOP_MS 100
@@ -65,6 +66,7 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     skio__fifo_init(&engine->upgrade_due, options->upgrade_timeout_ms);
     skio__fifo_init(&engine->noop_due, NOOP_MS);
     skio__fifo_init(&engine->linger_due, LINGER_MS);
+    skio__fifo_init(&engine->verdict_due, options->verdict_timeout_ms);
     skio__buf_init(&engine->scratch, mem);
 
     if (make_path(engine) != SKIO_OK)
@@ -86,6 +88,7 @@ end_all(struct eio_engine *engine)
 {
     struct skio__map_node *node;
 
+    skio__verdict_end_all(engine);
     /* Each is out of the map when it has ended, and a callback may end more. */
     while ((node = skio__map_first(&engine->sessions)) != NULL) {
         struct skio_session *session =
@@ -102,6 +105,7 @@ skio__engine_deinit(struct eio_engine *engine)
     struct eio_dirty *dirty;
 
     engine->shutting_down = true;
+    engine->is_deaf = true;
     engine->flush_wanted = true; /* nobody is asked any more */
     skio__engine_enter(engine);
     end_all(engine);
@@ -118,6 +122,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__buf_deinit(&engine->scratch);
     skio__blob_unref(engine->ping);
     skio__blob_unref(engine->pong);
+    skio__hooks_deinit(engine);
     skio__mem_free(engine->mem, engine->raw);
     skio__mem_free(engine->mem, engine->path);
 }
@@ -167,7 +172,8 @@ skio__engine_next_due(const struct eio_engine *engine)
                                         &engine->client_due,
                                         &engine->upgrade_due,
                                         &engine->noop_due,
-                                        &engine->linger_due};
+                                        &engine->linger_due,
+                                        &engine->verdict_due};
     uint64_t next = SKIO__NEVER;
     size_t i;
 
@@ -186,6 +192,7 @@ skio__engine_timeout(struct eio_engine *engine, uint64_t now_ms)
     skio__engine_enter(engine);
     skio__heartbeat_timeout(engine, now_ms);
     skio__upgrade_timeout(engine, now_ms);
+    skio__verdict_timeout(engine, now_ms);
     skio__engine_leave(engine);
 }
 

@@ -22,6 +22,7 @@
 #include "base/timer.h"
 
 struct eio_engine;
+struct eio_hooks;
 
 /*
  * What sits on top. `open` runs after the open packet was queued; a message is
@@ -52,10 +53,12 @@ struct eio_engine {
     struct skio__map sessions;  /* sid -> session */
     struct skio__map addresses; /* peer address -> its count of sessions */
     uint32_t unconnected;       /* sessions not yet admitted by the upper */
+    uint32_t undecided;         /* requests that wait for a verdict */
     uint32_t id_counter;
     unsigned depth; /* nesting of enter */
     bool flush_wanted;
     bool shutting_down;
+    bool is_deaf;  /* the transport is gone: no answer reaches anybody */
     bool draining; /* no new sessions, the others go on */
     char *path;    /* "/socket.io/", finished */
     size_t path_len;
@@ -66,6 +69,7 @@ struct eio_engine {
     struct skio__fifo upgrade_due; /* delay upgrade_timeout: drop the probe */
     struct skio__fifo noop_due;    /* 100 ms: release a poll while probing */
     struct skio__fifo linger_due;  /* 30 s: a closing polling session */
+    struct skio__fifo verdict_due; /* delay verdict_timeout: answer 503 */
 
     struct eio_dirty *dirty_first; /* sessions and sockets with output */
     struct eio_dirty *dirty_last;
@@ -73,6 +77,7 @@ struct eio_engine {
     struct skio__buf scratch;  /* joins payloads */
     struct skio__blob *ping;   /* one for all sessions */
     struct skio__blob *pong;   /* the same; NULL without allow_eio3 */
+    struct eio_hooks *hooked;  /* NULL: nothing is hooked in */
     struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
@@ -166,7 +171,8 @@ void skio__session_admit(struct skio_session *session);
  * The first request of the session, kept for the handshake: one block, counted,
  * shared with whoever holds a reference beyond the session.
  */
-struct eio_request;
-struct eio_request *skio__session_request(const struct skio_session *session);
+struct skio_engine_request;
+struct skio_engine_request *
+skio__session_request(const struct skio_session *session);
 
 #endif /* SKIO_ENGINEIO_ENGINE_H */

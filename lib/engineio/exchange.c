@@ -6,6 +6,7 @@
 #include "engineio/handshake.h"
 #include "engineio/polling.h"
 #include "engineio/upgrade.h"
+#include "engineio/verdict.h"
 #include "engineio/websocket.h"
 
 skio_exchange *
@@ -14,15 +15,25 @@ skio__exchange_make(struct eio_engine *engine, const struct eio_asker *asker,
 {
     const char *origin = asker->cors.allow_origin;
     size_t origin_size = origin != NULL ? strlen(origin) + 1 : 0;
-    skio_exchange *exchange =
-        skio__mem_calloc(engine->mem, 1, sizeof *exchange + origin_size);
+    skio_exchange *exchange = asker->held;
 
+    if (exchange != NULL) {
+        /* Its origin and its body stay. */
+        exchange->kind = (uint8_t)kind;
+        exchange->asker = *asker;
+        exchange->asker.held = NULL;
+        exchange->asker.ws = NULL;
+        exchange->asker.must_close = false;
+        return exchange;
+    }
+    exchange = skio__mem_calloc(engine->mem, 1, sizeof *exchange + origin_size);
     if (exchange == NULL)
         return NULL;
     exchange->engine = engine;
     exchange->dirty.kind = EIO_DIRTY_EXCHANGE;
     exchange->kind = (uint8_t)kind;
     exchange->asker = *asker;
+    skio__visit_ref(asker->visit);
     skio__buf_init(&exchange->body, engine->mem);
     if (origin != NULL) {
         memcpy(exchange->origin, origin, origin_size);
@@ -34,9 +45,12 @@ skio__exchange_make(struct eio_engine *engine, const struct eio_asker *asker,
 void
 skio__exchange_free(skio_exchange *exchange)
 {
+    skio__verdict_detach(exchange);
     skio__dirty_clear(exchange->engine, &exchange->dirty);
     skio__buf_deinit(&exchange->body);
     skio__request_unref(exchange->request);
+    skio__visit_unref(exchange->asker.visit);
+    skio__mem_free(exchange->engine->mem, exchange->headers);
     skio__mem_free(exchange->engine->mem, exchange);
 }
 
@@ -116,6 +130,45 @@ preflight(struct eio_engine *engine, const struct eio_question *question)
         skio__reply_error(engine, &question->asker, EIO_ERROR_FORBIDDEN);
 }
 
+/* A reference of the request's copy; NULL: no memory. */
+static struct skio_engine_request *
+take_request(struct eio_engine *engine, const struct eio_question *question)
+{
+    const struct eio_visit *visit = question->asker.visit;
+
+    return visit != NULL ? skio__request_ref(visit->request)
+                         : skio__request_new(engine->mem, question->request,
+                                             engine->options->latest_headers);
+}
+
+int
+skio__exchange_list_headers(skio_exchange *exchange)
+{
+    struct eio_engine *engine = exchange->engine;
+    struct eio_visit *visit = exchange->asker.visit;
+    skio_header cors[EIO_CORS_HEADERS];
+    size_t count = skio__reply_cors(engine, &exchange->asker.cors, cors);
+    size_t max = count;
+
+    if (visit != NULL) {
+        skio__visit_headers(engine, visit);
+        max += visit->headers.count;
+    }
+    if (max == 0)
+        return SKIO_OK;
+    exchange->headers =
+        skio__mem_calloc(engine->mem, max, sizeof *exchange->headers);
+    if (exchange->headers == NULL)
+        return SKIO_ENOMEM;
+    exchange->header_count = count;
+    if (visit != NULL)
+        exchange->header_count =
+            skio__headers_join(cors, count, &visit->headers, exchange->headers);
+    else
+        memcpy(exchange->headers, cors, count * sizeof *cors);
+    return SKIO_OK;
+}
+
 static int
 upgrade(struct eio_engine *engine, const struct eio_question *question,
         skio_exchange **out)
@@ -136,18 +189,18 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
     if (session != NULL) {
         memcpy(exchange->sid, session->id, sizeof exchange->sid);
     } else {
-        exchange->request = skio__request_new(engine->mem, request,
-                                              engine->options->latest_headers);
+        exchange->request = take_request(engine, question);
         if (exchange->request == NULL)
             goto fail;
     }
-    exchange->header_count =
-        skio__reply_cors(engine, &exchange->asker.cors, exchange->headers);
+    if (question->asker.ws == NULL &&
+        skio__exchange_list_headers(exchange) != SKIO_OK)
+        goto fail;
     *out = exchange;
     return SKIO_EXCHANGE_UPGRADE;
 
 fail:
-    if (exchange != NULL)
+    if (exchange != NULL && exchange != question->asker.held)
         skio__exchange_free(exchange);
     skio__reply_busy(engine, &question->asker);
     return SKIO_EXCHANGE_ANSWERED;
@@ -170,60 +223,94 @@ connect(struct eio_engine *engine, const struct eio_question *question,
     return SKIO_EXCHANGE_ANSWERED;
 }
 
-static int
-begin(struct eio_engine *engine, const skio_request *request, void *handle,
-      skio_exchange **out)
+bool
+skio__exchange_verify(struct eio_engine *engine, struct eio_question *question)
 {
-    struct eio_question question = {
-        .request = request,
-        .asker = {.handle = handle, .is_upgrade = request->upgrade},
-    };
+    const char *name = NULL;
     enum eio_error error;
 
-    if (is_too_large(engine, request, &question.asker))
-        return SKIO_EXCHANGE_ANSWERED;
-    read_headers(engine, &question);
+    if (skio__handshake_verify(engine, question, &error, &name) == SKIO_OK)
+        return true;
+    skio__handshake_refuse(engine, question, error, name, NULL);
+    return false;
+}
 
-    if (question.asker.cors.is_on && !request->upgrade &&
-        strcmp(request->method, "OPTIONS") == 0) {
-        preflight(engine, &question);
+int
+skio__exchange_admit(struct eio_engine *engine,
+                     const struct eio_question *question, skio_exchange **out)
+{
+    const skio_request *request = question->request;
+    const struct eio_asker *asker = &question->asker;
+
+    if (question->session == NULL) {
+        /* Before the 101, where Node answers on the upgraded stream. */
+        if (asker->protocol == 4 || engine->options->allow_eio3)
+            return connect(engine, question, out);
+        skio__handshake_refuse(engine, question, EIO_ERROR_PROTOCOL, NULL,
+                               NULL);
         return SKIO_EXCHANGE_ANSWERED;
     }
-    if (skio__handshake_verify(engine, &question, &error) != SKIO_OK) {
-        skio__reply_error(engine, &question.asker, error);
-        return SKIO_EXCHANGE_ANSWERED;
-    }
-
-    if (question.session != NULL && engine->options->latest_headers &&
-        skio__request_set_latest(question.session->request, request) !=
+    if (engine->options->latest_headers &&
+        skio__request_set_latest(question->session->request, request) !=
             SKIO_OK) {
-        skio__reply_busy(engine, &question.asker);
+        skio__reply_busy(engine, asker);
         return SKIO_EXCHANGE_ANSWERED;
     }
-
-    if (question.session == NULL)
-        return connect(engine, &question, out);
-    if (question.is_websocket)
-        return upgrade(engine, &question, out);
+    if (question->is_websocket)
+        return upgrade(engine, question, out);
     if (strcmp(request->method, "GET") == 0)
-        return skio__polling_get(question.session, &question.asker, out);
+        return skio__polling_get(question->session, asker, out);
     if (strcmp(request->method, "POST") == 0)
-        return skio__polling_post(question.session, &question.asker, request,
-                                  out);
+        return skio__polling_post(question->session, asker, request, out);
     /* Node's status for any other method; a strange one, but its own. */
-    skio__reply_status(engine, &question.asker, 500, NULL);
+    skio__reply_status(engine, asker, 500, NULL);
     return SKIO_EXCHANGE_ANSWERED;
+}
+
+static int
+begin(struct eio_engine *engine, struct eio_question *question,
+      skio_exchange **out)
+{
+    const skio_request *request = question->request;
+    struct eio_asker *asker = &question->asker;
+
+    if (is_too_large(engine, request, asker))
+        return SKIO_EXCHANGE_ANSWERED;
+    read_headers(engine, question);
+
+    if (asker->cors.is_on && !request->upgrade &&
+        strcmp(request->method, "OPTIONS") == 0) {
+        preflight(engine, question);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+    if (engine->hooked != NULL) {
+        asker->visit = skio__visit_new(engine, request);
+        if (asker->visit == NULL) {
+            skio__reply_busy(engine, asker);
+            return SKIO_EXCHANGE_ANSWERED;
+        }
+        if (skio__verdict_is_wanted(engine))
+            return skio__verdict_begin(engine, question, out);
+    }
+    if (!skio__exchange_verify(engine, question))
+        return SKIO_EXCHANGE_ANSWERED;
+    return skio__exchange_admit(engine, question, out);
 }
 
 int
 skio__exchange_new(struct eio_engine *engine, const skio_request *request,
                    void *handle, skio_exchange **out)
 {
+    struct eio_question question = {
+        .request = request,
+        .asker = {.handle = handle, .is_upgrade = request->upgrade},
+    };
     int state;
 
     *out = NULL;
     skio__engine_enter(engine);
-    state = begin(engine, request, handle, out);
+    state = begin(engine, &question, out);
+    skio__visit_unref(question.asker.visit); /* who keeps it has its own */
     skio__engine_leave(engine);
     return state;
 }
@@ -237,19 +324,26 @@ skio_exchange_body(skio_exchange *exchange, const void *data, size_t len)
     int err;
 
     skio__engine_enter(engine);
-    err = skio__polling_body(exchange, data, len);
+    err = exchange->kind == EIO_EXCHANGE_JUDGED
+              ? skio__verdict_body(exchange, data, len)
+              : skio__polling_body(exchange, data, len);
     skio__engine_leave(engine);
     return err;
 }
 
-void
+int
 skio_exchange_end(skio_exchange *exchange)
 {
     struct eio_engine *engine = exchange->engine;
+    int state = SKIO_EXCHANGE_ANSWERED;
 
     skio__engine_enter(engine);
-    skio__polling_end(exchange);
+    if (exchange->kind == EIO_EXCHANGE_JUDGED)
+        state = skio__verdict_end(exchange);
+    else
+        skio__polling_end(exchange);
     skio__engine_leave(engine);
+    return state;
 }
 
 void
@@ -278,13 +372,13 @@ skio_exchange_headers(const skio_exchange *exchange, const skio_header **out)
     return exchange->header_count;
 }
 
-/* Whether the ws may live: it carries a session, probes, or says Close. */
-static bool
-open_ws(skio_exchange *exchange, skio_ws *ws)
+bool
+skio__exchange_open(skio_exchange *exchange, skio_ws *ws)
 {
     struct eio_engine *engine = exchange->engine;
     struct skio_session *session;
 
+    ws->wants_base64 = exchange->asker.wants_base64;
     if (exchange->kind == EIO_EXCHANGE_CONNECT)
         return skio__handshake_websocket(engine, ws, exchange->request,
                                          exchange->asker.protocol);
@@ -306,13 +400,16 @@ skio_ws_open(skio_exchange *exchange, void *handle)
 
     skio__engine_enter(engine);
     ws = skio__ws_new(engine, handle);
-    if (ws != NULL)
-        ws->wants_base64 = exchange->asker.wants_base64;
-    if (ws != NULL && !open_ws(exchange, ws)) {
-        skio__ws_free(ws);
-        ws = NULL;
+    if (ws != NULL && exchange->kind == EIO_EXCHANGE_JUDGED) {
+        skio__verdict_open(exchange, ws);
+    } else {
+        /* It carries a session, probes, or says Close; else there is none. */
+        if (ws != NULL && !skio__exchange_open(exchange, ws)) {
+            skio__ws_free(ws);
+            ws = NULL;
+        }
+        skio__exchange_free(exchange);
     }
-    skio__exchange_free(exchange);
     skio__engine_leave(engine);
     return ws;
 }

@@ -12,11 +12,15 @@
 #include "engineio/reply.h"
 #include "engineio/request.h"
 
+struct eio_question;
+struct skio_verdict;
+
 enum eio_exchange_kind {
     EIO_EXCHANGE_POLL,
     EIO_EXCHANGE_POST,
     EIO_EXCHANGE_CONNECT, /* a WebSocket that opens a session */
-    EIO_EXCHANGE_PROBE    /* a WebSocket for a session that is polling */
+    EIO_EXCHANGE_PROBE,   /* a WebSocket for a session that is polling */
+    EIO_EXCHANGE_JUDGED   /* any of them, waiting for a verdict */
 };
 
 struct skio_exchange {
@@ -24,20 +28,24 @@ struct skio_exchange {
     struct eio_engine *engine;
     struct skio_session *session; /* of a poll or post; NULL: it has closed */
     struct eio_asker asker;
-    uint8_t kind;                /* enum eio_exchange_kind */
-    bool is_octets;              /* protocol 3: a binary payload */
-    bool is_fresh;               /* poll: it came in this turn */
-    const char *last;            /* poll: the last payload, static; NULL: the
+    uint8_t kind;          /* enum eio_exchange_kind */
+    bool is_octets;        /* protocol 3: a binary payload */
+    bool is_fresh;         /* poll: it came in this turn */
+    const char *last;      /* poll: the last payload, static; NULL: the
                                     session has left polling, an error */
-    struct skio__buf body;       /* post: what came; poll: before `last` */
-    struct eio_request *request; /* connect */
-    char sid[SKIO__ID_LEN + 1];  /* probe: looked up again after the 101 */
-    skio_header headers[EIO_CORS_HEADERS];
+    struct skio__buf body; /* post: what came; poll: before `last` */
+    struct skio_engine_request *request; /* connect */
+    struct skio_verdict *verdict;        /* judged */
+    skio_ws *ws;                         /* judged: its 101 was sent */
+    bool is_complete;                    /* judged: so is its body */
+    char sid[SKIO__ID_LEN + 1]; /* probe: looked up again after the 101 */
+    skio_header *headers;       /* of the 101; NULL: none */
     size_t header_count;
     char origin[]; /* what asker.cors.allow_origin points to */
 };
 
-/* An exchange that outlives the call; NULL when memory is out. */
+/* An exchange that outlives the call: asker->held, or a new one, NULL when
+ * memory is out. */
 skio_exchange *skio__exchange_make(struct eio_engine *engine,
                                    const struct eio_asker *asker,
                                    enum eio_exchange_kind kind);
@@ -45,6 +53,20 @@ void skio__exchange_free(skio_exchange *exchange);
 
 /* The end of a turn: the last response of a poll whose session is gone. */
 void skio__exchange_flush(skio_exchange *exchange);
+
+/* What follows the middlewares: the server's own checks (false: answered), and
+ * after allow_request the rest, an enum skio_exchange_state. */
+bool skio__exchange_verify(struct eio_engine *engine,
+                           struct eio_question *question);
+int skio__exchange_admit(struct eio_engine *engine,
+                         const struct eio_question *question,
+                         skio_exchange **out);
+
+/* Find the headers of its 101. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__exchange_list_headers(skio_exchange *exchange);
+
+/* After the 101: whether the ws may live. The exchange is the caller's. */
+bool skio__exchange_open(skio_exchange *exchange, skio_ws *ws);
 
 int skio__exchange_new(struct eio_engine *engine, const skio_request *request,
                        void *handle, skio_exchange **out);

@@ -4,10 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engineio/cookie.h"
 #include "engineio/websocket.h"
 
 #define OPEN_PACKET_MAX 256 /* the id and three numbers */
 #define PARAMETER_MAX 64    /* nothing longer has a meaning */
+#define CONTEXT_MAX 256     /* of a parameter that is shown to the host */
 
 static bool
 parameter_is(const char *query, const char *name, const char *value)
@@ -71,12 +73,14 @@ read_old(struct eio_question *question)
 
 int
 skio__handshake_verify(const struct eio_engine *engine,
-                       struct eio_question *question, enum eio_error *error)
+                       struct eio_question *question, enum eio_error *error,
+                       const char **name)
 {
     const skio_request *request = question->request;
     const struct skio_session *session;
     bool is_protocol_4 = parameter_is(request->query, "EIO", "4");
 
+    *name = NULL;
     *error = EIO_ERROR_TRANSPORT;
     if (!verify_transport(engine, question))
         return SKIO_EPROTO;
@@ -85,9 +89,11 @@ skio__handshake_verify(const struct eio_engine *engine,
         read_old(question);
 
     *error = EIO_ERROR_REQUEST;
+    *name = "INVALID_ORIGIN";
     if (question->origin != NULL && !skio__cors_is_clean(question->origin))
         return SKIO_EPROTO;
 
+    *name = NULL;
     *error = EIO_ERROR_FORBIDDEN; /* Node: only if allowRequest says so */
     if (!question->origin_may_connect)
         return SKIO_EPROTO;
@@ -101,9 +107,11 @@ skio__handshake_verify(const struct eio_engine *engine,
         /* Node accepts an upgrade to polling with 101 and closes then, and
          * leaves a plain request to a WebSocket session without an answer. */
         *error = EIO_ERROR_REQUEST;
+        *name = "TRANSPORT_MISMATCH";
         if (question->is_websocket != request->upgrade ||
             (!request->upgrade && session->ws != NULL))
             return SKIO_EPROTO;
+        *name = "PROTOCOL_MISMATCH";
         return question->asker.protocol == session->protocol ? SKIO_OK
                                                              : SKIO_EPROTO;
     }
@@ -113,12 +121,64 @@ skio__handshake_verify(const struct eio_engine *engine,
         return SKIO_EPROTO;
 
     *error = EIO_ERROR_REQUEST;
-    if (question->is_websocket != request->upgrade)
-        return SKIO_EPROTO;
+    *name = "TRANSPORT_HANDSHAKE_ERROR";
+    return question->is_websocket == request->upgrade ? SKIO_OK : SKIO_EPROTO;
+}
 
-    /* Before the 101, where Node answers on the upgraded stream. */
-    *error = EIO_ERROR_PROTOCOL;
-    return is_protocol_4 || engine->options->allow_eio3 ? SKIO_OK : SKIO_EPROTO;
+/* A parameter for the application to read, cut. NULL: it is absent. */
+static const char *
+copy_parameter(const char *query, const char *name, char out[CONTEXT_MAX])
+{
+    const char *value;
+    size_t len;
+    size_t n;
+
+    if (!skio__query_find(query, name, &value, &len))
+        return NULL;
+    if (len >= CONTEXT_MAX)
+        len = CONTEXT_MAX - 1;
+    n = skio__query_decode(value, len, out);
+    out[n] = '\0';
+    return out;
+}
+
+void
+skio__handshake_refuse(struct eio_engine *engine,
+                       const struct eio_question *question,
+                       enum eio_error error, const char *name,
+                       const char *reason)
+{
+    const char *query = question->request->query;
+    skio_connection_error why = {
+        .code = (enum skio_connection_code)error,
+        .name = name,
+        .reason = reason,
+    };
+    char transport[CONTEXT_MAX];
+    char sid[CONTEXT_MAX];
+
+    if (question->asker.visit == NULL) {
+        skio__reply_refusal(engine, &question->asker, &why);
+        return;
+    }
+    if (error == EIO_ERROR_TRANSPORT) {
+        why.transport = copy_parameter(query, "transport", transport);
+    } else if (error == EIO_ERROR_SID) {
+        why.sid = copy_parameter(query, "sid", sid);
+    } else if (error == EIO_ERROR_METHOD) {
+        why.method = question->request->method;
+    } else if (error == EIO_ERROR_PROTOCOL) {
+        why.protocol = question->asker.protocol;
+    } else if (name != NULL && strcmp(name, "INVALID_ORIGIN") == 0) {
+        why.origin = question->origin;
+    } else if (name != NULL && strcmp(name, "TRANSPORT_MISMATCH") == 0) {
+        why.transport = copy_parameter(query, "transport", transport);
+        why.previous_transport = skio__session_transport(question->session);
+    } else if (name != NULL && strcmp(name, "PROTOCOL_MISMATCH") == 0) {
+        why.protocol = question->asker.protocol;
+        why.previous_protocol = question->session->protocol;
+    }
+    skio__reply_refusal(engine, &question->asker, &why);
 }
 
 static size_t
@@ -148,10 +208,7 @@ write_cookie(const struct eio_engine *engine, const char *sid,
     skio__buf_init(buf, engine->mem);
     if (engine->options->cookie == NULL)
         return NULL;
-    skio__buf_append_str(buf, engine->options->cookie);
-    skio__buf_putc(buf, '=');
-    skio__buf_append_str(buf, sid);
-    skio__buf_append_str(buf, "; Path=/; HttpOnly; SameSite=Lax");
+    skio__cookie_write(buf, engine->options, sid);
     skio__buf_putc(buf, '\0');
     return buf->err == SKIO_OK ? buf->data : NULL;
 }
@@ -172,7 +229,7 @@ void
 skio__handshake_polling(struct eio_engine *engine,
                         const struct eio_question *question)
 {
-    struct eio_request *request;
+    struct skio_engine_request *request;
     struct skio_session *session;
     struct skio__buf cookie;
     const char *cookie_value;
@@ -180,8 +237,10 @@ skio__handshake_polling(struct eio_engine *engine,
     size_t len;
     int err = SKIO_ENOMEM;
 
-    request = skio__request_new(engine->mem, question->request,
-                                engine->options->latest_headers);
+    request = question->asker.visit != NULL
+                  ? skio__request_ref(question->asker.visit->request)
+                  : skio__request_new(engine->mem, question->request,
+                                      engine->options->latest_headers);
     if (request != NULL)
         err = skio__session_new(engine, request, question->asker.protocol,
                                 &session);
@@ -213,7 +272,7 @@ skio__handshake_polling(struct eio_engine *engine,
 
 bool
 skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                          struct eio_request *request, uint8_t protocol)
+                          struct skio_engine_request *request, uint8_t protocol)
 {
     struct skio_session *session;
     struct skio__blob *blob;

@@ -22,11 +22,19 @@ struct eio_question {
  * wrong, its answer is ours.
  *
  * Returns SKIO_OK and fills is_websocket and session, or SKIO_EPROTO with
- * *error.
+ * *error and *name, Node's word for it (NULL: none). The protocol of a
+ * handshake is not looked at: that comes after the application's verdict.
  */
 int skio__handshake_verify(const struct eio_engine *engine,
-                           struct eio_question *question,
-                           enum eio_error *error);
+                           struct eio_question *question, enum eio_error *error,
+                           const char **name);
+
+/* Refuse a request with this error and its context; name and reason may be
+ * NULL. */
+void skio__handshake_refuse(struct eio_engine *engine,
+                            const struct eio_question *question,
+                            enum eio_error error, const char *name,
+                            const char *reason);
 
 /* A GET without sid: answers it. */
 void skio__handshake_polling(struct eio_engine *engine,
@@ -37,6 +45,7 @@ void skio__handshake_polling(struct eio_engine *engine,
  * session now.
  */
 bool skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                               struct eio_request *request, uint8_t protocol);
+                               struct skio_engine_request *request,
+                               uint8_t protocol);
 
 #endif /* SKIO_ENGINEIO_HANDSHAKE_H */

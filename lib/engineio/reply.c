@@ -3,6 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
+#include "engineio/headers.h"
+#include "engineio/websocket.h"
+
 #define HEADERS_MAX 12
 
 static const struct {
@@ -27,6 +31,7 @@ static const struct {
 
 struct reply {
     skio_response response;
+    bool is_custom; /* an upgrade gets the application's headers as well */
     skio_header headers[HEADERS_MAX];
 };
 
@@ -43,9 +48,10 @@ begin(struct reply *reply, const struct eio_engine *engine,
       const struct eio_asker *asker, int status)
 {
     memset(&reply->response, 0, sizeof reply->response);
+    reply->is_custom = false;
     reply->response.status = status;
     reply->response.headers = reply->headers;
-    reply->response.close = status >= 400;
+    reply->response.close = status >= 400 || asker->must_close;
     /* Node gives an upgrade that it refuses no headers of the middlewares. */
     if (!asker->is_upgrade)
         reply->response.header_count =
@@ -56,18 +62,32 @@ static void
 send_reply(struct eio_engine *engine, const struct eio_asker *asker,
            struct reply *reply, const char *type, const void *body, size_t len)
 {
+    skio_header all[HEADERS_MAX + EIO_HEADERS_MAX];
+
     reply->response.content_type = type;
     reply->response.body = body;
     reply->response.body_len = len;
+    if (asker->visit != NULL && asker->visit->headers.count > 0 &&
+        (!asker->is_upgrade || reply->is_custom)) {
+        reply->response.header_count =
+            skio__headers_join(reply->headers, reply->response.header_count,
+                               &asker->visit->headers, all);
+        reply->response.headers = all;
+        if (skio_headers_get(&asker->visit->headers, "Content-Type") != NULL)
+            reply->response.content_type = NULL;
+    }
     engine->hooks.respond(asker->handle, &reply->response);
 }
 
 static void
-add_payload_headers(struct reply *reply, const struct eio_asker *asker)
+add_payload_headers(struct reply *reply, struct eio_engine *engine,
+                    const struct eio_asker *asker)
 {
     add(reply, "cache-control", "no-store");
     if (asker->is_old_ie)
         add(reply, "X-XSS-Protection", "0");
+    if (asker->visit != NULL)
+        skio__visit_headers(engine, asker->visit);
 }
 
 size_t
@@ -99,26 +119,87 @@ skio__reply_status(struct eio_engine *engine, const struct eio_asker *asker,
 {
     struct reply reply;
 
+    if (asker->ws != NULL) {
+        skio__ws_refuse(asker->ws, NULL, EIO_WS_POLICY);
+        return;
+    }
     begin(&reply, engine, asker, status);
     send_reply(engine, asker, &reply, body != NULL ? "text/html" : NULL, body,
                body != NULL ? strlen(body) : 0);
+}
+
+/* {"code":4,"message":"..."}; NULL when memory is out. */
+static const char *
+write_error(struct skio__buf *buf, enum eio_error error, const char *reason)
+{
+    char code[32];
+
+    snprintf(code, sizeof code, "{\"code\":%d,\"message\":", (int)error);
+    skio__buf_append_str(buf, code);
+    skio__json_quote(buf, reason, strlen(reason));
+    skio__buf_append(buf, "}", 2);
+    return buf->err == SKIO_OK ? buf->data : NULL;
+}
+
+void
+skio__reply_refusal(struct eio_engine *engine, const struct eio_asker *asker,
+                    skio_connection_error *why)
+{
+    enum eio_error error = (enum eio_error)why->code;
+    const char *text = why->reason != NULL ? why->reason : errors[error].text;
+    const char *json = errors[error].json;
+    struct skio__buf buf;
+    struct reply reply;
+
+    engine->counters.requests_refused++;
+    skio__log(&engine->log, SKIO_LOG_DEBUG, "request refused: %s",
+              errors[error].text);
+    if (asker->visit != NULL) {
+        why->struct_size = sizeof *why;
+        why->request = asker->visit->request;
+        why->message = errors[error].text;
+        skio__hooks_refused(engine, why);
+    }
+
+    skio__buf_init(&buf, engine->mem);
+    if (why->reason != NULL && write_error(&buf, error, why->reason) != NULL)
+        json = buf.data;
+    if (asker->ws != NULL) {
+        skio__ws_refuse(asker->ws, json, EIO_WS_POLICY);
+    } else {
+        begin(&reply, engine, asker, errors[error].status);
+        if (asker->is_upgrade)
+            send_reply(engine, asker, &reply, "text/html", text, strlen(text));
+        else
+            send_reply(engine, asker, &reply, "application/json", json,
+                       strlen(json));
+    }
+    skio__buf_deinit(&buf);
 }
 
 void
 skio__reply_error(struct eio_engine *engine, const struct eio_asker *asker,
                   enum eio_error error)
 {
-    struct reply reply;
-    const char *body =
-        asker->is_upgrade ? errors[error].text : errors[error].json;
+    skio_connection_error why = {.code = (enum skio_connection_code)error};
 
-    engine->counters.requests_refused++;
-    skio__log(&engine->log, SKIO_LOG_DEBUG, "request refused: %s",
-              errors[error].text);
-    begin(&reply, engine, asker, errors[error].status);
-    send_reply(engine, asker, &reply,
-               asker->is_upgrade ? "text/html" : "application/json", body,
-               strlen(body));
+    skio__reply_refusal(engine, asker, &why);
+}
+
+void
+skio__reply_custom(struct eio_engine *engine, const struct eio_asker *asker,
+                   int status, const char *type, const void *body, size_t len)
+{
+    struct reply reply;
+
+    if (asker->ws != NULL) {
+        skio__ws_refuse(asker->ws, NULL, EIO_WS_POLICY);
+        return;
+    }
+    begin(&reply, engine, asker, status);
+    reply.is_custom = true;
+    reply.response.close |= asker->is_upgrade;
+    send_reply(engine, asker, &reply, type, body, len);
 }
 
 void
@@ -127,6 +208,10 @@ skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker)
     struct reply reply;
 
     engine->counters.requests_refused++;
+    if (asker->ws != NULL) {
+        skio__ws_refuse(asker->ws, NULL, EIO_WS_TRY_AGAIN);
+        return;
+    }
     begin(&reply, engine, asker, 503);
     add(&reply, "Retry-After", "5");
     send_reply(engine, asker, &reply, NULL, NULL, 0);
@@ -154,7 +239,7 @@ skio__reply_octets(struct eio_engine *engine, const struct eio_asker *asker,
     struct reply reply;
 
     begin(&reply, engine, asker, 200);
-    add_payload_headers(&reply, asker);
+    add_payload_headers(&reply, engine, asker);
     send_reply(engine, asker, &reply, "application/octet-stream", body, len);
 }
 
@@ -165,7 +250,7 @@ skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
     struct reply reply;
 
     begin(&reply, engine, asker, 200);
-    add_payload_headers(&reply, asker);
+    add_payload_headers(&reply, engine, asker);
     if (cookie != NULL)
         add(&reply, "Set-Cookie", cookie);
     if (asker->is_jsonp)
@@ -181,7 +266,7 @@ skio__reply_ok(struct eio_engine *engine, const struct eio_asker *asker)
     struct reply reply;
 
     begin(&reply, engine, asker, 200);
-    add_payload_headers(&reply, asker);
+    add_payload_headers(&reply, engine, asker);
     send_reply(engine, asker, &reply, "text/html", "ok", 2);
 }
 

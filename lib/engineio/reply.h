@@ -8,6 +8,7 @@
 #define SKIO_ENGINEIO_REPLY_H
 
 #include "engineio/cors.h"
+#include "engineio/hooks.h"
 #include "engineio/jsonp.h"
 
 /* Error codes of Engine.IO, as in {"code":1,"message":"Session ID unknown"} */
@@ -30,6 +31,10 @@ struct eio_asker {
     bool wants_base64; /* protocol 3: takes no binary frames */
     uint8_t protocol;  /* 3 or 4 */
     char jsonp[EIO_JSONP_DIGITS + 1];
+    bool must_close;         /* more of its body may come */
+    struct eio_visit *visit; /* borrowed; NULL: nothing is hooked in */
+    skio_exchange *held;     /* waits already: it is to be used again */
+    skio_ws *ws;             /* its 101 was sent: refuse it there */
 };
 
 /* A status and, unless NULL, a text/html body. 4xx and 5xx end the
@@ -38,9 +43,20 @@ void skio__reply_status(struct eio_engine *engine,
                         const struct eio_asker *asker, int status,
                         const char *body);
 
-/* An Engine.IO error: JSON, or its bare text to an upgrade; counted. */
+/* An Engine.IO error: JSON, or its bare text to an upgrade; counted, and told
+ * to those who listen. */
 void skio__reply_error(struct eio_engine *engine, const struct eio_asker *asker,
                        enum eio_error error);
+
+/* The same with all of its context but the request. */
+void skio__reply_refusal(struct eio_engine *engine,
+                         const struct eio_asker *asker,
+                         skio_connection_error *why);
+
+/* An answer of the application, with its headers also to an upgrade. */
+void skio__reply_custom(struct eio_engine *engine,
+                        const struct eio_asker *asker, int status,
+                        const char *type, const void *body, size_t len);
 
 /* 503 with Retry-After. */
 void skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker);

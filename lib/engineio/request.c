@@ -5,8 +5,9 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "engineio/cookie.h"
 
-struct eio_request {
+struct skio_engine_request {
     const skio_allocator *mem;
     const char *query; /* in target, or "" */
     const char *address;
@@ -14,9 +15,16 @@ struct eio_request {
     size_t headers_len;
     uint32_t refs;
     bool secure;
+    bool upgrade;
     bool keeps_latest; /* a pointer, not aligned, stands at the end */
+    uint8_t method;    /* in methods[]; 0: it stands after that */
     char target[];
 };
+
+static const char *const methods[] = {
+    "", "GET", "POST", "OPTIONS", "HEAD", "PUT", "PATCH", "DELETE", "CONNECT",
+};
+#define METHODS (sizeof methods / sizeof methods[0])
 
 static const char *
 text_or_empty(const char *text)
@@ -24,25 +32,41 @@ text_or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
-struct eio_request *
+static uint8_t
+method_index(const char *name)
+{
+    size_t i;
+
+    for (i = 1; i < METHODS; i++) {
+        if (strcmp(name, methods[i]) == 0)
+            return (uint8_t)i;
+    }
+    return 0;
+}
+
+struct skio_engine_request *
 skio__request_new(const skio_allocator *mem, const skio_request *from,
                   bool keeps_latest)
 {
-    const struct eio_request *none = NULL;
+    const struct skio_engine_request *none = NULL;
+    size_t none_size = keeps_latest ? sizeof none : 0;
+    const char *method = text_or_empty(from->method);
+    uint8_t index = method_index(method);
+    size_t method_size = index == 0 ? strlen(method) + 1 : 0;
     const char *path = text_or_empty(from->path);
     const char *query = text_or_empty(from->query);
     const char *address = text_or_empty(from->address);
     size_t path_len = strlen(path);
     size_t query_len = strlen(query);
     size_t address_len = strlen(address);
-    size_t size = sizeof(struct eio_request);
-    struct eio_request *request;
+    size_t size = sizeof(struct skio_engine_request);
+    struct skio_engine_request *request;
     char *pos;
 
     if (skio__add_overflow(size, path_len + query_len + address_len + 3,
                            &size) ||
         skio__add_overflow(size, from->headers_len, &size) ||
-        skio__add_overflow(size, keeps_latest ? sizeof none : 0, &size))
+        skio__add_overflow(size, none_size + method_size, &size))
         return NULL;
     request = skio__mem_alloc(mem, size);
     if (request == NULL)
@@ -51,7 +75,9 @@ skio__request_new(const skio_allocator *mem, const skio_request *from,
     request->mem = mem;
     request->refs = 1;
     request->secure = from->secure;
+    request->upgrade = from->upgrade;
     request->keeps_latest = keeps_latest;
+    request->method = index;
 
     pos = request->target;
     memcpy(pos, path, path_len);
@@ -73,16 +99,18 @@ skio__request_new(const skio_allocator *mem, const skio_request *from,
     request->headers_len = from->headers_len;
     if (from->headers_len > 0)
         memcpy(pos, from->headers, from->headers_len);
-    if (keeps_latest)
-        memcpy(pos + from->headers_len, &none, sizeof none);
+    pos += from->headers_len;
+    memcpy(pos, &none, none_size);
+    if (method_size > 0)
+        memcpy(pos + none_size, method, method_size);
     return request;
 }
 
 /* An idle connection pays for the pointer only when it is asked for. */
-static struct eio_request *
-latest_of(const struct eio_request *request)
+static struct skio_engine_request *
+latest_of(const struct skio_engine_request *request)
 {
-    struct eio_request *latest = NULL;
+    struct skio_engine_request *latest = NULL;
 
     if (request->keeps_latest)
         memcpy(&latest, request->headers + request->headers_len, sizeof latest);
@@ -90,10 +118,11 @@ latest_of(const struct eio_request *request)
 }
 
 int
-skio__request_set_latest(struct eio_request *request,
+skio__request_set_latest(struct skio_engine_request *request,
                          const skio_request *latest)
 {
-    struct eio_request *copy = skio__request_new(request->mem, latest, false);
+    struct skio_engine_request *copy =
+        skio__request_new(request->mem, latest, false);
 
     if (copy == NULL)
         return SKIO_ENOMEM;
@@ -105,16 +134,16 @@ skio__request_set_latest(struct eio_request *request,
     return SKIO_OK;
 }
 
-const struct eio_request *
-skio__request_latest(const struct eio_request *request)
+const struct skio_engine_request *
+skio__request_latest(const struct skio_engine_request *request)
 {
-    const struct eio_request *latest = latest_of(request);
+    const struct skio_engine_request *latest = latest_of(request);
 
     return latest != NULL ? latest : request;
 }
 
-struct eio_request *
-skio__request_ref(struct eio_request *request)
+struct skio_engine_request *
+skio__request_ref(struct skio_engine_request *request)
 {
     assert(request->refs > 0 && request->refs < UINT32_MAX);
     request->refs++;
@@ -122,7 +151,7 @@ skio__request_ref(struct eio_request *request)
 }
 
 void
-skio__request_unref(struct eio_request *request)
+skio__request_unref(struct skio_engine_request *request)
 {
     if (request == NULL || --request->refs > 0)
         return;
@@ -133,13 +162,14 @@ skio__request_unref(struct eio_request *request)
 }
 
 const char *
-skio__request_header(const struct eio_request *request, const char *name)
+skio__request_header(const struct skio_engine_request *request,
+                     const char *name)
 {
     return skio__headers_find(request->headers, request->headers_len, name);
 }
 
 bool
-skio__request_each(const struct eio_request *request, skio_pair_fn *fn,
+skio__request_each(const struct skio_engine_request *request, skio_pair_fn *fn,
                    void *user)
 {
     const char *name = request->headers;
@@ -162,28 +192,113 @@ skio__request_each(const struct eio_request *request, skio_pair_fn *fn,
 }
 
 const char *
-skio__request_target(const struct eio_request *request)
+skio__request_target(const struct skio_engine_request *request)
 {
     return request->target;
 }
 
 const char *
-skio__request_address(const struct eio_request *request)
+skio__request_address(const struct skio_engine_request *request)
 {
     return request->address;
 }
 
 bool
-skio__request_is_secure(const struct eio_request *request)
+skio__request_is_secure(const struct skio_engine_request *request)
 {
     return request->secure;
 }
 
 const char *
-skio__request_query(const struct eio_request *request)
+skio__request_query(const struct skio_engine_request *request)
 {
     return request->query;
 }
+
+void
+skio__request_view(const struct skio_engine_request *request, skio_request *out)
+{
+    memset(out, 0, sizeof *out);
+    out->method = skio_engine_request_method(request);
+    out->path = request->target;
+    out->query = request->query;
+    out->headers = request->headers;
+    out->headers_len = request->headers_len;
+    out->address = request->address;
+    out->secure = request->secure;
+    out->upgrade = request->upgrade;
+    out->content_length = -1;
+}
+
+/* ---- <socketio/request.h> ---- */
+
+const char *
+skio_engine_request_method(const skio_engine_request *request)
+{
+    return request->method != 0
+               ? methods[request->method]
+               : request->headers + request->headers_len +
+                     (request->keeps_latest ? sizeof request : 0);
+}
+
+const char *
+skio_engine_request_url(const skio_engine_request *request)
+{
+    return request->target;
+}
+
+const char *
+skio_engine_request_header(const skio_engine_request *request, const char *name)
+{
+    return skio__request_header(request, name);
+}
+
+ptrdiff_t
+skio_engine_request_query(const skio_engine_request *request, const char *name,
+                          char *buf, size_t size)
+{
+    const char *value;
+    ptrdiff_t len;
+    size_t raw_len;
+
+    if (!skio__query_find(request->query, name, &value, &raw_len))
+        return SKIO_ENOENT;
+    len = skio__query_get(request->query, name, buf, size);
+    return len >= 0 ? len : SKIO_ETOOBIG;
+}
+
+ptrdiff_t
+skio_engine_request_cookie(const skio_engine_request *request, const char *name,
+                           char *buf, size_t size)
+{
+    const char *header = skio__request_header(request, "cookie");
+    const char *value;
+    size_t len;
+
+    if (header == NULL || !skio__cookie_find(header, name, &value, &len))
+        return SKIO_ENOENT;
+    return skio__cookie_decode(value, len, buf, size);
+}
+
+const char *
+skio_engine_request_address(const skio_engine_request *request)
+{
+    return request->address;
+}
+
+bool
+skio_engine_request_is_secure(const skio_engine_request *request)
+{
+    return request->secure;
+}
+
+bool
+skio_engine_request_is_upgrade(const skio_engine_request *request)
+{
+    return request->upgrade;
+}
+
+/* ---- Raw headers and queries ---- */
 
 const char *
 skio__headers_find(const char *headers, size_t len, const char *name)

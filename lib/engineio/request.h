@@ -2,40 +2,43 @@
  * The handshake request of a session: one counted block with its headers,
  * target and peer address; and the reading of queries
  *
- *     [ struct | target NUL | address NUL | name NUL value NUL … | latest ]
+ *     [ struct | target NUL | address NUL | name NUL value NUL … | latest
+ *       | method NUL ]
+ *
+ * The method stands there only when it is a strange one.
  *
  * Sockets hold references: headers stay readable after the session is gone.
  */
 #ifndef SKIO_ENGINEIO_REQUEST_H
 #define SKIO_ENGINEIO_REQUEST_H
 
+#include <socketio/request.h>
 #include <socketio/socket.h>
 #include <socketio/transport.h>
-
-struct eio_request;
 
 /* Copy a request, one reference. NULL when memory is out. The block's size is
  * bounded by max_header_bytes and max_query_bytes, checked by the caller.
  * keeps_latest: it has room for skio__request_set_latest(). */
-struct eio_request *skio__request_new(const skio_allocator *mem,
-                                      const skio_request *request,
-                                      bool keeps_latest);
-struct eio_request *skio__request_ref(struct eio_request *request);
-void skio__request_unref(struct eio_request *request);
+struct skio_engine_request *skio__request_new(const skio_allocator *mem,
+                                              const skio_request *request,
+                                              bool keeps_latest);
+struct skio_engine_request *
+skio__request_ref(struct skio_engine_request *request);
+void skio__request_unref(struct skio_engine_request *request);
 
 /* A later request of the same session, whose headers take the place of those of
  * the one before. Returns SKIO_OK or SKIO_ENOMEM. */
-int skio__request_set_latest(struct eio_request *request,
+int skio__request_set_latest(struct skio_engine_request *request,
                              const skio_request *latest);
-const struct eio_request *
-skio__request_latest(const struct eio_request *request);
+const struct skio_engine_request *
+skio__request_latest(const struct skio_engine_request *request);
 
 /* Lower-case name; NULL if absent. Of a repeated one the first. */
-const char *skio__request_header(const struct eio_request *request,
+const char *skio__request_header(const struct skio_engine_request *request,
                                  const char *name);
-const char *skio__request_target(const struct eio_request *request);
-const char *skio__request_address(const struct eio_request *request);
-bool skio__request_is_secure(const struct eio_request *request);
+const char *skio__request_target(const struct skio_engine_request *request);
+const char *skio__request_address(const struct skio_engine_request *request);
+bool skio__request_is_secure(const struct skio_engine_request *request);
 
 /*
  * Find a parameter of a raw query and decode it (percent and '+') into out.
@@ -53,11 +56,16 @@ bool skio__query_find(const char *query, const char *name, const char **value,
  * never longer. Returns the length. */
 size_t skio__query_decode(const char *text, size_t len, char *out);
 /* The query of the request's target, raw; "" if none. */
-const char *skio__request_query(const struct eio_request *request);
+const char *skio__request_query(const struct skio_engine_request *request);
+
+/* The request as the transport gave it, borrowing; the path with its query, no
+ * content length. */
+void skio__request_view(const struct skio_engine_request *request,
+                        skio_request *out);
 
 /* Visit the headers. Returns false when fn did, which ends it. */
-bool skio__request_each(const struct eio_request *request, skio_pair_fn *fn,
-                        void *user);
+bool skio__request_each(const struct skio_engine_request *request,
+                        skio_pair_fn *fn, void *user);
 /*
  * Visit the parameters of a raw query, decoded; of a repeated name the last
  * one. scratch has room for the query and two NULs.

@@ -23,9 +23,9 @@ find_address(const struct eio_engine *engine, const char *text)
 }
 
 /* Count one more session of an address; "" is not counted. */
-static int
-enter_address(struct eio_engine *engine, const char *text,
-              struct eio_address **out)
+int
+skio__address_enter(struct eio_engine *engine, const char *text,
+                    struct eio_address **out)
 {
     struct eio_address *address = find_address(engine, text);
     size_t len = strlen(text);
@@ -49,8 +49,8 @@ enter_address(struct eio_engine *engine, const char *text,
     return SKIO_OK;
 }
 
-static void
-leave_address(struct eio_engine *engine, struct eio_address *address)
+void
+skio__address_leave(struct eio_engine *engine, struct eio_address *address)
 {
     if (address == NULL || --address->sessions > 0)
         return;
@@ -82,15 +82,18 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
         address != NULL ? find_address(engine, address) : NULL;
 
     return engine->shutting_down || engine->draining ||
-           skio__map_count(&engine->sessions) >= options->max_connections ||
-           engine->unconnected >= options->max_unconnected ||
+           skio__map_count(&engine->sessions) + engine->undecided >=
+               options->max_connections ||
+           engine->unconnected + engine->undecided >=
+               options->max_unconnected ||
            (counted != NULL &&
             counted->sessions >= options->max_connections_per_address);
 }
 
 int
-skio__session_new(struct eio_engine *engine, struct eio_request *request,
-                  uint8_t protocol, struct skio_session **out)
+skio__session_new(struct eio_engine *engine,
+                  struct skio_engine_request *request, uint8_t protocol,
+                  struct skio_session **out)
 {
     const char *address = skio__request_address(request);
     struct skio_session *session;
@@ -108,7 +111,7 @@ skio__session_new(struct eio_engine *engine, struct eio_request *request,
     session->dirty.kind = EIO_DIRTY_SESSION;
     session->protocol = protocol;
     if (!make_id(engine, session->id) ||
-        enter_address(engine, address, &session->address) != SKIO_OK)
+        skio__address_enter(engine, address, &session->address) != SKIO_OK)
         goto fail;
     if (skio__map_put(&engine->sessions, &session->node, session->id,
                       SKIO__ID_LEN) != SKIO_OK)
@@ -120,7 +123,7 @@ skio__session_new(struct eio_engine *engine, struct eio_request *request,
     return SKIO_OK;
 
 fail_address:
-    leave_address(engine, session->address);
+    skio__address_leave(engine, session->address);
 fail:
     skio__mem_free(engine->mem, session);
     return SKIO_ENOMEM;
@@ -132,7 +135,7 @@ leave_maps(struct skio_session *session)
     struct eio_engine *engine = session->engine;
 
     skio__map_remove(&engine->sessions, &session->node);
-    leave_address(engine, session->address);
+    skio__address_leave(engine, session->address);
     session->address = NULL;
     if (engine->draining && skio__map_count(&engine->sessions) == 0)
         skio__engine_want_flush(engine); /* the turn's end notices */
@@ -502,7 +505,7 @@ skio__session_id(const struct skio_session *session)
     return session->id;
 }
 
-struct eio_request *
+struct skio_engine_request *
 skio__session_request(const struct skio_session *session)
 {
     return session->request;

@@ -40,7 +40,7 @@ struct skio_session {
     struct skio__map_node node; /* in engine->sessions, under id */
     struct eio_dirty dirty;
     struct eio_engine *engine;
-    struct eio_request *request;
+    struct skio_engine_request *request;
     struct eio_address *address; /* NULL: the transport named none */
     struct eio_queue queue;
     struct skio__fifo_node timer; /* ping_due, pong_due, or linger_due */
@@ -63,15 +63,22 @@ struct skio_session {
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
 
+/* Count one more session, or request that may become one, of an address; ""
+ * is not counted. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__address_enter(struct eio_engine *engine, const char *text,
+                        struct eio_address **out);
+void skio__address_leave(struct eio_engine *engine,
+                         struct eio_address *address);
+
 /*
  * Make a session and enter it in the maps: it is found by its id but nothing
  * is told of it yet. Takes a reference of the request.
  *
  * Returns SKIO_OK; SKIO_ELIMIT; SKIO_ENOMEM.
  */
-int skio__session_new(struct eio_engine *engine, struct eio_request *request,
-                      uint8_t protocol, struct skio_session **out)
-    SKIO_MUST_CHECK;
+int skio__session_new(struct eio_engine *engine,
+                      struct skio_engine_request *request, uint8_t protocol,
+                      struct skio_session **out) SKIO_MUST_CHECK;
 
 /* Undo skio__session_new(): the handshake could not be completed. */
 void skio__session_abandon(struct skio_session *session);

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "engineio/exchange.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
 #include "engineio/upgrade.h"
@@ -39,7 +40,7 @@ skio__ws_new(struct eio_engine *engine, void *handle)
 static void
 drop_inbox(skio_ws *ws)
 {
-    if (ws->inbox == NULL)
+    if (ws->is_judged || ws->inbox == NULL)
         return;
     skio__buf_deinit(&ws->inbox->bytes);
     skio__mem_free(ws->engine->mem, ws->inbox);
@@ -70,6 +71,27 @@ skio__ws_close(skio_ws *ws, enum eio_ws_status status)
         ws->close_len = 4;
     }
     skio__dirty_mark(ws->engine, &ws->dirty);
+}
+
+void
+skio__ws_refuse(skio_ws *ws, const char *json, enum eio_ws_status status)
+{
+    const skio_allocator *mem = ws->engine->mem;
+
+    /* Without memory the Close frame alone must do. */
+    if (json != NULL && ws->close_len == 0) {
+        struct skio__blob *blob =
+            skio__blob_copy(mem, false, json, strlen(json));
+
+        int err =
+            blob != NULL ? skio__queue_push(&ws->rest, mem, blob) : SKIO_ENOMEM;
+
+        if (err != SKIO_OK)
+            skio__log(&ws->engine->log, SKIO_LOG_DEBUG,
+                      "no memory to say why a WebSocket is refused");
+        skio__blob_unref(blob);
+    }
+    skio__ws_close(ws, status);
 }
 
 void
@@ -368,6 +390,13 @@ skio_ws_closed(skio_ws *ws, bool clean)
     struct skio_session *session = ws->session;
 
     skio__engine_enter(engine);
+    if (ws->is_judged) {
+        skio_exchange *held = ws->held;
+
+        ws->is_judged = false;
+        ws->held = NULL;
+        skio__exchange_free(held);
+    }
     if (session != NULL) {
         ws->session = NULL;
         if (session->ws == ws) {

@@ -22,7 +22,8 @@ enum eio_ws_status {
     EIO_WS_PROTOCOL_ERROR = 1002,
     EIO_WS_NOT_UTF8 = 1007,
     EIO_WS_POLICY = 1008,
-    EIO_WS_TOO_BIG = 1009
+    EIO_WS_TOO_BIG = 1009,
+    EIO_WS_TRY_AGAIN = 1013
 };
 
 /* A message that comes in pieces; exists while it does. */
@@ -38,7 +39,10 @@ struct skio_ws {
     void *handle;
     struct skio_session *session;
     struct eio_queue rest; /* what a closed session left */
-    struct eio_inbox *inbox;
+    union {
+        struct eio_inbox *inbox;
+        skio_exchange *held; /* is_judged: waits for a verdict, no session */
+    };
     uint8_t probe_replies; /* `3probe` frames to write */
     uint8_t probe_written; /* bytes of the first of them */
     uint8_t close_len;     /* 0: no Close frame yet */
@@ -48,6 +52,7 @@ struct skio_ws {
     bool is_held : 1;  /* in ws_flush(): do not free yet */
     bool is_gone : 1;
     bool wants_base64 : 1; /* protocol 3: the peer takes no binary frames */
+    bool is_judged : 1;
 };
 
 skio_ws *skio__ws_new(struct eio_engine *engine, void *handle);
@@ -55,6 +60,9 @@ void skio__ws_free(skio_ws *ws);
 
 /* Queue a Close frame; what was queued goes first. Once. */
 void skio__ws_close(skio_ws *ws, enum eio_ws_status status);
+
+/* A refusal after the 101: a text message (NULL: none), then a Close frame. */
+void skio__ws_refuse(skio_ws *ws, const char *json, enum eio_ws_status status);
 
 /* The session has ended: take over its queue, then close. */
 void skio__ws_detach(skio_ws *ws, struct skio_session *session, bool discard,

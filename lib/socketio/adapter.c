@@ -3,6 +3,8 @@
  */
 #include <socketio/adapter.h>
 
+#include <string.h>
+
 #include "socketio/asking.h"
 #include "socketio/outgoing.h"
 #include "socketio/socket.h"
@@ -26,6 +28,8 @@ skio_server_adapter(skio_server *server, skio_adapter_factory *factory,
     root->adapter = adapter;
     server->factory = factory;
     server->factory_user = user;
+    if (SIO_ADAPTER_HAS(adapter, open))
+        adapter->ops->open(adapter);
     return SKIO_OK;
 }
 
@@ -86,33 +90,59 @@ skio_adapter_options(const skio_nsp *nsp)
     return &nsp->server->options;
 }
 
-const char *
-skio_remote_id(const skio_remote *remote)
+void
+skio_adapter_log(const skio_nsp *nsp, enum skio_log_level level,
+                 const char *format, ...)
 {
-    return remote->socket != NULL ? skio_socket_id(remote->socket) : remote->id;
-}
+    va_list args;
 
-const char *
-skio_remote_shared(const skio_remote *remote)
-{
-    return remote->socket != NULL ? skio_socket_shared(remote->socket)
-                                  : remote->shared;
+    va_start(args, format);
+    skio__logv(&nsp->server->engine.log, level, format, args);
+    va_end(args);
 }
 
 void
-skio_remote_each_room(const skio_remote *remote, skio_room_fn *fn, void *user)
+skio_adapter_message_json(const skio_message *message, skio_bytes *json)
 {
-    if (remote->socket != NULL) {
-        skio_each_room(remote->socket, fn, user);
-        return;
-    }
-    for (const char *const *room = remote->rooms; *room != NULL; room++)
-        if (!fn(*room, user))
-            return;
+    const void *data;
+    const char *text;
+    size_t len;
+
+    /* `4 type [count "-"] [nsp ","] [id] json`: a name may hold digits. */
+    skio__blob_packet(message->blobs[0], &data, &len);
+    text = data;
+    text += 2;
+    if (message->count > 1)
+        text = (const char *)memchr(text, '-', len - 2) + 1;
+    if (message->nsp->name_len > 1)
+        text += message->nsp->name_len + 1;
+    while (*text >= '0' && *text <= '9')
+        text++;
+    json->len = len - (size_t)(text - (const char *)data);
+    json->data = text;
 }
 
-skio_socket *
-skio_remote_socket(const skio_remote *remote)
+uint32_t
+skio_adapter_message_attachments(const skio_message *message)
 {
-    return remote->socket;
+    return message->count - 1;
+}
+
+void
+skio_adapter_message_attachment(const skio_message *message, uint32_t index,
+                                skio_bytes *out)
+{
+    skio__blob_packet(message->blobs[index + 1], &out->data, &out->len);
+}
+
+skio_message *
+skio_adapter_message_ref(skio_message *message)
+{
+    return skio__message_ref(message);
+}
+
+void
+skio_adapter_message_unref(skio_message *message)
+{
+    skio__message_unref(message);
 }

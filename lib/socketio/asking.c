@@ -47,15 +47,14 @@ skio__asking_add(struct skio_asking *asking, skio_socket *socket)
 }
 
 int
-skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
-                    skio_answers_fn *fn, void *user, const char *event,
-                    const char *format, ...)
+skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
+                     skio_answers_fn *fn, void *user, const char *event,
+                     const char *format, va_list args)
 {
     skio_server *server = nsp->server;
     struct skio_message *message;
     struct skio_asking *asking;
     struct sio_encoder encoder;
-    va_list args;
     va_list copy;
     int err;
 
@@ -64,12 +63,10 @@ skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
         return SKIO_EINVAL;
 
     skio__nsp_encoder(nsp, &encoder);
-    va_start(args, format);
     va_copy(copy, args);
     err = skio__message_event(&encoder, event, nsp->next_ack_id, format, &copy,
                               &message);
     va_end(copy);
-    va_end(args);
     if (err != SKIO_OK)
         return err;
     message->nsp = nsp;
@@ -100,4 +97,76 @@ skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
     }
     skio__engine_leave(&server->engine);
     return err;
+}
+
+int
+skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
+                    skio_answers_fn *fn, void *user, const char *event,
+                    const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = skio__emit_with_acks(nsp, target, fn, user, event, format, args);
+    va_end(args);
+    return err;
+}
+
+/* ---- Answers of other servers' clients ---- */
+
+void
+skio_adapter_asking_hold(struct skio_asking *asking)
+{
+    asking->pending++;
+}
+
+void
+skio_adapter_asking_expect(struct skio_asking *asking, size_t clients)
+{
+    asking->expected += clients;
+}
+
+int
+skio_adapter_asking_answer(struct skio_asking *asking, const char *json,
+                           size_t len, const skio_bytes *attachments,
+                           uint32_t attachment_count)
+{
+    skio_server *server = asking->server;
+    struct skio__json_slice items[SIO_VALUE_ITEMS];
+    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
+    struct skio_value args;
+    int err = skio__value_init_list(&args, json, len, items, 0, attachments,
+                                    attachment_count, &server->arena,
+                                    server->options.max_json_depth);
+
+    if (err != SKIO_OK)
+        return err;
+
+    skio__engine_enter(&server->engine);
+    asking->received++;
+    asking->fn(SKIO_OK, &args, asking->received, asking->expected,
+               asking->user);
+    skio__value_deinit(&args);
+    skio__arena_release(&server->arena, mark);
+    skio__engine_leave(&server->engine);
+    return SKIO_OK;
+}
+
+void
+skio_adapter_asking_release(struct skio_asking *asking, bool timed_out)
+{
+    struct eio_engine *engine = &asking->server->engine;
+
+    skio__engine_enter(engine);
+    if (timed_out)
+        asking->timed_out = true;
+    settle(asking);
+    skio__engine_leave(engine);
+}
+
+uint32_t
+skio_adapter_asking_timeout(const struct skio_asking *asking)
+{
+    return asking->timeout_ms;
 }

@@ -25,4 +25,9 @@ struct skio_asking {
 /* Ask one more receiver, before the message is queued for it. */
 int skio__asking_add(struct skio_asking *asking, skio_socket *socket);
 
+/* skio_emit_with_acks(), from a va_list. */
+int skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
+                         skio_answers_fn *fn, void *user, const char *event,
+                         const char *format, va_list args) SKIO_PRINTF(6, 0);
+
 #endif /* SKIO_SOCKETIO_ASKING_H */

@@ -36,6 +36,7 @@ parent_new(skio_server *server, skio_match_fn *fn, void *user,
     parent->name_len = 2;
     skio__map_init(&parent->sockets, mem, server->hash_key);
     skio__map_init(&parent->events, mem, server->hash_key);
+    skio__map_init(&parent->server_events, mem, server->hash_key);
 
     while (*link != NULL)
         link = &(*link)->matcher->next;

@@ -1,5 +1,8 @@
 #include "socketio/handlers.h"
 
+#include <string.h>
+
+#include "base/compiler.h"
 #include "base/mem.h"
 
 static int
@@ -107,4 +110,48 @@ skio__handlers_take(struct sio_handlers *list, uint32_t index)
         list->has_holes = true;
     }
     return fn;
+}
+
+struct sio_event *
+skio__events_find(const struct skio__map *events, const char *name, size_t len)
+{
+    struct skio__map_node *node = skio__map_find(events, name, len);
+
+    return node == NULL ? NULL
+                        : skio__container_of(node, struct sio_event, node);
+}
+
+struct sio_event *
+skio__events_get(struct skio__map *events, const char *name, size_t len)
+{
+    struct sio_event *event = skio__events_find(events, name, len);
+
+    if (event != NULL)
+        return event;
+    event = skio__mem_calloc(events->mem, 1, sizeof *event + len + 1);
+    if (event == NULL)
+        return NULL;
+    memcpy(event->name, name, len);
+    if (skio__map_put(events, &event->node, event->name, len) != SKIO_OK) {
+        skio__mem_free(events->mem, event);
+        return NULL;
+    }
+    return event;
+}
+
+void
+skio__events_deinit(struct skio__map *events)
+{
+    struct skio__map_node *node;
+    struct skio__map_node *after;
+
+    SKIO__MAP_EACH(events, node, after) {
+        struct sio_event *event =
+            skio__container_of(node, struct sio_event, node);
+
+        skio__map_remove(events, node);
+        skio__handlers_deinit(&event->handlers, events->mem);
+        skio__mem_free(events->mem, event);
+    }
+    skio__map_deinit(events);
 }

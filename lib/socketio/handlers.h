@@ -74,4 +74,12 @@ struct sio_event {
     char name[];
 };
 
+/* A table of events by name. The handlers of an event, or NULL: */
+struct sio_event *skio__events_find(const struct skio__map *events,
+                                    const char *name, size_t len);
+/* The same, made on first use; NULL: no memory. */
+struct sio_event *skio__events_get(struct skio__map *events, const char *name,
+                                   size_t len);
+void skio__events_deinit(struct skio__map *events);
+
 #endif /* SKIO_SOCKETIO_HANDLERS_H */

@@ -193,7 +193,8 @@ put_name(const struct sio_encoder *encoder, struct skio__buf *json,
 {
     size_t len = strlen(event);
 
-    if (len > encoder->max_name_bytes || skio__packet_is_reserved(event, len) ||
+    if (len > encoder->max_name_bytes ||
+        (!encoder->any_name && skio__packet_is_reserved(event, len)) ||
         !skio__utf8_valid(event, len))
         return SKIO_EINVAL;
     skio__buf_putc(json, '[');

@@ -32,6 +32,7 @@ struct sio_encoder {
     size_t max_name_bytes;
     size_t max_bytes; /* of the whole message: max_outbound_bytes */
     bool trust_raw_json;
+    bool any_name; /* of an event between servers: none is reserved here */
 };
 
 #define SIO_NO_ID UINT64_MAX

@@ -35,6 +35,7 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     nsp->parent = parent;
     skio__map_init(&nsp->sockets, mem, server->hash_key);
     skio__map_init(&nsp->events, mem, server->hash_key);
+    skio__map_init(&nsp->server_events, mem, server->hash_key);
 
     if (server->options.recovery_ms > 0) {
         nsp->recovery = skio__recovery_new(nsp);
@@ -49,6 +50,8 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
 
     if (parent != NULL)
         server->dynamic_count++;
+    if (SIO_ADAPTER_HAS(nsp->adapter, open))
+        nsp->adapter->ops->open(nsp->adapter);
     SIO_HANDLERS_RUN(&server->namespace_made, skio_nsp_fn, fn(nsp, user_data));
     return nsp;
 
@@ -96,18 +99,9 @@ void
 skio__nsp_free(skio_nsp *nsp)
 {
     const skio_allocator *mem = skio__server_mem(nsp->server);
-    struct skio__map_node *node;
-    struct skio__map_node *after;
 
-    SKIO__MAP_EACH(&nsp->events, node, after) {
-        struct sio_event *event =
-            skio__container_of(node, struct sio_event, node);
-
-        skio__map_remove(&nsp->events, node);
-        skio__handlers_deinit(&event->handlers, mem);
-        skio__mem_free(mem, event);
-    }
-    skio__map_deinit(&nsp->events);
+    skio__events_deinit(&nsp->events);
+    skio__events_deinit(&nsp->server_events);
     skio__map_deinit(&nsp->sockets);
 
     skio__handlers_deinit(&nsp->any, mem);
@@ -130,6 +124,23 @@ skio__nsp_free(skio_nsp *nsp)
 }
 
 void
+skio__nsp_shutdown(skio_server *server)
+{
+    struct skio__map_node *node;
+    struct skio__map_node *after;
+
+    if (server->engine.shutting_down)
+        return;
+    SKIO__MAP_EACH(&server->namespaces, node, after) {
+        skio_adapter *adapter =
+            skio__container_of(node, skio_nsp, node)->adapter;
+
+        if (SIO_ADAPTER_HAS(adapter, shutdown))
+            adapter->ops->shutdown(adapter);
+    }
+}
+
+void
 skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder)
 {
     skio_server *server = nsp->server;
@@ -145,16 +156,6 @@ skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder)
         .max_bytes = options->max_outbound_bytes,
         .trust_raw_json = options->trust_raw_json,
     };
-}
-
-/* The handlers of an event, or NULL. */
-static struct sio_event *
-find_event(const skio_nsp *nsp, const char *event, size_t len)
-{
-    struct skio__map_node *node = skio__map_find(&nsp->events, event, len);
-
-    return node == NULL ? NULL
-                        : skio__container_of(node, struct sio_event, node);
 }
 
 /* Ask one list of event middlewares. SKIO_OK: all pass the event on. */
@@ -194,7 +195,8 @@ skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
      */
     for (size_t i = 0; i < 2 && socket->state == SIO_CONNECTED; i++) {
         struct sio_event *found =
-            chain[i] == NULL ? NULL : find_event(chain[i], event, len);
+            chain[i] == NULL ? NULL
+                             : skio__events_find(&chain[i]->events, event, len);
 
         if (found != NULL)
             SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
@@ -233,25 +235,16 @@ skio_nsp_socket(const skio_nsp *nsp, const char *id)
 static int
 event_list(skio_nsp *nsp, const char *event, struct sio_handlers **out)
 {
-    const skio_allocator *mem = skio__server_mem(nsp->server);
     size_t len = strlen(event);
-    struct sio_event *found = find_event(nsp, event, len);
+    struct sio_event *found;
 
     if (len > nsp->server->options.max_name_bytes ||
         skio__packet_is_reserved(event, len))
         return SKIO_EINVAL;
 
-    if (found == NULL) {
-        found = skio__mem_calloc(mem, 1, sizeof *found + len + 1);
-        if (found == NULL)
-            return SKIO_ENOMEM;
-        memcpy(found->name, event, len);
-        if (skio__map_put(&nsp->events, &found->node, found->name, len) !=
-            SKIO_OK) {
-            skio__mem_free(mem, found);
-            return SKIO_ENOMEM;
-        }
-    }
+    found = skio__events_get(&nsp->events, event, len);
+    if (found == NULL)
+        return SKIO_ENOMEM;
     *out = &found->handlers;
     return SKIO_OK;
 }
@@ -283,7 +276,8 @@ skio_once(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
 int
 skio_off(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
 {
-    struct sio_event *found = find_event(nsp, event, strlen(event));
+    struct sio_event *found =
+        skio__events_find(&nsp->events, event, strlen(event));
 
     if (found == NULL)
         return 0;

@@ -21,7 +21,8 @@ struct skio_nsp {
     struct skio__map sockets; /* id -> connected socket */
     uint64_t next_ack_id;     /* Node counts them per namespace, too */
 
-    struct skio__map events; /* name -> sio_event */
+    struct skio__map events;        /* name -> sio_event */
+    struct skio__map server_events; /* the same, of other servers */
     struct sio_handlers any;
     struct sio_handlers any_outgoing;
     struct sio_handlers event_middlewares;
@@ -48,6 +49,9 @@ skio_nsp *skio__nsp_new(skio_server *server, const char *name, size_t len,
 
 void skio__nsp_free(skio_nsp *nsp);
 
+/* Have the adapters tell the other servers that this one ends. */
+void skio__nsp_shutdown(skio_server *server);
+
 /* Run a list of handlers: the parent's first. */
 #define SIO_NSP_RUN(nsp, list, type, call)                                     \
     do {                                                                       \
@@ -60,6 +64,12 @@ void skio__nsp_free(skio_nsp *nsp);
 #define SIO_NSP_HAS(nsp, list)                                                 \
     ((nsp)->list.count > 0 ||                                                  \
      ((nsp)->parent != NULL && (nsp)->parent->list.count > 0))
+
+/* Whether an adapter has one of the operations that may be absent. */
+#define SIO_ADAPTER_HAS(adapter, op)                                           \
+    ((adapter)->ops->struct_size >=                                            \
+         offsetof(skio_adapter_ops, op) + sizeof((adapter)->ops->op) &&        \
+     (adapter)->ops->op != NULL)
 
 /* What an encoder of this namespace's packets needs. */
 void skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder);

@@ -8,6 +8,8 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "engineio/cookie.h"
+#include "engineio/headers.h"
 #include "socketio/server.h"
 
 /* The strings, by their offset: copied, and freed with the options. */
@@ -18,6 +20,10 @@ static const size_t strings[] = {
     offsetof(skio_server_options, cors_headers),
     offsetof(skio_server_options, cors_exposed),
     offsetof(skio_server_options, cookie),
+    offsetof(skio_server_options, cookie_path),
+    offsetof(skio_server_options, cookie_same_site),
+    offsetof(skio_server_options, cookie_domain),
+    offsetof(skio_server_options, cookie_priority),
     offsetof(skio_server_options, tls_cert_file),
     offsetof(skio_server_options, tls_key_file),
     offsetof(skio_server_options, tls_key_password),
@@ -41,6 +47,13 @@ static const skio_server_options defaults = {
     .recovery_skip_middlewares = true,
     .recovery_max_sessions = 10000,
     .recovery_max_bytes = (size_t)16 << 20,
+    .cookie_path = "/",
+    .cookie_http_only = true,
+    .cookie_same_site = "lax",
+    .cookie_max_age_s = -1,
+    .max_response_headers = 32,
+    .max_response_header_bytes = 2048,
+    .verdict_timeout_ms = 10000,
     .cors_methods = "GET,HEAD,PUT,PATCH,POST,DELETE",
     .max_outbound_bytes = (size_t)1 << 20,
     .outbound_high_bytes = (size_t)64 << 10,
@@ -122,6 +135,16 @@ find_bad(const skio_server_options *o)
         return "recovery_max_sessions";
     if (o->recovery_max_bytes == 0 || o->recovery_max_bytes > UINT32_MAX)
         return "recovery_max_bytes";
+    if (skio__cookie_bad(o) != NULL)
+        return skio__cookie_bad(o);
+    if (o->max_response_headers == 0 ||
+        o->max_response_headers > EIO_HEADERS_MAX)
+        return "max_response_headers";
+    if (o->max_response_header_bytes == 0 ||
+        o->max_response_header_bytes > 3072)
+        return "max_response_header_bytes";
+    if (o->verdict_timeout_ms == 0 || o->verdict_timeout_ms > max_ms)
+        return "verdict_timeout_ms";
     if (o->max_attachments == 0)
         return "max_attachments";
     if (o->max_json_depth == 0 || o->max_json_depth > SKIO__JSON_DEPTH_MAX)

@@ -21,7 +21,7 @@
 enum sio_state { SIO_CONNECTING, SIO_CONNECTED, SIO_LEAVING, SIO_GONE };
 
 struct sio_wait; /* an acknowledgement asked for, ack.h */
-struct eio_request;
+struct skio_engine_request;
 
 struct skio_socket {
     struct skio__map_node node; /* in nsp->sockets, while CONNECTED */
@@ -44,7 +44,7 @@ struct skio_socket {
     bool recovered;
     char *shared;     /* JSON; NULL: "{}" */
     skio_value *auth; /* an empty object if the client sent none */
-    struct eio_request *request;
+    struct skio_engine_request *request;
     char long_id[];
 };
 

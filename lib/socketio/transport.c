@@ -14,6 +14,7 @@
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
 #include "socketio/format.h"
+#include "socketio/namespace.h"
 #include "socketio/server.h"
 #include "socketio/value.h"
 
@@ -122,6 +123,7 @@ void
 skio_transport_shutdown(skio_server *server)
 {
     skio__engine_enter(&server->engine);
+    skio__nsp_shutdown(server);
     skio__engine_shutdown(&server->engine);
     skio__engine_leave(&server->engine);
 }

@@ -60,6 +60,28 @@ skio__value_init_args(struct skio_value *value, const char *text,
     value->arena = arena;
 }
 
+int
+skio__value_init_list(struct skio_value *value, const char *text, size_t len,
+                      struct skio__json_slice *items, uint32_t skip,
+                      const skio_bytes *attachments, uint32_t attachment_count,
+                      struct skio__arena *arena, uint32_t max_depth)
+{
+    const struct skio__json_limits limits = {max_depth, attachment_count};
+    struct skio__json_scan scan = {.items = items, .cap = SIO_VALUE_ITEMS};
+    int err = skio__json_scan(text, len, &limits, &scan);
+
+    if (err != SKIO_OK)
+        return err;
+    if (scan.root.type != SKIO__JSON_ARRAY || scan.count < skip)
+        return SKIO_EPROTO;
+    skio__value_init_args(value, text, &scan.root, items,
+                          scan.count < SIO_VALUE_ITEMS ? scan.count
+                                                       : SIO_VALUE_ITEMS,
+                          scan.count, skip, attachments, attachment_count,
+                          arena);
+    return SKIO_OK;
+}
+
 void
 skio__value_init_root(struct skio_value *value, const char *text,
                       const struct skio__json_slice *root,

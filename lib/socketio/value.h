@@ -49,6 +49,17 @@ void skio__value_init_args(struct skio_value *value, const char *text,
                            uint32_t attachment_count,
                            struct skio__arena *arena);
 
+/*
+ * The same for a text that nobody has checked yet, of another server: it must
+ * be an array of at least `skip` elements. items has room for SIO_VALUE_ITEMS.
+ * SKIO_OK, SKIO_EPROTO, SKIO_EUTF8, SKIO_ELIMIT or SKIO_ETOOBIG.
+ */
+int skio__value_init_list(struct skio_value *value, const char *text,
+                          size_t len, struct skio__json_slice *items,
+                          uint32_t skip, const skio_bytes *attachments,
+                          uint32_t attachment_count, struct skio__arena *arena,
+                          uint32_t max_depth);
+
 /* One value of its own; text validated. */
 void skio__value_init_root(struct skio_value *value, const char *text,
                            const struct skio__json_slice *root,

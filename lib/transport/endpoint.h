@@ -29,9 +29,11 @@ void skio__endpoint_end(struct skio__conn *conn);
 void skio__endpoint_abort(skio_http *request);
 
 /*
- * The browser client: a GET of <path>/socket.io….js or its .map, when
+ * The browser client: a GET of one of its eight files below the path, when
  * options.client_dir names a folder. Returns false when it is none of them.
  */
 bool skio__client_serve(struct skio__conn *conn, const struct skio__head *head);
+
+void skio__client_free(struct skio__lws *transport);
 
 #endif /* SKIO_TRANSPORT_ENDPOINT_H */

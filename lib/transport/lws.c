@@ -38,8 +38,8 @@ begin_core(struct skio__conn *conn, const struct skio__head *head)
     conn->kind = CONN_BODY;
     if (head->body_waits && head->request.content_length > 0)
         skio__conn_wait(conn, &transport->body_due);
-    else
-        skio_exchange_end(exchange);
+    else if (skio_exchange_end(exchange) == SKIO_EXCHANGE_HELD)
+        conn->kind = CONN_HELD;
 }
 
 static void
@@ -114,9 +114,11 @@ on_body_end(struct skio__conn *conn)
 
     conn->body_waits = false;
     conn->lws_reads = false;
-    if (conn->kind == CONN_BODY)
-        skio_exchange_end(conn->u.exchange);
-    else if (conn->kind == CONN_COLLECT)
+    if (conn->kind == CONN_BODY) {
+        skio__fifo_remove(&conn->timer);
+        if (skio_exchange_end(conn->u.exchange) == SKIO_EXCHANGE_HELD)
+            conn->kind = CONN_HELD;
+    } else if (conn->kind == CONN_COLLECT)
         skio__endpoint_end(conn);
     return 0;
 }
@@ -280,6 +282,8 @@ int
 skio__lws_attach(struct skio__lws *transport, struct lws_vhost *vhost,
                  const char *name)
 {
+    if (skio__lws_open_files(transport) != SKIO_OK)
+        return SKIO_ENOMEM;
     transport->vhost = vhost;
     transport->attached = true;
     transport->timer_wanted = true;

@@ -36,6 +36,7 @@
 struct lws;
 struct lws_context;
 struct lws_vhost;
+struct skio__client_cache;
 struct skio__endpoints;
 struct skio__listener;
 struct skio__loop;
@@ -159,6 +160,7 @@ struct skio__lws {
     struct lws *preface_wsi;
     struct skio__endpoints *endpoints;
     struct skio__mount *mounts;
+    struct skio__client_cache *client_cache; /* NULL: not needed yet */
     struct skio__path *paths; /* mounts of the own vhost; the shortest first */
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */
@@ -169,6 +171,9 @@ struct skio__lws {
 
 /* The server's transport, made and attached on first use. NULL: no memory. */
 struct skio__lws *skio__lws_get(skio_server *server);
+/* Make the descriptors that lws does not have, or has closed with a vhost.
+ * Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__lws_open_files(struct skio__lws *transport);
 /* Know the trusted proxies. Returns SKIO_OK, SKIO_EINVAL, SKIO_ENOMEM. */
 int skio__lws_read_proxies(struct skio__lws *transport);
 uint64_t skio__lws_now(void *transport);

@@ -91,3 +91,11 @@ skio_lws_flush(skio_server *server)
     if (transport->attached)
         skio__lws_turn_end(transport);
 }
+
+struct lws_vhost *
+skio_lws_vhost(const skio_server *server)
+{
+    const struct skio__lws *transport = skio_transport_of(server);
+
+    return transport != NULL && transport->attached ? transport->vhost : NULL;
+}

@@ -239,6 +239,7 @@ destroy(void *opaque)
     skio__post_deinit(&transport->post);
     skio__endpoints_free(transport);
     skio__mounts_free(transport);
+    skio__client_free(transport);
     skio__buf_deinit(&transport->head);
     skio__proxies_deinit(&transport->proxies);
     /* those that lws never got */
@@ -262,6 +263,24 @@ init_fifos(struct skio__lws *transport)
     skio__fifo_init(&transport->preface_due, options->header_timeout_ms);
     skio__fifo_init(&transport->kill_due, 0);
     skio__fifo_init(&transport->done_due, 0);
+}
+
+int
+skio__lws_open_files(struct skio__lws *transport)
+{
+    if (transport->wake_fd < 0)
+        transport->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (transport->timer_fd < 0) {
+        transport->timer_fd =
+            timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        transport->armed_ms = SKIO__NEVER;
+    }
+    if (transport->watch_fd < 0)
+        transport->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+    return transport->wake_fd >= 0 && transport->timer_fd >= 0 &&
+                   transport->watch_fd >= 0
+               ? SKIO_OK
+               : SKIO_ENOMEM;
 }
 
 static struct skio__lws *
@@ -295,13 +314,10 @@ new_transport(skio_server *server)
     skio__buf_init(&transport->head, mem);
     init_fifos(transport);
     transport->scratch = skio__mem_alloc(mem, LWS_PRE + SKIO__LWS_WRITE);
-    transport->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    transport->timer_fd =
-        timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-    transport->watch_fd = epoll_create1(EPOLL_CLOEXEC);
+    transport->wake_fd = transport->timer_fd = transport->watch_fd = -1;
 
-    if (transport->scratch != NULL && transport->wake_fd >= 0 &&
-        transport->timer_fd >= 0 && transport->watch_fd >= 0 &&
+    if (transport->scratch != NULL &&
+        skio__lws_open_files(transport) == SKIO_OK &&
         skio__post_init(&transport->post, mem, options->max_posted) ==
             SKIO_OK) {
         if (skio_transport_attach(server, &hooks, transport) == SKIO_OK)

@@ -51,6 +51,11 @@ const programs = {
         ours: [`${buildFolder}/interop-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    hooks: {
+        node: ["node", `${here}/oracle-hooks.mjs`],
+        ours: [`${buildFolder}/hooks-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     listener: {
         node: ["node", `${here}/oracle-listener.mjs`],
         ours: [`${buildFolder}/listener-server`],

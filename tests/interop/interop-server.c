@@ -1059,12 +1059,14 @@ compare_ids(const void *a, const void *b)
 }
 
 static void
-on_fetched(int err, const skio_remote *const *sockets, size_t count, void *user)
+on_fetched(int err, const skio_remote *const *sockets, size_t count,
+           size_t missing, void *user)
 {
     const char **ids = must(calloc(count + 1, sizeof *ids));
     struct text text = {0};
     size_t i;
 
+    (void)missing;
     must_ok(err, "fetch");
     for (i = 0; i < count; i++)
         ids[i] = skio_remote_id(sockets[i]);

@@ -9,6 +9,7 @@
  *   --trusted LIST     --proxy-protocol          --latest
  *   --tls-cert FILE    --tls-key FILE            --tls-password TEXT
  *   --tls-min VERSION  --unix PATH               --client-dir FOLDER
+ *   --systemd          at the passed sockets instead
  *
  * Namespaces "/" and "/other". On connection: welcome(namespace). Events:
  *
@@ -198,6 +199,7 @@ print_log(void *user, enum skio_log_level level, const char *message)
 }
 
 static const char *unix_path;
+static bool is_activated;
 
 /* One option and its value. Returns how many words it took, 0 if unknown. */
 static int
@@ -207,6 +209,8 @@ parse_option(skio_server_options *options, const char *name, const char *value)
         options->proxy_protocol = true;
     else if (strcmp(name, "--latest") == 0)
         options->latest_headers = true;
+    else if (strcmp(name, "--systemd") == 0)
+        is_activated = true;
     else if (value == NULL)
         return 0;
     else if (strcmp(name, "--trusted") == 0)
@@ -226,7 +230,8 @@ parse_option(skio_server_options *options, const char *name, const char *value)
     else
         return 0;
     return strcmp(name, "--proxy-protocol") == 0 ||
-                   strcmp(name, "--latest") == 0
+                   strcmp(name, "--latest") == 0 ||
+                   strcmp(name, "--systemd") == 0
                ? 1
                : 2;
 }
@@ -272,9 +277,13 @@ main(int argc, char **argv)
     must_ok(skio_http_on(server, "GET", "/who", on_who, NULL), "/who");
     sigaction(SIGTERM, &action, NULL);
     sigaction(SIGINT, &action, NULL);
-    must_ok(skio_listen(server, "127.0.0.1",
-                        (uint16_t)strtoul(argv[1], NULL, 10)),
-            "listen");
+    if (is_activated)
+        must_ok(skio_listen_systemd(server) > 0 ? SKIO_OK : SKIO_EINVAL,
+                "passed sockets");
+    else
+        must_ok(skio_listen(server, "127.0.0.1",
+                            (uint16_t)strtoul(argv[1], NULL, 10)),
+                "listen");
     if (unix_path != NULL)
         must_ok(skio_listen_unix(server, unix_path, 0600), unix_path);
     printf("listening on %d\n", skio_server_port(server));

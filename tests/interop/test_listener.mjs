@@ -5,12 +5,15 @@ import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
+import { Agent as TlsAgent } from "node:https";
 import { connect as tcpConnect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { check, deadline, finish, need, privateServer, same, sleep, test,
          twin } from "./harness.mjs";
 need("socket.io", "socket.io-client");
+const { repository } = await import("./npm.mjs");
+const { Line, requestText, upgradeHeaders } = await import("./raw.mjs");
 const { also, connect, dial, modes, upgraded } = await import("./client4.mjs");
 
 const kind = "listener";
@@ -104,6 +107,16 @@ test("latest_headers_are_the_handshakes_unless_asked_for", async (t) => {
     same(await client.ask("latest", "host"), [`127.0.0.1:${server.port}`]);
 });
 
+twin("upgrade_of_another_path_is_ended", async (server, t) => {
+    const line = new Line(server, t);
+
+    line.write(requestText("GET", "/elsewhere", upgradeHeaders));
+    return (await line.all()).split("\r\n")[0];
+}, {
+    kind, ours: "HTTP/1.1 404 Not Found",
+    why: "Node says nothing, and ends it after destroyUpgradeTimeout",
+});
+
 /*
  * Proxies
  */
@@ -135,9 +148,9 @@ test("nobody_is_believed_unless_trusted", async (t) => {
     same([address, secure], ["127.0.0.1", false]);
 });
 
-function isThere(command) {
+function isThere(command, argument = "-v") {
     try {
-        execFileSync(command, ["-v"], { stdio: "ignore" });
+        execFileSync(command, [argument], { stdio: "ignore" });
         return true;
     } catch {
         return false;
@@ -276,6 +289,54 @@ http {
                      ["127.0.0.1", true]]);
     }, { timeout: 20000 });
 }
+
+function openssl(...args) {
+    execFileSync("openssl", args, { stdio: "ignore", cwd: folder });
+}
+
+if (isThere("haproxy") && isThere("openssl", "version"))
+    test("proxy_protocol_goes_before_tls", async (t) => {
+        openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+                "-subj", "/CN=localhost", "-keyout", "key.pem",
+                "-out", "cert.pem");
+        const server = await privateServer(t, "ours", kind, [
+            "--trusted", "127.0.0.1", "--proxy-protocol",
+            "--tls-cert", join(folder, "cert.pem"),
+            "--tls-key", join(folder, "key.pem")]);
+        const front = await haproxy(t, server, "send-proxy-v2");
+        const found = [];
+
+        for (const mode of Object.keys(modes)) {
+            const agent = new TlsAgent({ localAddress: "127.0.0.2",
+                                         rejectUnauthorized: false });
+            t.after(() => agent.destroy());
+            const client = await connect(
+                { url: front.url.replace("http:", "https:") }, t, mode,
+                { agent, rejectUnauthorized: false });
+            const { address, secure } = (await client.ask("handshake"))[0];
+            found.push([address, secure]);
+        }
+        same(found, [["127.0.0.2", true], ["127.0.0.2", true],
+                     ["127.0.0.2", true]]);
+    }, { timeout: 20000 });
+
+/*
+ * Sockets of a service manager
+ */
+
+if (isThere("systemd-socket-activate", "--version"))
+    test("stock_client_talks_through_a_socket_of_systemd", async (t) => {
+        const port = await freePort();
+        const build = process.env.SKIO_BUILD ?? `${repository}/build`;
+        const activator = await proxy(t, "systemd-socket-activate", [
+            "-l", `127.0.0.1:${port}`, `${build}/listener-server`, "0",
+            "--systemd"]);
+        // the first connection starts the server
+        const front = await activator.reached(port);
+        const client = await connect(front, t, "upgrade");
+
+        same(await client.ask("echo", 1), [1]);
+    }, { timeout: 20000 });
 
 /*
  * Unix sockets

@@ -200,6 +200,17 @@ for (const [name, more] of [["wrong_password", ["--tls-password", "guess"]],
 
 const plain = ["--tls-cert", at("first.pem"), "--tls-key", at("first.key")];
 
+twin("clients_below_the_default_stay_out", async (server, t) => {
+    const outcomes = [];
+
+    for (const version of ["TLSv1", "TLSv1.1", "TLSv1.2"])
+        outcomes.push(await shown(server, t, {
+            minVersion: version, maxVersion: version,
+            ciphers: "DEFAULT@SECLEVEL=0",
+        }) === print("first.pem"));
+    return outcomes;
+}, { kind, options: plain, expect: [false, false, true] });
+
 for (const least of ["TLSv1.2", "TLSv1.3"])
     twin(`clients_below_${least.replace(/\W/g, "_")}_stay_out`,
          async (server, t) => {

@@ -80,6 +80,12 @@ now_ms(void *transport)
     return ((struct peer *)transport)->now;
 }
 
+static uint64_t
+wall_ms(void *transport)
+{
+    return ((struct peer *)transport)->wall;
+}
+
 static void
 wants_flush(void *transport)
 {
@@ -230,6 +236,7 @@ start(struct peer *peer, const struct peer_plan *plan)
     static const skio_transport hooks = {
         .struct_size = sizeof hooks,
         .now_ms = now_ms,
+        .wall_ms = wall_ms,
         .wants_flush = wants_flush,
         .wants_timer = wants_timer,
         .respond = respond,
@@ -552,7 +559,9 @@ peer_post_end(struct peer_http *http)
     if (exchange == NULL)
         return;
     http->exchange = NULL;
-    skio_exchange_end(exchange);
+    http->state = skio_exchange_end(exchange);
+    if (http->state == SKIO_EXCHANGE_HELD)
+        http->exchange = exchange;
     end_turn(http->peer);
 }
 

@@ -89,6 +89,7 @@ struct peer {
     skio_server_options options;
     struct test_alloc alloc;
     uint64_t now;
+    uint64_t wall; /* milliseconds since 1970 */
     bool wants_flush;
     bool holds_turn;
     unsigned flushes_asked; /* calls of wants_flush() */

@@ -292,8 +292,10 @@ SCENARIO(visiting_may_disconnect_everybody, NULL, NULL)
 }
 
 static void
-note_fetched(int err, const skio_remote *const *found, size_t count, void *user)
+note_fetched(int err, const skio_remote *const *found, size_t count,
+             size_t missing, void *user)
 {
+    (void)missing;
     peer_note(user, "fetched %s %d", skio_err_name(err), (int)count);
     for (size_t i = 0; i < count; i++) {
         peer_note(user, "%s %d", skio_remote_shared(found[i]),
@@ -360,8 +362,10 @@ stop_here(skio_socket *socket, void *user)
 }
 
 static void
-stop_fetched(int err, const skio_remote *const *found, size_t count, void *user)
+stop_fetched(int err, const skio_remote *const *found, size_t count,
+             size_t missing, void *user)
 {
+    (void)missing;
     (void)err;
     (void)found;
     (void)count;

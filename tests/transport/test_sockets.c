@@ -16,6 +16,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,7 +28,10 @@
 #include <unistd.h>
 
 #include <socketio/http.h>
+#include <socketio/lws.h>
 #include <socketio/socketio.h>
+
+#include "unit/alloc.h"
 
 #define WHO "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
@@ -659,37 +663,193 @@ list_of_proxies_that_is_none_is_an_error(void **state)
     assert_int_equal(skio_server_new(&server, &options), SKIO_EINVAL);
 }
 
-static void
-per_address_limit_counts_clients_and_not_their_proxy(void **state)
+/* Two sessions for each address, which loopback may name. */
+static skio_server *
+new_limited_server(void)
 {
-    static const char handshake[] =
-        "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n"
-        "Connection: close\r\nX-Forwarded-For: 192.0.2.%d\r\n\r\n";
     skio_server_options options;
-    struct home home;
-    int served = 0;
+    skio_server *server = NULL;
 
-    (void)state;
-    home_new(&home, NULL, false);
-    skio_server_free(home.server);
     skio_server_options_init(&options);
     options.close_timeout_ms = 500;
     options.trusted_proxies = "loopback";
     options.max_connections_per_address = 2;
-    assert_int_equal(skio_server_new(&home.server, &options), SKIO_OK);
-    assert_int_equal(skio_listen(home.server, "127.0.0.1", 0), SKIO_OK);
-    home_run(&home);
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    return server;
+}
+
+/* Of three clients that try three times each through one proxy. */
+static int
+count_served(uint16_t port)
+{
+    static const char handshake[] =
+        "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n"
+        "Connection: close\r\nX-Forwarded-For: 192.0.2.%d\r\n\r\n";
+    int served = 0;
+
     for (int client = 1; client <= 3; client++)
         for (int i = 0; i < 3; i++) {
             char text[512];
-            int fd = dial_port(skio_server_port(home.server));
+            int fd = dial_port(port);
             int len = snprintf(text, sizeof text, handshake, client);
 
             assert_int_equal(send(fd, text, (size_t)len, 0), len);
             served += strstr(last_line(fd), "\"sid\"") != NULL;
         }
-    assert_int_equal(served, 6);
+    return served;
+}
+
+struct host {
+    struct lws_context *context;
+    struct lws_protocols protocols[2];
+    struct lws_http_mount mount;
+    pthread_t thread;
+    atomic_bool stopped;
+};
+
+static void
+per_address_limit_counts_clients_and_not_their_proxy(void **state)
+{
+    struct home home;
+
+    (void)state;
+    home_new(&home, NULL, false);
+    skio_server_free(home.server);
+    home.server = new_limited_server();
+    assert_int_equal(skio_listen(home.server, "127.0.0.1", 0), SKIO_OK);
+    home_run(&home);
+    assert_int_equal(count_served(skio_server_port(home.server)), 6);
     home_stop(&home);
+}
+
+static void *
+run_host(void *arg)
+{
+    struct host *host = arg;
+
+    while (!atomic_load(&host->stopped))
+        if (lws_service(host->context, 0) < 0)
+            return arg;
+    return NULL;
+}
+
+/* A program with its own context, that serves from a thread. */
+static uint16_t
+start_host(struct host *host, skio_server *server)
+{
+    struct lws_context_creation_info info;
+
+    assert_int_equal(skio_lws_protocol(server, &host->protocols[0]), SKIO_OK);
+    assert_int_equal(skio_lws_mount(server, &host->mount), SKIO_OK);
+    memset(&info, 0, sizeof info);
+    skio_lws_context_info(&info);
+    info.iface = "127.0.0.1";
+    info.protocols = host->protocols;
+    info.mounts = &host->mount;
+    info.gid = info.uid = -1;
+    lws_set_log_level(0, NULL);
+    host->context = lws_create_context(&info);
+    assert_non_null(host->context);
+    assert_int_equal(pthread_create(&host->thread, NULL, run_host, host), 0);
+    return (uint16_t)lws_get_vhost_listen_port(
+        lws_get_vhost_by_name(host->context, "default"));
+}
+
+static void
+stop_host(struct host *host)
+{
+    void *failed;
+
+    atomic_store(&host->stopped, true);
+    lws_cancel_service(host->context);
+    pthread_join(host->thread, &failed);
+    assert_null(failed);
+    lws_context_destroy(host->context);
+}
+
+static void
+proxies_are_trusted_inside_a_host_as_well(void **state)
+{
+    skio_server *server = new_limited_server();
+    struct host host = {.stopped = false};
+
+    (void)state;
+    assert_int_equal(count_served(start_host(&host, server)), 6);
+    stop_host(&host);
+    skio_server_free(server);
+}
+
+static void
+listening_without_memory_changes_nothing(void **state)
+{
+    size_t before = 0;
+    int err = SKIO_ENOMEM;
+
+    (void)state;
+    for (size_t n = 1; err == SKIO_ENOMEM && n < 200; n++) {
+        struct test_alloc alloc;
+        skio_server_options options;
+        skio_server *server = NULL;
+        struct home home;
+
+        home_new(&home, NULL, false);
+        test_alloc_init(&alloc);
+        skio_server_options_init(&options);
+        options.allocator = alloc.allocator;
+        options.trusted_proxies = "loopback";
+        assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+        test_alloc_fail(&alloc, n);
+        err = skio_listen_unix(server, home.path, 0600);
+        alloc.fail_in = 0;
+        assert_int_equal(exists(home.path), err == SKIO_OK);
+        /* and nothing stands in the way of the next try */
+        if (err != SKIO_OK)
+            assert_int_equal(skio_listen_unix(server, home.path, 0600),
+                             SKIO_OK);
+        skio_server_free(server);
+        assert_int_equal(alloc.live, 0);
+        home_free(&home);
+        if (n == 1)
+            before = count_descriptors();
+    }
+    assert_int_equal(err, SKIO_OK);
+    assert_int_equal(count_descriptors(), before);
+}
+
+static void
+note_drained(skio_server *server, void *user)
+{
+    (void)server;
+    atomic_store((atomic_bool *)user, true);
+}
+
+static void
+drain_at_once(skio_server *server, void *user)
+{
+    assert_int_equal(skio_server_drain(server, 300, note_drained, user),
+                     SKIO_OK);
+}
+
+static void
+drain_works_inside_a_host(void **state)
+{
+    skio_server *server = new_limited_server();
+    struct host host = {.stopped = false};
+    struct timespec moment = {0, 10000000};
+    atomic_bool drained = false;
+    uint16_t port;
+
+    (void)state;
+    port = start_host(&host, server);
+    assert_int_equal(count_served(port), 6); /* they never poll */
+    assert_int_equal(skio_server_post(server, drain_at_once, &drained),
+                     SKIO_OK);
+    for (int i = 0; i < 500 && !atomic_load(&drained); i++)
+        nanosleep(&moment, NULL);
+    assert_true(atomic_load(&drained));
+    assert_int_equal(count_served(port), 0); /* and nobody comes in */
+    stop_host(&host);
+    skio_server_free(server);
 }
 
 /* ---- The PROXY protocol ---- */
@@ -841,6 +1001,9 @@ main(void)
         cmocka_unit_test(nobody_is_trusted_unless_named),
         cmocka_unit_test(list_of_proxies_that_is_none_is_an_error),
         cmocka_unit_test(per_address_limit_counts_clients_and_not_their_proxy),
+        cmocka_unit_test(proxies_are_trusted_inside_a_host_as_well),
+        cmocka_unit_test(listening_without_memory_changes_nothing),
+        cmocka_unit_test(drain_works_inside_a_host),
         cmocka_unit_test(proxy_protocol_names_the_client),
         cmocka_unit_test(preface_in_pieces_is_put_together),
         cmocka_unit_test(trusted_proxy_without_a_preface_is_closed),

@@ -37,6 +37,7 @@ fixture_init(struct fixture *f)
     f->encoder.max_name_bytes = 32;
     f->encoder.max_bytes = 1000;
     f->encoder.trust_raw_json = false;
+    f->encoder.any_name = false;
     f->message = NULL;
 }
 

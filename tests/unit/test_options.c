@@ -49,6 +49,12 @@ expect_refused(skio_server_options *options, const char *name)
     skio_server_options_init(options);
 }
 
+#define REFUSE(field, value)                                                   \
+    do {                                                                       \
+        o.field = (value);                                                     \
+        expect_refused(&o, #field);                                            \
+    } while (0)
+
 static void
 each_option_has_a_range(void **state)
 {
@@ -57,11 +63,6 @@ each_option_has_a_range(void **state)
 
     (void)state;
     skio_server_options_init(&o);
-#define REFUSE(field, value)                                                   \
-    do {                                                                       \
-        o.field = (value);                                                     \
-        expect_refused(&o, #field);                                            \
-    } while (0)
 
     REFUSE(path, NULL);
     REFUSE(path, "");
@@ -106,6 +107,12 @@ each_option_has_a_range(void **state)
     REFUSE(max_unconnected, 0);
     REFUSE(max_dynamic_namespaces, 0);
     REFUSE(max_posted, 0);
+    REFUSE(max_response_headers, 0);
+    REFUSE(max_response_headers, 65);
+    REFUSE(max_response_header_bytes, 0);
+    REFUSE(max_response_header_bytes, 3073);
+    REFUSE(verdict_timeout_ms, 0);
+    REFUSE(verdict_timeout_ms, UINT32_MAX);
     REFUSE(backlog, 0);
     REFUSE(backlog, 65536);
     REFUSE(header_timeout_ms, 0);
@@ -114,11 +121,14 @@ each_option_has_a_range(void **state)
     REFUSE(close_timeout_ms, 0);
     REFUSE(rx_buffer_size, 63);
     REFUSE(rx_buffer_size, (1u << 20) + 1);
-#undef REFUSE
     o.tls_cert_file = "cert.pem";
     expect_refused(&o, "tls_key_file");
     o.tls_key_file = "key.pem";
     expect_refused(&o, "tls_cert_file");
+    o.tls_min_version = "TLSv1.1";
+    expect_refused(&o, "tls_min_version");
+    o.proxy_protocol = true; /* from nobody */
+    expect_refused(&o, "proxy_protocol");
 }
 
 static void
@@ -234,6 +244,53 @@ a_server_needs_all_of_its_memory(void **state)
 }
 
 static void
+cookie_attributes_that_cannot_be_sent_are_refused(void **state)
+{
+    static const char *const domains[] = {
+        ".",
+        "..a",
+        "a..b",
+        "a.",
+        "-a",
+        "a-",
+        "a b",
+        "a;b",
+        "a_b",
+        "a\r\nb",
+        "x.\xc3\xa4.y",
+        "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcd",
+    };
+    skio_server_options o;
+    size_t i;
+
+    (void)state;
+    skio_server_options_init(&o);
+#define REFUSE_COOKIE(field, value)                                            \
+    do {                                                                       \
+        o.cookie = "io";                                                       \
+        REFUSE(field, value);                                                  \
+    } while (0)
+
+    REFUSE(cookie, "");
+    REFUSE(cookie, "a b");
+    REFUSE(cookie, "a=b");
+    REFUSE(cookie, "a;");
+    REFUSE(cookie, "a\r\nX: y");
+    REFUSE_COOKIE(cookie_path, "/;x");
+    REFUSE_COOKIE(cookie_path, "/<");
+    REFUSE_COOKIE(cookie_path, "/\r\nX: y");
+    REFUSE_COOKIE(cookie_path, "/\x7f");
+    for (i = 0; i < sizeof domains / sizeof domains[0]; i++)
+        REFUSE_COOKIE(cookie_domain, domains[i]);
+    REFUSE_COOKIE(cookie_same_site, "never");
+    REFUSE_COOKIE(cookie_same_site, "laxx");
+    REFUSE_COOKIE(cookie_priority, "urgent");
+    REFUSE_COOKIE(cookie_max_age_s, -2);
+    REFUSE_COOKIE(cookie_expires, -1);
+    REFUSE_COOKIE(cookie_expires, INT64_C(253402300800));
+}
+
+static void
 names_of_namespaces_are_limited(void **state)
 {
     skio_server_options options;
@@ -261,6 +318,7 @@ main(void)
         cmocka_unit_test(a_shorter_struct_keeps_the_other_defaults),
         cmocka_unit_test(options_are_copied),
         cmocka_unit_test(a_server_needs_all_of_its_memory),
+        cmocka_unit_test(cookie_attributes_that_cannot_be_sent_are_refused),
         cmocka_unit_test(names_of_namespaces_are_limited),
     };
 

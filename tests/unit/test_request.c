@@ -135,7 +135,7 @@ a_request_is_copied(void **state)
                          .headers_len = sizeof block,
                          .address = address,
                          .secure = true};
-    struct eio_request *request;
+    struct skio_engine_request *request;
 
     (void)state;
     test_alloc_init(&alloc);
@@ -168,7 +168,7 @@ what_a_request_lacks_is_empty(void **state)
 {
     struct test_alloc alloc;
     skio_request from = {.path = "/"};
-    struct eio_request *request;
+    struct skio_engine_request *request;
 
     (void)state;
     test_alloc_init(&alloc);
@@ -210,7 +210,7 @@ every_header_is_visited(void **state)
     skio_request from = {.path = "/",
                          .headers = block,
                          .headers_len = sizeof block};
-    struct eio_request *request;
+    struct skio_engine_request *request;
     char text[256] = "";
 
     (void)state;
@@ -265,7 +265,7 @@ latest_request_replaces_the_one_before(void **state)
 {
     struct test_alloc alloc;
     skio_request from = {.path = "/"};
-    struct eio_request *request;
+    struct skio_engine_request *request;
 
     (void)state;
     test_alloc_init(&alloc);

@@ -1,0 +1,462 @@
+/*
+ * floor-server PORT: what a server costs that does nothing but system calls
+ *
+ * The floor that `make bench` compares with: raw epoll, bytes framed in
+ * advance, no library, no checks. Per exchange one recv and one send; per
+ * broadcast one send for each client and turn. It answers bench-load as
+ * bench-server does, and nobody else: a message is known by its first bytes,
+ * and the answers are made when the first message of a run shows their size.
+ */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { ROOMS = 1024, PENDING_MAX = 64 };
+
+struct conn {
+    int fd;
+    bool upgraded;
+    bool held; /* a GET waits for its answer */
+    unsigned room;
+    unsigned room_slot;
+    unsigned slot;
+    unsigned pending;     /* broadcasts to send at the turn's end */
+    unsigned acks;        /* polling: answers to the next GET */
+    struct conn *session; /* polling: whose acks these are */
+    char *part;           /* of a frame or request that is still arriving */
+    size_t part_len;
+};
+
+struct list {
+    struct conn **items;
+    unsigned count, room;
+};
+
+static int epoll;
+static struct list everybody, rooms[ROOMS];
+static struct conn *sessions[65536];
+static unsigned session_count;
+
+/* The answer to one echo, and a broadcast; PENDING_MAX of each in a row. */
+static char *echo_frames, *cast_frames;
+static size_t echo_len, cast_len;
+static char *poll_acks;
+static size_t poll_ack_len;
+
+static unsigned char buffer[256 * 1024];
+
+static void
+fail(const char *what)
+{
+    perror(what);
+    exit(1);
+}
+
+static unsigned
+list_add(struct list *list, struct conn *conn)
+{
+    if (list->count == list->room) {
+        list->room = list->room ? list->room * 2 : 64;
+        list->items = realloc(list->items, list->room * sizeof(conn));
+        if (list->items == NULL)
+            fail("realloc");
+    }
+    list->items[list->count] = conn;
+    return list->count++;
+}
+
+static void
+send_all(struct conn *conn, const char *data, size_t len)
+{
+    /* A client that does not read is not what a floor is for. */
+    while (len > 0) {
+        ssize_t sent = send(conn->fd, data, len, MSG_NOSIGNAL);
+
+        if (sent < 0 && errno != EAGAIN)
+            return;
+        if (sent > 0) {
+            data += sent;
+            len -= (size_t)sent;
+        }
+    }
+}
+
+/* An unmasked frame "prefix xxxx suffix", count times in a row. */
+static char *
+make_frames(const char *prefix, size_t size, const char *suffix, size_t *len)
+{
+    size_t payload = strlen(prefix) + size + strlen(suffix);
+    size_t head = payload < 126 ? 2 : 4;
+    char *frames = malloc((head + payload) * PENDING_MAX);
+
+    if (frames == NULL)
+        fail("malloc");
+    for (unsigned i = 0; i < PENDING_MAX; i++) {
+        char *frame = frames + i * (head + payload);
+
+        frame[0] = (char)0x81;
+        if (payload < 126) {
+            frame[1] = (char)payload;
+        } else {
+            frame[1] = 126;
+            frame[2] = (char)(payload >> 8);
+            frame[3] = (char)payload;
+        }
+        memcpy(frame + head, prefix, strlen(prefix));
+        memset(frame + head + strlen(prefix), 'x', size);
+        memcpy(frame + head + strlen(prefix) + size, suffix, strlen(suffix));
+    }
+    *len = head + payload;
+    return frames;
+}
+
+static void
+cast(struct list *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        list->items[i]->pending++;
+}
+
+/* What was broadcast in this turn: one send for each receiver. */
+static void
+flush_casts(void)
+{
+    for (unsigned i = 0; i < everybody.count; i++) {
+        struct conn *conn = everybody.items[i];
+
+        while (conn->pending > 0) {
+            unsigned count =
+                conn->pending < PENDING_MAX ? conn->pending : PENDING_MAX;
+
+            send_all(conn, cast_frames, count * cast_len);
+            conn->pending -= count;
+        }
+    }
+}
+
+/* One message, unmasked. Returns whether it is an echo to be answered. */
+static bool
+message(struct conn *conn, const char *text, size_t len, bool *casting)
+{
+    if (len >= 14 && memcmp(text, "421[\"echo\"", 10) == 0) {
+        if (echo_frames == NULL)
+            echo_frames = make_frames("431[\"", len - 14, "\"]", &echo_len);
+        return true;
+    }
+    if (len >= 15 && memcmp(text, "42[\"broadcast\",", 15) == 0) {
+        if (cast_frames == NULL)
+            cast_frames =
+                make_frames("42[\"broadcast\",\"", len - 18, "\"]", &cast_len);
+        cast(&everybody);
+        *casting = true;
+    } else if (len >= 24 && memcmp(text, "42[\"room\",\"room", 15) == 0) {
+        unsigned room = (unsigned)strtoul(text + 15, NULL, 10) % ROOMS;
+
+        if (cast_frames == NULL)
+            cast_frames =
+                make_frames("42[\"room\",\"", len - 23, "\"]", &cast_len);
+        cast(&rooms[room]);
+        *casting = true;
+    } else if (len >= 16 && memcmp(text, "421[\"join\",\"room", 16) == 0) {
+        conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
+        list_add(&rooms[conn->room], conn);
+        send_all(conn,
+                 "\x81\x09"
+                 "431[true]",
+                 11);
+    } else if (len == 2 && memcmp(text, "40", 2) == 0) {
+        send_all(conn,
+                 "\x81\x20"
+                 "40{\"sid\":\"aaaaaaaaaaaaaaaaaaaa\"}",
+                 34);
+    }
+    return false;
+}
+
+/* Whole frames at the start of data; returns the bytes they took. */
+static size_t
+frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
+{
+    size_t used = 0;
+    unsigned echoes = 0;
+
+    while (len - used >= 6) {
+        unsigned char *frame = data + used;
+        size_t size = frame[1] & 127, head = 6;
+        unsigned char *key;
+
+        if (size == 126) {
+            if (len - used < 8)
+                break;
+            size = (size_t)frame[2] << 8 | frame[3];
+            head = 8;
+        }
+        if (len - used < head + size)
+            break;
+        key = frame + head - 4;
+        for (size_t i = 0; i < size; i++)
+            frame[head + i] ^= key[i & 3];
+        echoes += message(conn, (char *)frame + head, size, casting);
+        used += head + size;
+    }
+    while (echoes > 0) {
+        unsigned count = echoes < PENDING_MAX ? echoes : PENDING_MAX;
+
+        send_all(conn, echo_frames, count * echo_len);
+        echoes -= count;
+    }
+    return used;
+}
+
+static void
+answer(struct conn *conn, const char *body, size_t len)
+{
+    char text[65536];
+    int head = snprintf(text, sizeof(text),
+                        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; "
+                        "charset=UTF-8\r\nContent-Length: %zu\r\n\r\n",
+                        len);
+
+    if (len < sizeof(text) - (size_t)head) {
+        memcpy(text + head, body, len);
+        send_all(conn, text, (size_t)head + len);
+    } else {
+        send_all(conn, text, (size_t)head);
+        send_all(conn, body, len);
+    }
+}
+
+static void
+answer_held(struct conn *session)
+{
+    if (!session->held || session->acks == 0)
+        return;
+    answer(session->session, poll_acks, session->acks * poll_ack_len - 1);
+    session->held = false;
+    session->acks = 0;
+}
+
+/* A poll: the session is the GET connection that made it. */
+static void
+polling(struct conn *conn, const char *head, const char *body, size_t len)
+{
+    static const char joined[] = "40{\"sid\":\"aaaaaaaaaaaaaaaaaaaa\"}";
+    const char *sid = memmem(head, (size_t)(body - head), "sid=", 4);
+    struct conn *session;
+    char open[128];
+
+    if (sid == NULL) {
+        sessions[session_count % 65536] = conn;
+        snprintf(open, sizeof(open),
+                 "0{\"sid\":\"%020u\",\"upgrades\":[],\"pingInterval\":25000,"
+                 "\"pingTimeout\":20000,\"maxPayload\":1000000}",
+                 session_count++);
+        answer(conn, open, strlen(open));
+        return;
+    }
+    session = sessions[strtoul(sid + 4, NULL, 10) % 65536];
+    if (head[0] == 'P') {
+        if (len == 2 && memcmp(body, "40", 2) == 0) {
+            session->pending = 1;
+        } else {
+            const char *next = memchr(body, '\x1e', len);
+            size_t size = next != NULL ? (size_t)(next - body) : len;
+
+            if (poll_acks == NULL) {
+                size_t count = size - 14;
+
+                poll_ack_len = count + 8;
+                poll_acks = malloc(poll_ack_len * PENDING_MAX);
+                if (poll_acks == NULL)
+                    fail("malloc");
+                for (unsigned i = 0; i < PENDING_MAX; i++) {
+                    char *ack = poll_acks + i * poll_ack_len;
+
+                    memcpy(ack, "431[\"", 5);
+                    memset(ack + 5, 'x', count);
+                    memcpy(ack + 5 + count, "\"]\x1e", 3);
+                }
+            }
+            session->acks += (unsigned)((len + 1) / (size + 1));
+        }
+        answer(conn, "ok", 2);
+    } else if (session->pending) {
+        session->pending = 0;
+        answer(conn, joined, sizeof(joined) - 1);
+        return;
+    } else {
+        session->held = true;
+        session->session = conn;
+    }
+    answer_held(session);
+}
+
+/* A whole request at the start of data, or nothing; returns its bytes. */
+static size_t
+request(struct conn *conn, const char *data, size_t len)
+{
+    static const char accepted[] =
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        "Connection: Upgrade\r\nSec-WebSocket-Accept: "
+        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+        "\x81\x6b"
+        "0{\"sid\":\"aaaaaaaaaaaaaaaaaaaa\",\"upgrades\":[],"
+        "\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}";
+    const char *end = memmem(data, len, "\r\n\r\n", 4);
+    const char *length;
+    size_t head, body = 0;
+
+    if (end == NULL)
+        return 0;
+    head = (size_t)(end - data) + 4;
+    if (memmem(data, head, "Upgrade: websocket", 18) != NULL) {
+        conn->upgraded = true;
+        conn->slot = list_add(&everybody, conn);
+        send_all(conn, accepted, sizeof(accepted) - 1);
+        return head;
+    }
+    length = memmem(data, head, "Content-Length:", 15);
+    if (length != NULL)
+        body = strtoul(length + 15, NULL, 10);
+    if (len < head + body)
+        return 0;
+    polling(conn, data, data + head, body);
+    return head + body;
+}
+
+static void
+conn_close(struct conn *conn)
+{
+    if (conn->upgraded) {
+        everybody.items[conn->slot] = everybody.items[--everybody.count];
+        everybody.items[conn->slot]->slot = conn->slot;
+    }
+    close(conn->fd);
+    free(conn->part);
+    free(conn);
+}
+
+static void
+conn_read(struct conn *conn, bool *casting)
+{
+    size_t len = 0, used;
+    ssize_t got;
+
+    if (conn->part_len > 0) {
+        memcpy(buffer, conn->part, conn->part_len);
+        len = conn->part_len;
+    }
+    got = recv(conn->fd, buffer + len, sizeof(buffer) - len, 0);
+    if (got <= 0) {
+        if (got == 0 || errno != EAGAIN)
+            conn_close(conn);
+        return;
+    }
+    len += (size_t)got;
+    used = conn->upgraded ? frames(conn, buffer, len, casting)
+                          : request(conn, (const char *)buffer, len);
+    /* A part is kept masked: frames() touches whole frames only. */
+    if (len > used) {
+        conn->part = realloc(conn->part, len - used);
+        if (conn->part == NULL)
+            fail("realloc");
+        memcpy(conn->part, buffer + used, len - used);
+    } else if (conn->part != NULL) {
+        free(conn->part);
+        conn->part = NULL;
+    }
+    conn->part_len = len - used;
+}
+
+static void
+accept_some(int listener)
+{
+    for (unsigned i = 0; i < 64; i++) {
+        int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct epoll_event event = {.events = EPOLLIN};
+        struct conn *conn;
+        int on = 1;
+
+        if (fd < 0)
+            return;
+        conn = calloc(1, sizeof(*conn));
+        if (conn == NULL)
+            fail("calloc");
+        conn->fd = fd;
+        if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
+            fail("setsockopt");
+        event.data.ptr = conn;
+        if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
+            fail("epoll_ctl");
+    }
+}
+
+static int
+listen_on(uint16_t port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons(port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof(address);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1;
+
+    if (fd < 0 ||
+        setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) != 0 ||
+        bind(fd, (const struct sockaddr *)&address, len) != 0 ||
+        listen(fd, 4096) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &len) != 0)
+        fail("listen");
+    printf("listening on %u\n", (unsigned)ntohs(address.sin_port));
+    fflush(stdout);
+    return fd;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct epoll_event events[512];
+    struct rlimit limit;
+    int listener;
+
+    if (argc != 2) {
+        fprintf(stderr, "usage: floor-server PORT\n");
+        return 2;
+    }
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+            fail("setrlimit");
+    }
+    epoll = epoll_create1(EPOLL_CLOEXEC);
+    listener = listen_on((uint16_t)strtoul(argv[1], NULL, 10));
+    events[0] = (struct epoll_event){.events = EPOLLIN, .data.ptr = NULL};
+    if (epoll < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, listener, events) != 0)
+        fail("epoll");
+
+    for (;;) {
+        int count = epoll_wait(epoll, events, 512, -1);
+        bool casting = false;
+
+        if (count < 0 && errno != EINTR)
+            fail("epoll_wait");
+        for (int i = 0; i < count; i++) {
+            if (events[i].data.ptr == NULL)
+                accept_some(listener);
+            else
+                conn_read(events[i].data.ptr, &casting);
+        }
+        if (casting)
+            flush_casts();
+    }
+}
