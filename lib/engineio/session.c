@@ -354,7 +354,8 @@ skio__session_receive(struct skio_session *session,
 void
 skio__session_parse_error(struct skio_session *session)
 {
-    if (session->state == EIO_STATE_CLOSED || is_left(session))
+    /* One that is closing hears nothing any more, as in Node. */
+    if (session->state != EIO_STATE_OPEN || is_left(session))
         return;
     session->engine->counters.parse_errors++;
     skio__session_end(session, SKIO_DISCONNECT_PARSE_ERROR, "1", true);

@@ -337,7 +337,8 @@ export class Player {
         this.way = null;
     }
 
-    async request({ method, target: path, headers, body, session, upgrade }) {
+    async request(each) {
+        const { method, target: path, headers, body, session, upgrade } = each;
         const { server, t, control } = this;
         const tag = `case-${process.pid}-${++serial}`;
         const way = session === null ? null
@@ -352,7 +353,7 @@ export class Player {
             method, body, upgrade, path: fill(path),
             headers: Object.fromEntries(Object.entries(headers).map(
                 ([name, value]) => [name, fill(value)])),
-            ms: hangs({ path, session, upgrade }) ? 300 : WAIT_MS,
+            ms: hangs(each) ? 150 : WAIT_MS,
         });
 
         if (way !== null) {
@@ -370,12 +371,14 @@ export class Player {
     }
 }
 
-// Node's server leaves these without an answer.
-export function hangs({ path, session, upgrade }) {
+// Node's server leaves the first without an answer, and drops the others after a
+// second.
+export function hangs({ target: path, session, upgrade }) {
     const query = new URLSearchParams(path.replace(/^[^?]*\??/, ""));
 
-    return !upgrade && session !== null && session !== "polling" &&
-        query.getAll("transport").at(-1) === "websocket";
+    return upgrade ? !path.startsWith("/socket.io/")
+        : session !== null && session !== "polling" &&
+            query.getAll("transport").at(-1) === "websocket";
 }
 
 /*
@@ -408,6 +411,21 @@ function dechunked(text) {
         whole += text.slice(end + 2, end + 2 + length);
         at = end + 2 + length + 2;
     }
+}
+
+// Whether the whole answer is there; without a length its end is awaited.
+function isWhole(bytes, method) {
+    const end = bytes.indexOf("\r\n\r\n");
+
+    if (end < 0)
+        return false;
+    const { headers } = parseHead(bytes.subarray(0, end).toString("latin1"));
+    const body = bytes.subarray(end + 4);
+    if (method === "HEAD")
+        return true;
+    if (headers["transfer-encoding"] === "chunked")
+        return /(^|\r\n)0\r\n\r\n$/.test(body.toString("latin1"));
+    return body.length >= Number(headers["content-length"] ?? Infinity);
 }
 
 // The first text frame, or how it was closed.
@@ -454,7 +472,7 @@ async function exchange(server, { method, path, headers, body, upgrade, ms }) {
             const rest = line.bytes.subarray(at + 4);
             result.body = rest.length > 1 ? firstFrame(rest) : "(nothing)";
         } else {
-            await line.all(ms);
+            await line.until((bytes) => isWhole(bytes, method), ms);
             const text = line.bytes.subarray(at + 4).toString();
             result.body = got["transfer-encoding"] === "chunked"
                 ? dechunked(text) : text;

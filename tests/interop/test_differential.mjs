@@ -2,21 +2,25 @@
 // to both servers: what comes back must mean the same, or be a difference that
 // differences.mjs lists.
 //
-//   SKIO_SEED     of the generator (default 1)
-//   SKIO_CASES    how many in all (default 2000)
-//   SKIO_SECONDS  begin no round of cases after so long (default: no end)
+//   SKIO_SEED     of the generator; 0 takes the time of day (default: 1)
+//   SKIO_CASES    how many in all (default: 2000)
+//   SKIO_LEAST    how many of them whatever time it takes (default: all)
+//   SKIO_SECONDS  begin no others after so long (default: no end)
 //   SKIO_CASE     play this case alone; a failure prints the line to do so
 
+import { readFileSync } from "node:fs";
 import { isDeepStrictEqual } from "node:util";
 import { check, finish, need, privateServer, test } from "./harness.mjs";
+import { repository } from "./npm.mjs";
 need("socket.io", "ws");
 const { generator, pollingCase, requestCase, socketCase } =
     await import("./generate.mjs");
 const { Player } = await import("./player.mjs");
-const { differenceOf } = await import("./differences.mjs");
+const { differenceOf, differences } = await import("./differences.mjs");
 
-const seed = Number(process.env.SKIO_SEED ?? 1);
+const seed = Number(process.env.SKIO_SEED ?? 1) || Date.now() % 1000000;
 const total = Number(process.env.SKIO_CASES ?? 2000);
+const least = Number(process.env.SKIO_LEAST ?? total);
 const end = Date.now() + 1000 * Number(process.env.SKIO_SECONDS ?? 86400);
 const ROUND = 200;
 const REPORTS = 8;
@@ -50,13 +54,21 @@ const shares = groups.reduce((sum, { share }) => sum + share, 0);
  */
 
 class Pair {
-    static async start(t, options, control) {
+    // wrong  Options that our server gets and the reference does not.
+    static async start(t, { options = [], control }, wrong = []) {
         const pair = new Pair();
 
-        pair.control = control;
-        pair.servers = await Promise.all(["ours", "node"].map((side) =>
-            privateServer(t, side, "interop", options)));
+        Object.assign(pair, { options, control });
+        pair.servers = await Promise.all([["ours", [...options, ...wrong]],
+                                          ["node", options]].map(
+            ([side, given]) => privateServer(t, side, "interop", given)));
         return pair;
+    }
+
+    // true where both did the same, or the name of the difference
+    verdict(each, [mine, node]) {
+        return isDeepStrictEqual(mine, node) ||
+            differenceOf(each, this.options, mine, node);
     }
 
     // What each of them makes of the cases: [ours, node] for each.
@@ -88,13 +100,11 @@ class Pair {
     }
 }
 
-const isEqual = ([mine, node]) => isDeepStrictEqual(mine, node);
-
 // The steps of a case that are needed for the servers to differ.
 async function shrink(pair, each) {
     const differs = async (one) => {
         const [got] = await pair.play([one]);
-        return !isEqual(got) && !differenceOf(one, ...got);
+        return !pair.verdict(one, got);
     };
     let small = each;
 
@@ -136,20 +146,21 @@ const used = new Map();
 
 async function playGroup(t, group, number) {
     const random = generator(seed * 100 + number);
-    const wanted = Math.ceil(total * group.share / shares);
-    const pair = await Pair.start(t, group.options, group.control);
+    const part = (count) => Math.ceil(count * group.share / shares);
+    const pair = await Pair.start(t, group);
     const reports = [];
     let played = 0, equal = 0, wrong = 0;
 
-    while (played < wanted && Date.now() < end && reports.length < REPORTS) {
-        const cases = random.list(Math.min(ROUND, wanted - played),
+    while (played < part(total) && reports.length < REPORTS &&
+           (played < part(least) || Date.now() < end)) {
+        const cases = random.list(Math.min(ROUND, part(total) - played),
                                   () => group.draw(random));
         for (const [i, got] of (await pair.play(cases)).entries()) {
-            const name = isEqual(got) || differenceOf(cases[i], ...got);
-            if (name === true)
+            const verdict = pair.verdict(cases[i], got);
+            if (verdict === true)
                 equal++;
-            else if (name)
-                used.set(name, (used.get(name) ?? 0) + 1);
+            else if (verdict)
+                used.set(verdict, (used.get(verdict) ?? 0) + 1);
             else if (wrong++ < REPORTS)
                 reports.push(await explain(pair, group, cases[i], got));
         }
@@ -165,13 +176,13 @@ if (process.env.SKIO_CASE) {
     const { options, control, ...each } = JSON.parse(process.env.SKIO_CASE);
 
     test("case", async (t) => {
-        const pair = await Pair.start(t, options ?? [], control);
+        const pair = await Pair.start(t, { options, control });
         const [got] = await pair.play([each]);
 
         for (const [i, who] of ["ours", "node"].entries())
             console.log(`# ${who}: ${JSON.stringify(got[i])}`);
-        console.log(`# ${isEqual(got) ? "equal" : differenceOf(each, ...got)}`);
-        check(isEqual(got) || differenceOf(each, ...got), "they differ");
+        console.log(`# ${pair.verdict(each, got)}`);
+        check(pair.verdict(each, got), "they differ");
     }, { timeout: 60000 });
     await finish();
 }
@@ -180,6 +191,39 @@ for (const [number, group] of groups.entries())
     test(group.name, (t) => playGroup(t, group, number),
          { timeout: 3600000 });
 
+/*
+ * The test of the test
+ */
+
+// Ours is given an option that the reference is not: no list may hide it.
+for (const [what, wrong, name, count] of [
+    ["smaller_payloads", ["--max-payload", "60"], "payloads_of_protocol_4",
+     80],
+    ["no_upgrades", ["--no-upgrades"], "requests_by_default", 60],
+    ["a_cookie", ["--cookie", "io"], "requests_by_default", 60],
+    ["old_clients", eio3, "requests_by_default", 60],
+])
+    test(`a_server_with_${what}_is_found_out`, async (t) => {
+        const group = groups.find((each) => each.name === name);
+        const pair = await Pair.start(t, group, wrong);
+        const random = generator(7);
+        const cases = random.list(count, () => group.draw(random));
+        const got = await pair.play(cases);
+
+        check(cases.some((each, i) => !pair.verdict(each, got[i])),
+              "nothing differed");
+    }, { timeout: 60000 });
+
+test("differences_are_told_in_the_manual", () => {
+    const manual = readFileSync(`${repository}/man/skio_protocol.7`, "utf8")
+        .replace(/^\.(Ql|Dv|Va|Fn) (.*?)( ([.,;]))?$/gm, "$2$4")
+        .replace(/\s+/g, " ");
+    const missing = differences.filter(({ manual: text }) =>
+        !manual.includes(text)).map(({ name }) => name);
+
+    for (const [name, number] of [...used].sort())
+        console.log(`# ${number} cases of ${name}`);
+    check(missing.length === 0, `not in the manual: ${missing.join(", ")}`);
+});
+
 await finish();
-for (const [name, count] of used)
-    console.log(`# ${name}: ${count}`);
