@@ -117,6 +117,14 @@ SKIO_API const char *skio_socket_latest_header(const skio_socket *socket,
                                                const char *name)
     SKIO_NONNULL(1, 2);
 
+/**
+ * A cookie of the handshake request, as the npm package `cookie` reads it: the
+ * first of its name, without quotes around it, percent-decoded when that can be
+ * done. NULL when there is none. Borrowed until the callback returns.
+ */
+SKIO_API const char *skio_socket_cookie(const skio_socket *socket,
+                                        const char *name) SKIO_NONNULL(1, 2);
+
 /** Visit all parameters of the handshake request's query (Node's
  *  handshake.query), decoded. Not once the server was freed. */
 SKIO_API void skio_socket_each_query(const skio_socket *socket,

@@ -137,6 +137,8 @@ skio__cors_judge(const skio_server_options *options,
     const char *allowed = options->cors_origins;
 
     memset(cors, 0, sizeof *cors);
+    if (allowed == NULL && options->cors_origin != NULL)
+        allowed = "";
     if (allowed == NULL)
         return origin == NULL || is_own(request, origin);
 
@@ -150,7 +152,9 @@ skio__cors_judge(const skio_server_options *options,
     if (origin == NULL)
         return true;
     /* An opaque origin ("null") is anybody's: a list cannot mean it. */
-    if (strcmp(origin, "null") == 0 || !is_listed(allowed, origin))
+    if ((strcmp(origin, "null") == 0 || !is_listed(allowed, origin)) &&
+        (options->cors_origin == NULL || !skio__cors_is_clean(origin) ||
+         !options->cors_origin(origin, options->cors_origin_user)))
         return is_own(request, origin); /* its browser asks for no header */
     cors->allow_origin = origin;
     return true;
