@@ -237,6 +237,8 @@ decide(skio_match *match, int verdict)
     int err;
 
     if (match->is_running) {
+        if (match->verdict != 0)
+            return SKIO_EBUSY;
         match->verdict = verdict;
         return match->client != NULL ? SKIO_OK : SKIO_ECLOSED;
     }
