@@ -10,6 +10,7 @@
 #define SOCKETIO_ENGINE_H
 
 #include <socketio/base.h>
+#include <socketio/request.h>
 #include <socketio/server.h>
 #include <socketio/socket.h>
 
@@ -55,6 +56,97 @@ SKIO_API int skio_session_send(skio_session *session, const void *data,
 
 /** Close the session; what is queued goes out first. */
 SKIO_API void skio_session_close(skio_session *session) SKIO_NONNULL(1);
+
+/** Close the session at once; what is queued is dropped (Node's
+ *  close(true)). */
+SKIO_API void skio_session_discard(skio_session *session) SKIO_NONNULL(1);
+
+/** The state of a session, Node's readyState. */
+enum skio_ready_state {
+    SKIO_READY_OPENING,
+    SKIO_READY_OPEN,
+    SKIO_READY_CLOSING, /**< what is queued leaves by polling */
+    SKIO_READY_CLOSED
+};
+SKIO_API enum skio_ready_state
+skio_session_ready_state(const skio_session *session) SKIO_NONNULL(1);
+
+/** The version of Engine.IO that the client speaks: 4, or 3. */
+SKIO_API int skio_session_protocol(const skio_session *session) SKIO_NONNULL(1);
+
+/** "polling" or "websocket", as it stands now. */
+SKIO_API const char *skio_session_transport(const skio_session *session)
+    SKIO_NONNULL(1);
+
+/** Whether it began with another transport than it has now; whether a
+ *  WebSocket is about to take over. */
+SKIO_API bool skio_session_is_upgraded(const skio_session *session)
+    SKIO_NONNULL(1);
+SKIO_API bool skio_session_is_upgrading(const skio_session *session)
+    SKIO_NONNULL(1);
+
+/** The request that opened it. Borrowed from the session. */
+SKIO_API const skio_engine_request *
+skio_session_request(const skio_session *session) SKIO_NONNULL(1);
+
+/** The peer's address. */
+SKIO_API const char *skio_session_address(const skio_session *session)
+    SKIO_NONNULL(1);
+
+/** Bytes that wait to be sent. */
+SKIO_API size_t skio_session_queued(const skio_session *session)
+    SKIO_NONNULL(1);
+
+/** The session of a socket (Node's socket.conn); NULL once it disconnected. */
+SKIO_API skio_session *skio_socket_session(const skio_socket *socket)
+    SKIO_NONNULL(1);
+
+/**
+ * What can be watched of all sessions, of Socket.IO's too: the events of Node's
+ * engine and its sockets. A tap looks and takes notes: it may not send, close,
+ * nor tap again. NULL: not of interest. Data is borrowed.
+ */
+typedef struct skio_engine_taps {
+    size_t struct_size;
+    /** "connection": a session opened. */
+    void (*connection)(skio_session *session, void *user);
+    /** "upgrading": the client probes another transport. */
+    void (*upgrading)(skio_session *session, void *user);
+    /** "upgrade": it moved there. */
+    void (*upgrade)(skio_session *session, void *user);
+    /** "packet" received. type is Engine.IO's character, '4' for a message;
+     *  binary data may be in base64 when it came by polling. */
+    void (*packet)(skio_session *session, char type, const void *data,
+                   size_t len, bool binary, void *user);
+    /** "packetCreate": one is about to be queued. */
+    void (*packet_create)(skio_session *session, char type, const void *data,
+                          size_t len, bool binary, void *user);
+    /** "flush": what is queued is handed to the transport; "drain": all of it
+     *  was. */
+    void (*flush)(skio_session *session, void *user);
+    void (*drain)(skio_session *session, void *user);
+    /** "heartbeat": a ping or pong came. */
+    void (*heartbeat)(skio_session *session, void *user);
+    /** "close": why; skio_disconnect_detail() has more. */
+    void (*close)(skio_session *session, enum skio_disconnect reason,
+                  void *user);
+} skio_engine_taps;
+
+/**
+ * Watch the sessions of a server. Several taps run in their order.
+ *
+ * Returns SKIO_OK; SKIO_ENOMEM.
+ */
+SKIO_API int skio_engine_tap(skio_server *server, const skio_engine_taps *taps,
+                             void *user) SKIO_NONNULL(1, 2);
+
+/**
+ * More on why a session closes, Node's details of a disconnect: as in "a
+ * message of 1000001 bytes passes max_http_buffer_size, 1000000". For a handler
+ * of the end, and inside it alone: NULL else, and when there is no more.
+ */
+SKIO_API const char *skio_disconnect_detail(const skio_server *server)
+    SKIO_NONNULL(1);
 
 /** A pointer of yours. */
 SKIO_API void skio_session_set_data(skio_session *session, void *data)

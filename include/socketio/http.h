@@ -63,7 +63,7 @@ SKIO_API const char *skio_http_query(const skio_http *request, const char *name)
 SKIO_API const char *skio_http_header(const skio_http *request,
                                       const char *name) SKIO_NONNULL(1, 2);
 
-/** The peer's address. */
+/** The client's address, as skio_socket_address() tells it. */
 SKIO_API const char *skio_http_address(const skio_http *request)
     SKIO_NONNULL(1);
 

@@ -200,6 +200,29 @@ SKIO_API int skio_allow_request(skio_server *server, skio_verdict_fn *fn,
 SKIO_API int skio_engine_use(skio_server *server, skio_verdict_fn *fn,
                              void *user) SKIO_NONNULL(1, 2);
 
+/**
+ * Makes the id of a new session (Node's generateId) for this request.
+ *
+ * id  Room for 64 bytes: 1 to 63 of letters, digits, '-', '_', '.' and '~', and
+ *     a NUL. It is a secret between the client and the server: unpredictable.
+ *
+ * Returns SKIO_OK, or an error.
+ */
+typedef int skio_generate_id_fn(const skio_engine_request *request, char id[64],
+                                void *user);
+
+/**
+ * Make the ids of sessions by a function; NULL: by the server again.
+ *
+ * When it fails, or the id is malformed or another session's, the request is
+ * refused with 400 and code 3, "ID_GENERATION_ERROR", before any 101; the log
+ * says why.
+ *
+ * Returns SKIO_OK; SKIO_ENOMEM.
+ */
+SKIO_API int skio_generate_id(skio_server *server, skio_generate_id_fn *fn,
+                              void *user) SKIO_NONNULL(1);
+
 /** Why a request was refused, Engine.IO's codes. */
 enum skio_connection_code {
     SKIO_UNKNOWN_TRANSPORT = 0,

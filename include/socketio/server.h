@@ -52,11 +52,18 @@ typedef struct skio_server_options {
      * "https://a.example, https://b.example:8443". Enforced for both
      * transports: another origin is refused with 403. */
     const char *cors_origins;
-    bool cors_credentials;    /**< false: Allow-Credentials */
-    const char *cors_methods; /**< "GET,HEAD,PUT,PATCH,POST,DELETE" */
-    const char *cors_headers; /**< NULL: what the preflight asks for */
-    const char *cors_exposed; /**< NULL: none */
-    uint32_t cors_max_age_s;  /**< 0: not sent */
+    bool cors_credentials; /**< false: Allow-Credentials */
+    /** NULL; else whether a page of this origin, which cors_origins does not
+     * have, may connect: for patterns. */
+    bool (*cors_origin)(const char *origin, void *user);
+    void *cors_origin_user;
+    bool cors_preflight_continue;    /**< false; true: OPTIONS is no preflight
+                                     but a request like others */
+    int cors_options_success_status; /**< 204, of a preflight; 200..299 */
+    const char *cors_methods;        /**< "GET,HEAD,PUT,PATCH,POST,DELETE" */
+    const char *cors_headers;        /**< NULL: what the preflight asks for */
+    const char *cors_exposed;        /**< NULL: none */
+    uint32_t cors_max_age_s;         /**< 0: not sent */
 
     /* Connection state recovery, Node's connectionStateRecovery. */
     uint32_t recovery_ms;           /**< 0: off; else how long a client may be
@@ -88,7 +95,9 @@ typedef struct skio_server_options {
     uint32_t max_response_headers;    /**< 32, at most 64 */
     size_t max_response_header_bytes; /**< 2048, at most 3072: names and values
                                          together */
-    uint32_t verdict_timeout_ms;      /**< 10000: a skio_verdict is waited for
+    const char *initial_packet;  /**< NULL; else a text message that follows the
+                                     open packet of Engine.IO at once */
+    uint32_t verdict_timeout_ms; /**< 10000: a skio_verdict is waited for
                                        */
 
     /* Limits of one connection. */

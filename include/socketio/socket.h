@@ -117,6 +117,14 @@ SKIO_API const char *skio_socket_latest_header(const skio_socket *socket,
                                                const char *name)
     SKIO_NONNULL(1, 2);
 
+/**
+ * A cookie of the handshake request, as the npm package `cookie` reads it: the
+ * first of its name, without quotes around it, percent-decoded when that can be
+ * done. NULL when there is none. Borrowed until the callback returns.
+ */
+SKIO_API const char *skio_socket_cookie(const skio_socket *socket,
+                                        const char *name) SKIO_NONNULL(1, 2);
+
 /** Visit all parameters of the handshake request's query (Node's
  *  handshake.query), decoded. Not once the server was freed. */
 SKIO_API void skio_socket_each_query(const skio_socket *socket,
@@ -131,14 +139,15 @@ SKIO_API void skio_socket_each_query(const skio_socket *socket,
 SKIO_API const char *skio_socket_query(const skio_socket *socket,
                                        const char *name) SKIO_NONNULL(1, 2);
 
-/** The peer's address, as in "192.0.2.1" or "2001:db8::1". */
+/** The client's address, as in "192.0.2.1" or "2001:db8::1": the peer's, or the
+ *  one that a trusted proxy names; "" for a unix socket's. */
 SKIO_API const char *skio_socket_address(const skio_socket *socket)
     SKIO_NONNULL(1);
 
 /** The request target of the handshake. */
 SKIO_API const char *skio_socket_url(const skio_socket *socket) SKIO_NONNULL(1);
 
-/** Whether the handshake came by TLS. */
+/** Whether the handshake came by TLS, to a trusted proxy if that says so. */
 SKIO_API bool skio_socket_is_secure(const skio_socket *socket) SKIO_NONNULL(1);
 
 /** Whether the handshake came from a browser that sent an Origin (Node's

@@ -99,11 +99,11 @@ take_uint(struct walk *w, unsigned bytes, uint64_t *out)
     return true;
 }
 
-/* Two's complement of so many bytes. */
+/* Two's complement of so many bytes, 1 to 8. */
 static int64_t
 to_signed(uint64_t n, unsigned bytes)
 {
-    const uint64_t sign = UINT64_C(1) << (8 * bytes - 1);
+    const uint64_t sign = UINT64_C(1) << ((8 * bytes - 1) & 63);
 
     return n < sign ? (int64_t)n : -(int64_t)(2 * sign - 1 - n) - 1;
 }

@@ -128,6 +128,8 @@ skio__cors_judge(const skio_server_options *options,
     const char *allowed = options->cors_origins;
 
     memset(cors, 0, sizeof *cors);
+    if (allowed == NULL && options->cors_origin != NULL)
+        allowed = "";
     if (allowed == NULL) {
         if (origin == NULL)
             return true;
@@ -148,7 +150,9 @@ skio__cors_judge(const skio_server_options *options,
     if (origin == NULL)
         return true;
     /* An opaque origin ("null") is anybody's: a list cannot mean it. */
-    if (strcmp(origin, "null") == 0 || !is_listed(allowed, origin))
+    if ((strcmp(origin, "null") == 0 || !is_listed(allowed, origin)) &&
+        (options->cors_origin == NULL || !skio__cors_is_clean(origin) ||
+         !options->cors_origin(origin, options->cors_origin_user)))
         return false;
     cors->allow_origin = origin;
     return true;

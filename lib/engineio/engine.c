@@ -13,6 +13,7 @@
 #include "engineio/packet.h"
 #include "engineio/polling.h"
 #include "engineio/session.h"
+#include "engineio/taps.h"
 #include "engineio/upgrade.h"
 #include "engineio/verdict.h"
 #include "engineio/websocket.h"
@@ -123,6 +124,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__blob_unref(engine->ping);
     skio__blob_unref(engine->pong);
     skio__hooks_deinit(engine);
+    skio__taps_deinit(engine);
     skio__mem_free(engine->mem, engine->raw);
     skio__mem_free(engine->mem, engine->path);
 }

@@ -21,8 +21,11 @@
 #include "base/map.h"
 #include "base/timer.h"
 
+#define EIO_ID_MAX 63 /* of a session's id that the host makes */
+
 struct eio_engine;
 struct eio_hooks;
+struct eio_tap;
 
 /*
  * What sits on top. `open` runs after the open packet was queued; a message is
@@ -78,6 +81,8 @@ struct eio_engine {
     struct skio__blob *ping;   /* one for all sessions */
     struct skio__blob *pong;   /* the same; NULL without allow_eio3 */
     struct eio_hooks *hooked;  /* NULL: nothing is hooked in */
+    struct eio_tap *taps;      /* NULL: nobody watches */
+    char detail[128];          /* of the close that is told; "": none */
     struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
@@ -160,6 +165,10 @@ size_t skio__session_queued(const struct skio_session *session);
  */
 void skio__session_close(struct skio_session *session,
                          enum skio_disconnect reason, bool discard);
+
+/* Say more of the close that is about to be told. */
+void skio__session_detail(struct skio_session *session, const char *format, ...)
+    SKIO_PRINTF(2, 3);
 
 /* The upper has accepted the client: it no longer counts as unconnected. */
 void skio__session_admit(struct skio_session *session);

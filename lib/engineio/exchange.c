@@ -187,8 +187,18 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
     if (exchange == NULL)
         goto fail;
     if (session != NULL) {
-        memcpy(exchange->sid, session->id, sizeof exchange->sid);
+        const char *sid = skio__session_id(session);
+
+        memcpy(exchange->sid, sid, strlen(sid) + 1);
     } else {
+        if (skio__hooks_generate_id(engine, question->asker.visit,
+                                    exchange->sid) != SKIO_OK) {
+            if (exchange != question->asker.held)
+                skio__exchange_free(exchange);
+            skio__handshake_refuse(engine, question, EIO_ERROR_REQUEST,
+                                   "ID_GENERATION_ERROR", NULL);
+            return SKIO_EXCHANGE_ANSWERED;
+        }
         exchange->request = take_request(engine, question);
         if (exchange->request == NULL)
             goto fail;
@@ -279,6 +289,7 @@ begin(struct eio_engine *engine, struct eio_question *question,
     read_headers(engine, question);
 
     if (asker->cors.is_on && !request->upgrade &&
+        !engine->options->cors_preflight_continue &&
         strcmp(request->method, "OPTIONS") == 0) {
         preflight(engine, question);
         return SKIO_EXCHANGE_ANSWERED;
@@ -359,6 +370,10 @@ skio_exchange_abort(skio_exchange *exchange)
         if (session->post == exchange)
             session->post = NULL;
         exchange->session = NULL;
+        skio__session_detail(session, exchange->kind == EIO_EXCHANGE_POLL
+                                          ? "poll connection closed prematurely"
+                                          : "data request connection closed "
+                                            "prematurely");
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
     }
     skio__exchange_free(exchange);
@@ -380,10 +395,9 @@ skio__exchange_open(skio_exchange *exchange, skio_ws *ws)
 
     ws->wants_base64 = exchange->asker.wants_base64;
     if (exchange->kind == EIO_EXCHANGE_CONNECT)
-        return skio__handshake_websocket(engine, ws, exchange->request,
-                                         exchange->asker.protocol);
+        return skio__handshake_websocket(engine, ws, exchange);
 
-    session = skio__session_find(engine, exchange->sid, SKIO__ID_LEN);
+    session = skio__session_find(engine, exchange->sid, strlen(exchange->sid));
     if (session == NULL || session->ws != NULL || session->upgrade != NULL) {
         /* It has closed meanwhile, was upgraded, or is being upgraded. */
         skio__ws_close(ws, EIO_WS_NO_STATUS);

@@ -38,8 +38,9 @@ struct skio_exchange {
     struct skio_verdict *verdict;        /* judged */
     skio_ws *ws;                         /* judged: its 101 was sent */
     bool is_complete;                    /* judged: so is its body */
-    char sid[SKIO__ID_LEN + 1]; /* probe: looked up again after the 101 */
-    skio_header *headers;       /* of the 101; NULL: none */
+    char sid[EIO_ID_MAX + 1]; /* probe: looked up again after the 101; connect:
+                                 of the host's making, "" if of ours */
+    skio_header *headers;     /* of the 101; NULL: none */
     size_t header_count;
     char origin[]; /* what asker.cors.allow_origin points to */
 };

@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "engineio/cookie.h"
+#include "engineio/packet.h"
+#include "engineio/payload.h"
+#include "engineio/payload3.h"
 #include "engineio/websocket.h"
 
 #define OPEN_PACKET_MAX 256 /* the id and three numbers */
@@ -48,7 +51,7 @@ find_session(const struct eio_engine *engine, struct eio_question *question)
     if (!skio__query_find(query, "sid", &raw, &raw_len) || raw_len == 0)
         return true; /* empty is absent */
     len = skio__query_get(query, "sid", sid, sizeof sid);
-    if (len != SKIO__ID_LEN)
+    if (len <= 0)
         return false;
     question->session = skio__session_find(engine, sid, (size_t)len);
     return question->session != NULL;
@@ -108,6 +111,8 @@ skio__handshake_verify(const struct eio_engine *engine,
          * leaves a plain request to a WebSocket session without an answer. */
         *error = EIO_ERROR_REQUEST;
         *name = "TRANSPORT_MISMATCH";
+        if (question->is_websocket && !engine->options->allow_upgrades)
+            return SKIO_EPROTO; /* Node offers none, yet takes it */
         if (question->is_websocket != request->upgrade ||
             (!request->upgrade && session->ws != NULL))
             return SKIO_EPROTO;
@@ -213,86 +218,133 @@ write_cookie(const struct eio_engine *engine, const char *sid,
     return buf->err == SKIO_OK ? buf->data : NULL;
 }
 
-/* Put the length before the open packet, which is ASCII. */
-static size_t
-frame3(char packet[OPEN_PACKET_MAX], size_t len)
+static int
+queue_text(struct skio_session *session, const char *text, size_t len)
 {
-    char framed[OPEN_PACKET_MAX];
-    int size =
-        snprintf(framed, sizeof framed, "%zu:%.*s", len, (int)len, packet);
+    struct eio_engine *engine = session->engine;
+    struct skio__blob *blob = skio__blob_copy(engine->mem, false, text, len);
+    int err = blob != NULL
+                  ? skio__queue_push(&session->queue, engine->mem, blob)
+                  : SKIO_ENOMEM;
 
-    memcpy(packet, framed, (size_t)size);
-    return (size_t)size;
+    skio__blob_unref(blob);
+    return err;
+}
+
+/* The open packet, and what the host wants to follow it. */
+static int
+queue_open(struct skio_session *session, bool is_websocket)
+{
+    struct eio_engine *engine = session->engine;
+    const char *initial = engine->options->initial_packet;
+    char packet[OPEN_PACKET_MAX];
+    size_t len = write_open_packet(engine, skio__session_id(session),
+                                   is_websocket, packet);
+    struct skio__buf buf;
+    int err = queue_text(session, packet, len);
+
+    if (err != SKIO_OK || initial == NULL)
+        return err;
+    skio__buf_init(&buf, engine->mem);
+    skio__buf_putc(&buf, EIO_MESSAGE);
+    err = skio__buf_append_str(&buf, initial);
+    if (err == SKIO_OK)
+        err = queue_text(session, buf.data, buf.len);
+    skio__buf_deinit(&buf);
+    return err;
+}
+
+/* The payload of what is queued, which is text. */
+static int
+join_queue(const struct skio_session *session, struct skio__buf *out)
+{
+    bool binary;
+    uint32_t i;
+
+    if (session->protocol == 3)
+        return skio__payload3_join(&session->queue, out, &binary);
+    for (i = 0; i < session->queue.count; i++)
+        skio__payload_append(out, skio__queue_at(&session->queue, i));
+    return out->err;
+}
+
+/* Returns SKIO_OK and the session, opened but for the answer. */
+static int
+begin_session(struct eio_engine *engine, struct skio_engine_request *request,
+              uint8_t protocol, const char *id, bool is_websocket,
+              struct skio_session **out)
+{
+    int err = skio__session_new(engine, request, protocol, id, out);
+
+    if (err != SKIO_OK)
+        return err;
+    err = queue_open(*out, is_websocket);
+    if (err != SKIO_OK)
+        skio__session_abandon(*out);
+    return err;
 }
 
 void
 skio__handshake_polling(struct eio_engine *engine,
                         const struct eio_question *question)
 {
+    const struct eio_asker *asker = &question->asker;
     struct skio_engine_request *request;
-    struct skio_session *session;
+    struct skio_session *session = NULL;
+    struct skio__buf payload;
     struct skio__buf cookie;
     const char *cookie_value;
-    char packet[OPEN_PACKET_MAX];
-    size_t len;
+    char id[EIO_ID_MAX + 1];
     int err = SKIO_ENOMEM;
 
-    request = question->asker.visit != NULL
-                  ? skio__request_ref(question->asker.visit->request)
+    if (skio__hooks_generate_id(engine, asker->visit, id) != SKIO_OK) {
+        skio__handshake_refuse(engine, question, EIO_ERROR_REQUEST,
+                               "ID_GENERATION_ERROR", NULL);
+        return;
+    }
+    request = asker->visit != NULL
+                  ? skio__request_ref(asker->visit->request)
                   : skio__request_new(engine->mem, question->request,
                                       engine->options->latest_headers);
     if (request != NULL)
-        err = skio__session_new(engine, request, question->asker.protocol,
-                                &session);
+        err = begin_session(engine, request, asker->protocol, id, false,
+                            &session);
     skio__request_unref(request); /* the session has its own */
     if (err != SKIO_OK) {
-        skio__reply_busy(engine, &question->asker);
+        skio__reply_busy(engine, asker);
         return;
     }
 
-    cookie_value = write_cookie(engine, session->id, &cookie);
-    if (cookie.err != SKIO_OK) {
+    skio__buf_init(&payload, engine->mem);
+    cookie_value = write_cookie(engine, skio__session_id(session), &cookie);
+    if (cookie.err != SKIO_OK || join_queue(session, &payload) != SKIO_OK) {
         skio__session_abandon(session);
-        skio__reply_busy(engine, &question->asker);
+        skio__reply_busy(engine, asker);
     } else {
-        /* The open packet travels alone; what the upper sends now waits for
-         * the next poll. */
-        len = write_open_packet(engine, session->id, false, packet);
-        engine->counters.packets_out++;
-        session->wants_base64 = question->asker.wants_base64;
-        if (session->protocol == 3)
-            len = frame3(packet, len);
-        engine->counters.bytes_out += len;
-        skio__reply_payload(engine, &question->asker, cookie_value, packet,
-                            len);
+        /* What the upper sends now waits for the next poll. */
+        engine->counters.packets_out += session->queue.count;
+        engine->counters.bytes_out += payload.len;
+        skio__queue_clear(&session->queue, engine->mem);
+        session->wants_base64 = asker->wants_base64;
+        skio__reply_payload(engine, asker, cookie_value, payload.data,
+                            payload.len);
         skio__session_open(session);
     }
+    skio__buf_deinit(&payload);
     skio__buf_deinit(&cookie);
 }
 
 bool
 skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                          struct skio_engine_request *request, uint8_t protocol)
+                          const skio_exchange *exchange)
 {
     struct skio_session *session;
-    struct skio__blob *blob;
-    char packet[OPEN_PACKET_MAX];
-    size_t len;
-    int err;
 
-    if (skio__session_new(engine, request, protocol, &session) != SKIO_OK)
+    if (begin_session(engine, exchange->request, exchange->asker.protocol,
+                      exchange->sid, true, &session) != SKIO_OK)
         return false;
     session->wants_base64 = ws->wants_base64;
-    len = write_open_packet(engine, session->id, true, packet);
-    blob = skio__blob_copy(engine->mem, false, packet, len);
-    err = blob != NULL ? skio__queue_push(&session->queue, engine->mem, blob)
-                       : SKIO_ENOMEM;
-    skio__blob_unref(blob);
-    if (err != SKIO_OK) {
-        skio__session_abandon(session);
-        return false;
-    }
-    engine->counters.packets_out++;
+    engine->counters.packets_out += session->queue.count;
     session->ws = ws;
     ws->session = session;
     skio__dirty_mark(engine, &ws->dirty);

@@ -45,7 +45,6 @@ void skio__handshake_polling(struct eio_engine *engine,
  * session now.
  */
 bool skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
-                               struct skio_engine_request *request,
-                               uint8_t protocol);
+                               const skio_exchange *exchange);
 
 #endif /* SKIO_ENGINEIO_HANDSHAKE_H */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engineio/request.h"
+#include "engineio/session.h"
 
 /* The engine's hooks, made on first use; NULL: no memory. */
 static struct eio_hooks *
@@ -115,6 +116,49 @@ skio__visit_headers(struct eio_engine *engine, struct eio_visit *visit)
     run_headers(&engine->hooked->headers, visit);
 }
 
+/* Returns what is wrong about an id, or NULL. */
+static const char *
+judge_id(const struct eio_engine *engine, const char *id)
+{
+    static const char marks[] = "-_.~";
+    const char *end = memchr(id, '\0', EIO_ID_MAX + 1);
+    const char *pos;
+
+    if (end == NULL)
+        return "too long";
+    if (end == id)
+        return "empty";
+    for (pos = id; pos < end; pos++) {
+        if (!((*pos >= 'a' && *pos <= 'z') || (*pos >= 'A' && *pos <= 'Z') ||
+              (*pos >= '0' && *pos <= '9') || strchr(marks, *pos) != NULL))
+            return "malformed";
+    }
+    return skio__session_find(engine, id, (size_t)(end - id)) != NULL
+               ? "another session's"
+               : NULL;
+}
+
+int
+skio__hooks_generate_id(struct eio_engine *engine,
+                        const struct eio_visit *visit, char id[EIO_ID_MAX + 1])
+{
+    struct eio_hook hook;
+    const char *wrong;
+    int err;
+
+    id[0] = '\0';
+    if (visit == NULL || engine->hooked->generate_id.fn == NULL)
+        return SKIO_OK;
+    hook = engine->hooked->generate_id;
+    err = ((skio_generate_id_fn *)hook.fn)(visit->request, id, hook.user);
+    wrong = err != SKIO_OK ? skio_strerror(err) : judge_id(engine, id);
+    if (wrong == NULL)
+        return SKIO_OK;
+    skio__log(&engine->log, SKIO_LOG_WARN,
+              "the id for a session was not made: %s", wrong);
+    return SKIO_EINVAL;
+}
+
 void
 skio__hooks_refused(struct eio_engine *engine,
                     const skio_connection_error *error)
@@ -142,6 +186,18 @@ skio_allow_request(skio_server *server, skio_verdict_fn *fn, void *user)
         return SKIO_ENOMEM;
     hooks->allow_request.fn = (eio_any_function *)fn;
     hooks->allow_request.user = user;
+    return SKIO_OK;
+}
+
+int
+skio_generate_id(skio_server *server, skio_generate_id_fn *fn, void *user)
+{
+    struct eio_hooks *hooks = hooks_of(skio__server_engine(server));
+
+    if (hooks == NULL)
+        return SKIO_ENOMEM;
+    hooks->generate_id.fn = (eio_any_function *)fn;
+    hooks->generate_id.user = user;
     return SKIO_OK;
 }
 

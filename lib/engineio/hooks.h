@@ -31,6 +31,7 @@ struct eio_hooks {
     struct eio_hook_list headers;
     struct eio_hook_list connection_error;
     struct eio_hook allow_request;
+    struct eio_hook generate_id;
 };
 
 /* A request that hooks may see, shared by whoever answers it. */
@@ -52,6 +53,12 @@ void skio__visit_unref(struct eio_visit *visit);
 
 /* Ask for the headers of a response that carries a session. */
 void skio__visit_headers(struct eio_engine *engine, struct eio_visit *visit);
+
+/* An id of the host's making, "" when it makes none. Returns SKIO_OK, or
+ * SKIO_EINVAL when it failed to. */
+int skio__hooks_generate_id(struct eio_engine *engine,
+                            const struct eio_visit *visit,
+                            char id[EIO_ID_MAX + 1]);
 
 /* Tell of a refused request. */
 void skio__hooks_refused(struct eio_engine *engine,

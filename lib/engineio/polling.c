@@ -6,6 +6,7 @@
 #include "base/utf8.h"
 #include "engineio/payload.h"
 #include "engineio/payload3.h"
+#include "engineio/taps.h"
 
 #define SCRATCH_KEPT 65536 /* a longer payload's memory is given back */
 
@@ -14,6 +15,7 @@ overlap(struct skio_session *session, const struct eio_asker *asker)
 {
     struct eio_engine *engine = session->engine;
 
+    skio__session_detail(session, "overlap from client");
     skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
     skio__reply_status(engine, asker, 400, NULL);
     return SKIO_EXCHANGE_ANSWERED;
@@ -103,7 +105,7 @@ skio__polling_last3(skio_exchange *exchange)
 
 /* Answer with all that is queued. Returns SKIO_OK or SKIO_ENOMEM. */
 static int
-reply_queue(struct skio_session *session, const struct eio_asker *asker)
+reply_all(struct skio_session *session, const struct eio_asker *asker)
 {
     struct eio_engine *engine = session->engine;
     struct eio_queue *queue = &session->queue;
@@ -132,6 +134,18 @@ reply_queue(struct skio_session *session, const struct eio_asker *asker)
     skio__queue_clear(queue, engine->mem);
     skio__session_relieve(session);
     return SKIO_OK;
+}
+
+static int
+reply_queue(struct skio_session *session, const struct eio_asker *asker)
+{
+    int err;
+
+    EIO_TAP(session, flush);
+    err = reply_all(session, asker);
+    if (err == SKIO_OK)
+        EIO_TAP(session, drain);
+    return err;
 }
 
 int
@@ -293,8 +307,10 @@ deliver(skio_exchange *exchange, struct skio_session *session)
     }
     if (has_too_many(exchange)) {
         engine->counters.limits_hit++;
-        skio__log(&engine->log, SKIO_LOG_DEBUG,
-                  "a payload had too many packets");
+        skio__session_detail(session,
+                             "a payload of more than %u packets passes "
+                             "max_payload_packets",
+                             (unsigned)engine->options->max_payload_packets);
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
         return false;
     }
@@ -302,6 +318,7 @@ deliver(skio_exchange *exchange, struct skio_session *session)
      * a WebSocket. */
     if (body->len > 0 && !exchange->is_octets &&
         !skio__utf8_valid(body->data, body->len)) {
+        skio__session_detail(session, "a payload is not UTF-8");
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
         return false;
     }

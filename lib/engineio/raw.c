@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "engineio/request.h"
 #include "engineio/session.h"
 
 struct eio_raw {
@@ -78,7 +79,7 @@ skio_engine_handle(skio_server *server, const skio_engine_handlers *handlers,
 const char *
 skio_session_id(const skio_session *session)
 {
-    return session->id;
+    return skio__session_id(session);
 }
 
 int
@@ -119,6 +120,84 @@ skio_session_close(skio_session *session)
     skio__engine_enter(engine);
     skio__session_close(session, SKIO_DISCONNECT_FORCED_CLOSE, false);
     skio__engine_leave(engine);
+}
+
+void
+skio_session_discard(skio_session *session)
+{
+    struct eio_engine *engine = session->engine;
+
+    skio__engine_enter(engine);
+    skio__session_close(session, SKIO_DISCONNECT_FORCED_CLOSE, true);
+    skio__engine_leave(engine);
+}
+
+enum skio_ready_state
+skio_session_ready_state(const skio_session *session)
+{
+    switch ((enum eio_state)session->state) {
+    case EIO_STATE_OPENING:
+        return SKIO_READY_OPENING;
+    case EIO_STATE_OPEN:
+        return SKIO_READY_OPEN;
+    case EIO_STATE_CLOSING:
+        return SKIO_READY_CLOSING;
+    case EIO_STATE_CLOSED:
+        break;
+    }
+    return SKIO_READY_CLOSED;
+}
+
+int
+skio_session_protocol(const skio_session *session)
+{
+    return session->protocol;
+}
+
+const char *
+skio_session_transport(const skio_session *session)
+{
+    return skio__session_transport(session);
+}
+
+bool
+skio_session_is_upgraded(const skio_session *session)
+{
+    return session->is_upgraded;
+}
+
+bool
+skio_session_is_upgrading(const skio_session *session)
+{
+    return session->upgrade != NULL;
+}
+
+const skio_engine_request *
+skio_session_request(const skio_session *session)
+{
+    return session->request;
+}
+
+const char *
+skio_session_address(const skio_session *session)
+{
+    return skio__request_address(session->request);
+}
+
+size_t
+skio_session_queued(const skio_session *session)
+{
+    return session->queue.bytes;
+}
+
+const char *
+skio_disconnect_detail(const skio_server *server)
+{
+    /* The engine is the server's; only its text is looked at. */
+    const struct eio_engine *engine =
+        skio__server_engine((skio_server *)(uintptr_t)server);
+
+    return engine->detail[0] != '\0' ? engine->detail : NULL;
 }
 
 void

@@ -279,7 +279,7 @@ skio__reply_preflight(struct eio_engine *engine, const struct eio_asker *asker,
     char max_age[16];
     size_t i;
 
-    begin(&reply, engine, asker, 204);
+    begin(&reply, engine, asker, options->cors_options_success_status);
     add(&reply, "Access-Control-Allow-Methods", options->cors_methods);
     if (options->cors_headers != NULL) {
         add(&reply, "Access-Control-Allow-Headers", options->cors_headers);

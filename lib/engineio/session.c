@@ -1,5 +1,7 @@
 #include "engineio/session.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -9,6 +11,7 @@
 #include "engineio/payload3.h"
 #include "engineio/polling.h"
 #include "engineio/request.h"
+#include "engineio/taps.h"
 #include "engineio/upgrade.h"
 #include "engineio/websocket.h"
 
@@ -74,6 +77,14 @@ make_id(struct eio_engine *engine, char id[SKIO__ID_LEN + 1])
     return false;
 }
 
+static char *
+id_at(struct skio_session *session)
+{
+    return session->has_long_id
+               ? (char *)session->upper + session->engine->upper->state_size
+               : session->own_id;
+}
+
 bool
 skio__session_is_refused(const struct eio_engine *engine, const char *address)
 {
@@ -93,15 +104,17 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
 int
 skio__session_new(struct eio_engine *engine,
                   struct skio_engine_request *request, uint8_t protocol,
-                  struct skio_session **out)
+                  const char *id, struct skio_session **out)
 {
+    size_t id_len = strlen(id);
     const char *address = skio__request_address(request);
     struct skio_session *session;
     size_t size;
 
     if (skio__session_is_refused(engine, address))
         return SKIO_ELIMIT;
-    if (skio__add_overflow(sizeof *session, engine->upper->state_size, &size))
+    if (skio__add_overflow(sizeof *session, engine->upper->state_size, &size) ||
+        skio__add_overflow(size, id_len > SKIO__ID_LEN ? id_len + 1 : 0, &size))
         return SKIO_ENOMEM;
     session = skio__mem_calloc(engine->mem, 1, size);
     if (session == NULL)
@@ -110,11 +123,15 @@ skio__session_new(struct eio_engine *engine,
     session->engine = engine;
     session->dirty.kind = EIO_DIRTY_SESSION;
     session->protocol = protocol;
-    if (!make_id(engine, session->id) ||
+    session->has_long_id = id_len > SKIO__ID_LEN;
+    if (id_len > 0)
+        memcpy(id_at(session), id, id_len + 1);
+    if ((id_len == 0 && !make_id(engine, session->own_id)) ||
+        skio__session_find(engine, id, id_len) != NULL ||
         skio__address_enter(engine, address, &session->address) != SKIO_OK)
         goto fail;
-    if (skio__map_put(&engine->sessions, &session->node, session->id,
-                      SKIO__ID_LEN) != SKIO_OK)
+    if (skio__map_put(&engine->sessions, &session->node, id_at(session),
+                      strlen(id_at(session))) != SKIO_OK)
         goto fail_address;
 
     session->request = skio__request_ref(request);
@@ -168,6 +185,7 @@ skio__session_open(struct skio_session *session)
     session->state = EIO_STATE_OPEN;
     engine->counters.sessions_opened++;
     skio__heartbeat_start(session);
+    EIO_TAP(session, connection);
     engine->upper->open(session);
 }
 
@@ -180,6 +198,19 @@ skio__session_find(const struct eio_engine *engine, const char *id, size_t len)
                         : NULL;
 }
 
+void
+skio__session_detail(struct skio_session *session, const char *format, ...)
+{
+    struct eio_engine *engine = session->engine;
+    va_list args;
+
+    if (session->state != EIO_STATE_OPEN)
+        return; /* nothing will be told any more */
+    va_start(args, format);
+    vsnprintf(engine->detail, sizeof engine->detail, format, args);
+    va_end(args);
+}
+
 static void
 tell_closed(struct skio_session *session, enum skio_disconnect reason)
 {
@@ -187,9 +218,13 @@ tell_closed(struct skio_session *session, enum skio_disconnect reason)
 
     skio__session_admit(session);
     engine->counters.sessions_closed++;
-    skio__log(&engine->log, SKIO_LOG_DEBUG, "session closed: %s",
-              skio_disconnect_name(reason));
+    skio__log(&engine->log, SKIO_LOG_DEBUG, "session closed: %s%s%s",
+              skio_disconnect_name(reason),
+              engine->detail[0] != '\0' ? ", " : "", engine->detail);
+    if (engine->taps != NULL)
+        skio__taps_close(session, reason);
     engine->upper->close(session, reason);
+    engine->detail[0] = '\0';
 }
 
 void
@@ -306,6 +341,13 @@ leave(struct skio_session *session)
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_CLOSE, "6", true);
 }
 
+static void
+wrong_way(struct skio_session *session)
+{
+    skio__session_detail(session, "invalid heartbeat direction");
+    skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+}
+
 void
 skio__session_receive(struct skio_session *session,
                       const struct eio_packet *packet)
@@ -313,6 +355,8 @@ skio__session_receive(struct skio_session *session,
     session->engine->counters.packets_in++;
     if (is_left(session))
         return;
+    if (session->engine->taps != NULL && session->state == EIO_STATE_OPEN)
+        skio__taps_received(session, packet);
     if (packet->type == EIO_CLOSE) {
         leave(session);
         return;
@@ -327,13 +371,11 @@ skio__session_receive(struct skio_session *session,
         if (session->protocol == 3)
             skio__heartbeat_ping(session);
         else /* only the server pings */
-            skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1",
-                              true);
+            wrong_way(session);
         break;
     case EIO_PONG:
         if (session->protocol == 3)
-            skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1",
-                              true);
+            wrong_way(session);
         else
             skio__heartbeat_pong(session);
         break;
@@ -351,6 +393,7 @@ skio__session_parse_error(struct skio_session *session)
     if (session->state == EIO_STATE_CLOSED || is_left(session))
         return;
     session->engine->counters.parse_errors++;
+    skio__session_detail(session, "what came is no Engine.IO packet");
     skio__session_end(session, SKIO_DISCONNECT_PARSE_ERROR, "1", true);
 }
 
@@ -375,6 +418,8 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
     err = skio__queue_push(&session->queue, engine->mem, blob);
     if (err != SKIO_OK)
         return err;
+    if (engine->taps != NULL)
+        skio__taps_created(session, blob);
     engine->counters.packets_out++;
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
@@ -436,8 +481,14 @@ skio__session_flush(struct skio_session *session)
     struct eio_engine *engine = session->engine;
 
     if (session->doom != 0 && session->state == EIO_STATE_OPEN) {
-        if (session->doom == SKIO_DISCONNECT_SLOW_CONSUMER)
+        if (session->doom == SKIO_DISCONNECT_SLOW_CONSUMER) {
             engine->counters.slow_consumers++;
+            skio__session_detail(session,
+                                 "%zu bytes wait; one more message passes "
+                                 "max_outbound_bytes, %zu",
+                                 session->queue.bytes,
+                                 engine->options->max_outbound_bytes);
+        }
         skio__session_end(session, (enum skio_disconnect)session->doom,
                           is_left(session) ? "6" : "1", true);
         return;
@@ -484,7 +535,8 @@ skio__session_is_open(const struct skio_session *session)
 const char *
 skio__session_transport(const struct skio_session *session)
 {
-    return session->ws != NULL ? "websocket" : "polling";
+    return session->ws != NULL || session->is_upgraded ? "websocket"
+                                                       : "polling";
 }
 
 int
@@ -496,7 +548,9 @@ skio__session_protocol(const struct skio_session *session)
 const char *
 skio__session_id(const struct skio_session *session)
 {
-    return session->id;
+    return session->has_long_id ? (const char *)session->upper +
+                                      session->engine->upper->state_size
+                                : session->own_id;
 }
 
 struct skio_engine_request *

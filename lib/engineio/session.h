@@ -49,16 +49,18 @@ struct skio_session {
     skio_exchange *post;          /* a POST that is being read */
     struct eio_upgrade *upgrade;  /* a WebSocket that probes */
     struct skio_session *next_dead;
-    void *data; /* skio_session_set_data() */
-    char id[SKIO__ID_LEN + 1];
-    uint8_t state; /* enum eio_state */
+    void *data;                    /* skio_session_set_data() */
+    char own_id[SKIO__ID_LEN + 1]; /* see skio__session_id() */
+    uint8_t state;                 /* enum eio_state */
     uint8_t protocol;
     uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
     bool is_admitted : 1;
     bool awaits_pong : 1;
-    bool had_grace : 1;    /* a packet has restarted the pong timer already */
-    bool is_pressed : 1;   /* upper->pressure was told */
-    bool wants_noop : 1;   /* release the poll for the upgrade */
+    bool had_grace : 1;  /* a packet has restarted the pong timer already */
+    bool is_pressed : 1; /* upper->pressure was told */
+    bool wants_noop : 1; /* release the poll for the upgrade */
+    bool is_upgraded : 1;
+    bool has_long_id : 1;  /* it stands behind the upper layer's state */
     bool wants_base64 : 1; /* protocol 3: the client takes no binary */
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
@@ -72,13 +74,15 @@ void skio__address_leave(struct eio_engine *engine,
 
 /*
  * Make a session and enter it in the maps: it is found by its id but nothing
- * is told of it yet. Takes a reference of the request.
+ * is told of it yet. Takes a reference of the request. id: of the host's
+ * making; "": make one.
  *
  * Returns SKIO_OK; SKIO_ELIMIT; SKIO_ENOMEM.
  */
 int skio__session_new(struct eio_engine *engine,
                       struct skio_engine_request *request, uint8_t protocol,
-                      struct skio_session **out) SKIO_MUST_CHECK;
+                      const char *id, struct skio_session **out)
+    SKIO_MUST_CHECK;
 
 /* Undo skio__session_new(): the handshake could not be completed. */
 void skio__session_abandon(struct skio_session *session);

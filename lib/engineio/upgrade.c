@@ -7,6 +7,7 @@
 #include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/polling.h"
+#include "engineio/taps.h"
 #include "engineio/websocket.h"
 
 int
@@ -63,6 +64,8 @@ commit(struct skio_session *session)
      * packet, as from Node; what was queued goes over the WebSocket. */
     skio__polling_leave(session);
     session->ws = ws;
+    session->is_upgraded = true;
+    EIO_TAP(session, upgrade);
     session->wants_base64 = ws->wants_base64;
     skio__dirty_clear(session->engine, &session->dirty);
 
@@ -90,6 +93,7 @@ skio__upgrade_receive(struct skio_session *session,
     if (packet != NULL && packet->type == EIO_PING && packet->len == 5 &&
         memcmp(packet->data, "probe", 5) == 0 &&
         skio__ws_answer_probe(upgrade->ws)) {
+        EIO_TAP(session, upgrading);
         skio__fifo_remove(&upgrade->noop);
         skio__heartbeat_arm(engine, &engine->noop_due, &upgrade->noop,
                             skio__engine_now(engine));

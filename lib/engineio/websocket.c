@@ -7,6 +7,7 @@
 #include "engineio/exchange.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
+#include "engineio/taps.h"
 #include "engineio/upgrade.h"
 
 #define PROBE_REPLIES_MAX 60
@@ -142,8 +143,13 @@ has_output(const skio_ws *ws)
 void
 skio__ws_hand_out(skio_ws *ws)
 {
+    bool is_watched = ws->engine->taps != NULL && ws->session != NULL &&
+                      ws->session->ws == ws;
+
     if (!has_output(ws))
         return;
+    if (is_watched)
+        EIO_TAP(ws->session, flush);
     ws->is_held = true;
     ws->engine->hooks.ws_flush(ws->handle);
     ws->is_held = false;
@@ -152,6 +158,8 @@ skio__ws_hand_out(skio_ws *ws)
         return;
     }
     ws->is_stuck = has_output(ws);
+    if (is_watched && !ws->is_stuck && ws->session != NULL)
+        EIO_TAP(ws->session, drain);
     if (ws->session != NULL && ws->session->ws == ws)
         skio__session_press(ws->session);
 }
@@ -176,8 +184,6 @@ static void
 hit_limit(skio_ws *ws, enum eio_ws_status status)
 {
     ws->engine->counters.limits_hit++;
-    skio__log(&ws->engine->log, SKIO_LOG_DEBUG,
-              "a WebSocket message passed a limit");
     fail(ws, status);
 }
 
@@ -209,6 +215,8 @@ receive_text(skio_ws *ws, const char *data, size_t len)
     struct eio_packet packet;
 
     if (!skio__utf8_valid(data, len)) {
+        if (ws->session->ws == ws)
+            skio__session_detail(ws->session, "a text message is not UTF-8");
         fail(ws, EIO_WS_NOT_UTF8);
         return;
     }
@@ -241,6 +249,24 @@ receive_message(skio_ws *ws, const void *data, size_t len, bool binary)
         receive_text(ws, data, len);
 }
 
+/* A session's last words say how large; a probe has none. */
+static void
+too_big(skio_ws *ws, size_t len)
+{
+    size_t max = ws->engine->options->max_http_buffer_size;
+
+    skio__log(&ws->engine->log, SKIO_LOG_INFO,
+              "a message of at least %zu bytes passes max_http_buffer_size, "
+              "%zu",
+              len, max);
+    if (ws->session->ws == ws)
+        skio__session_detail(ws->session,
+                             "a message of at least %zu bytes passes "
+                             "max_http_buffer_size, %zu",
+                             len, max);
+    hit_limit(ws, EIO_WS_TOO_BIG);
+}
+
 /* Keep a piece. Returns whether the connection goes on. */
 static bool
 collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first)
@@ -269,7 +295,7 @@ collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first)
         return false;
     }
     if (inbox->bytes.err != SKIO_OK) {
-        hit_limit(ws, EIO_WS_TOO_BIG);
+        too_big(ws, inbox->bytes.len + len);
         return false;
     }
     if (inbox->pieces > PIECES_FREE + inbox->bytes.len / PIECE_BYTES) {
@@ -287,7 +313,7 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
 
     if (first && final && ws->inbox == NULL) {
         if (len > ws->engine->options->max_http_buffer_size)
-            hit_limit(ws, EIO_WS_TOO_BIG);
+            too_big(ws, len);
         else
             receive_message(ws, data, len, binary);
         return;
@@ -354,6 +380,7 @@ skio_ws_consume(skio_ws *ws, size_t len)
     bool carries = session != NULL && session->ws == ws;
     struct eio_queue *queue = carries ? &session->queue : &ws->rest;
     size_t close_left = (size_t)(ws->close_len - ws->close_written);
+    bool was_stuck = ws->is_stuck;
 
     ws->engine->counters.bytes_out += len;
     while (ws->probe_replies > 0 && len > 0) {
@@ -375,6 +402,9 @@ skio_ws_consume(skio_ws *ws, size_t len)
     if (len > close_left)
         len = close_left;
     ws->close_written = (uint8_t)(ws->close_written + len);
+    /* What was written at once is told when it was handed out. */
+    if (was_stuck && carries && !ws->is_stuck && ws->session == session)
+        EIO_TAP(session, drain);
 }
 
 bool

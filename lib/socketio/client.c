@@ -26,6 +26,7 @@ fail(struct sio_client *client, const char *why)
 
     server->engine.counters.parse_errors++;
     skio__log(&server->engine.log, SKIO_LOG_DEBUG, "client refused: %s", why);
+    skio__session_detail(client->session, "%s", why);
     skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE, false);
 }
 
@@ -544,6 +545,7 @@ skio__client_timeouts(skio_server *server, uint64_t now_ms)
 
         skio__log(&server->engine.log, SKIO_LOG_DEBUG,
                   "a client joined no namespace in time");
+        skio__session_detail(client->session, "no namespace joined in time");
         skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
                             false);
     }

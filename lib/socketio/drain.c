@@ -17,7 +17,7 @@ struct sio_drain {
     bool is_over;
     size_t count;
     size_t next; /* whose turn it is */
-    char ids[][SKIO__ID_LEN];
+    char ids[][EIO_ID_MAX + 1];
 };
 
 /* The sessions that are open now, oldest first. */
@@ -38,10 +38,10 @@ list_sessions(skio_server *server)
     if (drain == NULL)
         return NULL;
     SKIO__MAP_EACH(sessions, node, after) {
-        const struct skio_session *session =
-            skio__container_of(node, struct skio_session, node);
+        const char *id = skio__session_id(
+            skio__container_of(node, struct skio_session, node));
 
-        memcpy(drain->ids[drain->count++], session->id, SKIO__ID_LEN);
+        memcpy(drain->ids[drain->count++], id, strlen(id));
     }
     return drain;
 }

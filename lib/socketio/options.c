@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "engineio/cookie.h"
 #include "engineio/headers.h"
 #include "socketio/server.h"
@@ -20,6 +21,7 @@ static const size_t strings[] = {
     offsetof(skio_server_options, cors_headers),
     offsetof(skio_server_options, cors_exposed),
     offsetof(skio_server_options, cookie),
+    offsetof(skio_server_options, initial_packet),
     offsetof(skio_server_options, cookie_path),
     offsetof(skio_server_options, cookie_same_site),
     offsetof(skio_server_options, cookie_domain),
@@ -51,6 +53,7 @@ static const skio_server_options defaults = {
     .cookie_http_only = true,
     .cookie_same_site = "lax",
     .cookie_max_age_s = -1,
+    .cors_options_success_status = 204,
     .max_response_headers = 32,
     .max_response_header_bytes = 2048,
     .verdict_timeout_ms = 10000,
@@ -137,6 +140,14 @@ find_bad(const skio_server_options *o)
         return "recovery_max_bytes";
     if (skio__cookie_bad(o) != NULL)
         return skio__cookie_bad(o);
+    if (o->cors_options_success_status < 200 ||
+        o->cors_options_success_status > 299)
+        return "cors_options_success_status";
+    if (o->initial_packet != NULL &&
+        (strlen(o->initial_packet) >= o->max_outbound_bytes ||
+         (o->initial_packet[0] != '\0' &&
+          !skio__utf8_valid(o->initial_packet, strlen(o->initial_packet)))))
+        return "initial_packet";
     if (o->max_response_headers == 0 ||
         o->max_response_headers > EIO_HEADERS_MAX)
         return "max_response_headers";

@@ -39,9 +39,14 @@ is_old(const struct sio_client *client)
 static size_t
 long_id_size(const struct sio_client *client, const skio_nsp *nsp)
 {
-    return is_old(client) && nsp->name_len > 1
-               ? nsp->name_len + sizeof "#" + SKIO__ID_LEN
-               : 0;
+    size_t len;
+
+    if (!is_old(client))
+        return 0;
+    len = strlen(skio__session_id(client->session));
+    if (nsp->name_len > 1)
+        return nsp->name_len + sizeof "#" + len;
+    return len > SKIO__ID_LEN ? len + 1 : 0; /* of the host's making */
 }
 
 static void
@@ -54,13 +59,16 @@ name_socket(skio_socket *socket, const struct sio_client *client)
     socket->id = socket->own_id;
     if (!is_old(client)) {
         skio__server_make_id(nsp->server, socket->own_id);
-    } else if (nsp->name_len <= 1) {
-        memcpy(socket->own_id, sid, SKIO__ID_LEN + 1);
+    } else if (nsp->name_len <= 1 && strlen(sid) <= SKIO__ID_LEN) {
+        memcpy(socket->own_id, sid, strlen(sid) + 1);
     } else {
-        memcpy(to, nsp->name, nsp->name_len);
-        to[nsp->name_len] = '#';
-        memcpy(to + nsp->name_len + 1, sid, SKIO__ID_LEN + 1);
-        socket->id = to;
+        if (nsp->name_len > 1) {
+            memcpy(to, nsp->name, nsp->name_len);
+            to += nsp->name_len;
+            *to++ = '#';
+        }
+        memcpy(to, sid, strlen(sid) + 1);
+        socket->id = socket->long_id;
     }
 }
 
@@ -418,6 +426,12 @@ const char *
 skio_socket_shared(const skio_socket *socket)
 {
     return socket->shared == NULL ? "{}" : socket->shared;
+}
+
+skio_session *
+skio_socket_session(const skio_socket *socket)
+{
+    return socket->client != NULL ? socket->client->session : NULL;
 }
 
 const char *

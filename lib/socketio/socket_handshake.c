@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "engineio/cookie.h"
 #include "engineio/request.h"
 #include "socketio/socket.h"
 
@@ -57,6 +58,23 @@ skio_socket_query(const skio_socket *socket, const char *name)
 
     out = skio__arena_alloc(&socket->nsp->server->arena, size);
     if (out == NULL || skio__query_get(query, name, out, size) < 0)
+        return NULL;
+    return out;
+}
+
+const char *
+skio_socket_cookie(const skio_socket *socket, const char *name)
+{
+    const char *header = skio__request_header(socket->request, "cookie");
+    const char *value;
+    size_t len;
+    char *out;
+
+    if (header == NULL || skio__socket_nsp(socket) == NULL ||
+        !skio__cookie_find(header, name, &value, &len))
+        return NULL;
+    out = skio__arena_alloc(&socket->nsp->server->arena, len + 1);
+    if (out == NULL || skio__cookie_decode(value, len, out, len + 1) < 0)
         return NULL;
     return out;
 }

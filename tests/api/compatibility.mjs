@@ -44,8 +44,13 @@ export function readTable(file) {
             addField(row, field, match[2], bad);
         }
     });
-    for (const { rows } of sections)
-        for (const each of rows) checkRow(each, file);
+    const all = sections.flatMap(({ rows }) => rows);
+    for (const row of all) {
+        if (row.sameAs !== undefined)
+            row.switches =
+                all.find(({ name }) => name === row.sameAs)?.switches ?? [];
+        checkRow(row, file);
+    }
     return sections;
 }
 
@@ -68,6 +73,10 @@ function addField(row, field, value, bad) {
         break;
     }
     case "off": {
+        if (value.startsWith("= ")) {
+            row.sameAs = value.slice(2);
+            break;
+        }
         const [path, before, after, more] = value.split(" ::: ");
         if (!before || after === undefined || more) bad("no edit");
         row.switches.push({ path, before, after });
@@ -91,6 +100,8 @@ function checkRow(row, file) {
         bad("neither a test nor a page of the manual");
     if (row.says === "differs" && row.tests.length === 0)
         bad("no test");
+    if (row.sameAs !== undefined && row.switches.length === 0)
+        bad(`nothing switches ${row.sameAs} off`);
 }
 
 // ---- the page

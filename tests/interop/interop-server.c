@@ -1244,7 +1244,9 @@ parse_option(skio_server_options *options, const char *name, const char *value)
         return 0;
 
     number = (uint32_t)strtoul(value, NULL, 10);
-    if (strcmp(name, "--ping-interval") == 0)
+    if (strcmp(name, "--path") == 0)
+        options->path = value;
+    else if (strcmp(name, "--ping-interval") == 0)
         options->ping_interval_ms = number;
     else if (strcmp(name, "--ping-timeout") == 0)
         options->ping_timeout_ms = number;

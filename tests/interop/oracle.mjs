@@ -30,6 +30,8 @@ function parseOptions(argv) {
         const name = argv[i];
         if (name in numbers)
             options[numbers[name]] = Number(argv[++i]);
+        else if (name === "--path")
+            options.path = argv[++i];
         else if (name === "--transports")
             options.transports = argv[++i].split(",");
         else if (name === "--cors")

@@ -929,4 +929,11 @@ feature("other_paths_are_not_served", async (server, t, mode) => {
     return (await client.next("(refused)"))[1];
 });
 
+feature("another_path_is_served_when_configured", async (server, t, mode) => {
+    const client = await connect(server, t, mode, { path: "/a/b" });
+    const lost = dial(server, t, mode);
+
+    return [client.log, (await lost.next("(refused)"))[1]];
+}, { options: ["--path", "/a/b"] });
+
 await finish();

@@ -96,6 +96,23 @@ SCENARIO(a_broadcast_reaches_its_target_once, NULL, NULL)
     expect_reached(peer, packet, "0123");
 }
 
+SCENARIO(a_target_may_be_used_again, NULL, NULL)
+{
+    skio_target target = {.struct_size = sizeof target,
+                          .to = SKIO_ROOMS("a"),
+                          .except = SKIO_ROOMS("b")};
+    skio_nsp *root = root_of(peer);
+
+    four(peer);
+    for (int i = 0; i < 2; i++) {
+        peer_check(peer, skio_emit_with(root, &target, "e", "1") == SKIO_OK);
+        expect_reached(peer, "42[\"e\",1]", "0");
+    }
+    target.except = NULL;
+    peer_check(peer, skio_emit_with(root, &target, "e", "1") == SKIO_OK);
+    expect_reached(peer, "42[\"e\",1]", "01");
+}
+
 SCENARIO(a_sender_of_another_namespace_changes_nothing, NULL, NULL)
 {
     skio_nsp *other;
@@ -472,6 +489,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_broadcast_reaches_its_target_once),
+        cmocka_unit_test(a_target_may_be_used_again),
         cmocka_unit_test(a_sender_of_another_namespace_changes_nothing),
         cmocka_unit_test(rooms_are_joined_and_left),
         cmocka_unit_test(a_room_named_as_another_socket_is_both),

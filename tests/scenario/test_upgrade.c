@@ -380,14 +380,21 @@ no_upgrades(skio_server_options *options)
     options->allow_upgrades = false;
 }
 
-SCENARIO(a_probe_is_accepted_where_upgrades_are_not_offered, no_upgrades,
+SCENARIO(a_probe_is_refused_where_upgrades_are_not_offered, no_upgrades,
          peer_echo)
 {
     POLLING_SESSION(query);
-    struct peer_ws *ws = peer_probe(peer, query);
+    char probe[160];
+    struct peer_ws *ws;
 
-    peer_say(ws, "2probe");
-    peer_expect(ws, "3probe");
+    snprintf(probe, sizeof probe, "EIO=4&transport=websocket&sid=%s",
+             strstr(query, "sid=") + 4);
+    ws = peer_ws_request(peer, probe, NULL);
+    peer_expect_http(ws->http, 400, "Bad request");
+    /* The session goes on, and a WebSocket may open one of its own. */
+    peer_expect_http(peer_post(peer, query, "4a"), 200, "ok");
+    peer_expect_http(peer_get(peer, query), 200, "4a");
+    (void)peer_websocket(peer);
 }
 
 int
@@ -414,7 +421,7 @@ main(void)
         cmocka_unit_test(an_upgrade_does_not_delay_the_ping),
         cmocka_unit_test(a_post_that_is_under_way_at_the_upgrade_arrives),
         cmocka_unit_test(a_flood_of_probes_ends_the_probe),
-        cmocka_unit_test(a_probe_is_accepted_where_upgrades_are_not_offered),
+        cmocka_unit_test(a_probe_is_refused_where_upgrades_are_not_offered),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -192,6 +192,45 @@ length_is_bounded(void **state)
     assert_string_equal(source_cut(bytes, SKIO__PREFACE_MAX + 1, 100), "bad");
 }
 
+/* The same ones each time. */
+static unsigned
+next_random(unsigned *seed)
+{
+    *seed = *seed * 1103515245U + 12345U;
+    return *seed >> 16;
+}
+
+static void
+damaged_prefaces_are_refused_or_bounded(void **state)
+{
+    static const char line[] = "PROXY TCP6 2001:db8::1 ::1 50000 80\r\n";
+    unsigned seed = 1;
+
+    (void)state;
+    for (int i = 0; i < 200000; i++) {
+        struct skio__preface preface = {0};
+        union skio__address from = {.in6 = {0}};
+        unsigned char bytes[128] = {0};
+        size_t size = i % 2 == 0 ? sizeof line - 1 : sizeof TCP6 - 1;
+        bool done = false;
+        ptrdiff_t taken = 0;
+
+        memcpy(bytes, i % 2 == 0 ? line : TCP6, size);
+        for (unsigned n = next_random(&seed) % 4; n > 0; n--)
+            bytes[next_random(&seed) % size] =
+                (unsigned char)next_random(&seed);
+        for (int turn = 0; turn < 50 && taken >= 0 && !done; turn++) {
+            taken = skio__preface_feed(&preface, bytes, sizeof bytes, &done);
+            assert_true(taken <= (ptrdiff_t)sizeof bytes);
+            assert_true(done || taken < 0 || taken == (ptrdiff_t)sizeof bytes);
+        }
+        assert_true(done || taken < 0); /* nothing is waited for for ever */
+        assert_in_range(preface.len, 1, SKIO__PREFACE_MAX);
+        if (done)
+            (void)skio__preface_source(&preface, &from);
+    }
+}
+
 int
 main(void)
 {
@@ -202,6 +241,7 @@ main(void)
         cmocka_unit_test(what_is_no_preface_is_refused_at_its_first_wrong_byte),
         cmocka_unit_test(version_2_with_a_bad_head_is_refused),
         cmocka_unit_test(length_is_bounded),
+        cmocka_unit_test(damaged_prefaces_are_refused_or_bounded),
     };
 
     return cmocka_run_group_tests_name("preface", tests, NULL, NULL);

@@ -280,6 +280,38 @@ scheme_is_the_one_the_client_used(void **state)
     assert_false(secure_of("::1", false, "192.0.2.1", "httpsx"));
 }
 
+/* Whatever stands there, the address is one: the same headers each time. */
+static void
+random_headers_yield_an_address_or_the_peers(void **state)
+{
+    static const char bytes[] = "0123456789abcdef.,,: []/%\t";
+    struct skio__proxies proxies;
+    unsigned seed = 1;
+
+    (void)state;
+    assert_int_equal(skio__proxies_init(&proxies, skio__mem_default(),
+                                        "0.0.0.0/0, ::/0"),
+                     SKIO_OK);
+    for (int i = 0; i < 100000; i++) {
+        struct skio__peer peer = peer_of("192.0.2.1");
+        struct in6_addr again;
+        char header[48];
+        char text[64];
+        size_t len = (size_t)i % (sizeof header - 1);
+
+        for (size_t at = 0; at < len; at++) {
+            seed = seed * 1103515245U + 12345U;
+            header[at] = bytes[(seed >> 16) % (sizeof bytes - 1)];
+        }
+        header[len] = '\0';
+        skio__proxies_walk(&proxies, header, header, &peer);
+        skio__peer_print(&peer, text);
+        assert_true(skio__peer_parse(text, strlen(text), &again));
+        assert_memory_equal(&again, &peer.address, sizeof again);
+    }
+    skio__proxies_deinit(&proxies);
+}
+
 int
 main(void)
 {
@@ -295,6 +327,7 @@ main(void)
         cmocka_unit_test(ports_and_brackets_are_left_out),
         cmocka_unit_test(walk_is_bounded),
         cmocka_unit_test(scheme_is_the_one_the_client_used),
+        cmocka_unit_test(random_headers_yield_an_address_or_the_peers),
     };
 
     return cmocka_run_group_tests_name("proxies", tests, NULL, NULL);
