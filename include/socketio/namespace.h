@@ -75,14 +75,16 @@ SKIO_API skio_nsp *skio_of_pattern(skio_server *server, const char *pattern)
  * Let the namespace be made and the client go on to its middlewares. Consumes
  * `match`.
  *
- * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_ELIMIT beyond
+ * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_EBUSY for a
+ * second verdict inside the call, which changes nothing; SKIO_ELIMIT beyond
  * max_dynamic_namespaces (the client is refused); SKIO_ENOMEM.
  */
 SKIO_API int skio_match_accept(skio_match *match) SKIO_NONNULL(1);
 
 /**
  * Leave it to the next parent; when there is none the client is told "Invalid
- * namespace". Consumes `match`. SKIO_OK, or SKIO_ECLOSED.
+ * namespace". Consumes `match`. SKIO_OK, SKIO_ECLOSED or
+ * SKIO_EBUSY.
  */
 SKIO_API int skio_match_refuse(skio_match *match) SKIO_NONNULL(1);
 
