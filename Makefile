@@ -255,11 +255,18 @@ check-interop: check-build
 THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
            --errors-for-leak-kinds=definite --suppressions=$(srcdir)/tests/valgrind.supp
+# Time-bounded: at least the smaller number of generated cases.
+DIFFERENTIAL = $(filter %/test_differential.mjs,$(JS_TESTS))
+LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),50000) SKIO_LEAST=20000 SKIO_SECONDS=240 \
+                    SKIO_SEED=$(or $(SKIO_SEED),2)
 check-long: check-build
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
+ifneq ($(DIFFERENTIAL),)
+	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=1200 $(RUN) group generated $(DIFFERENTIAL)
+endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
 endif

@@ -49,8 +49,9 @@ typedef struct skio_server_options {
 
     /* Who may connect from a browser. NULL: pages of the same origin only.
      * "*": every page. Else a comma-separated list of origins, as in
-     * "https://a.example, https://b.example:8443". Enforced for both
-     * transports: another origin is refused with 403. */
+     * "https://a.example, https://b.example:8443", to which the own origin
+     * is added. Enforced for both transports: another one is refused with
+     * 403. */
     const char *cors_origins;
     bool cors_credentials; /**< false: Allow-Credentials */
     /** NULL; else whether a page of this origin, which cors_origins does not

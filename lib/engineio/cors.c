@@ -102,6 +102,15 @@ skio__cors_is_same(const char *origin, const char *host, bool secure)
            equal_ignoring_case(origin, origin_len, host, host_len);
 }
 
+static bool
+is_own(const skio_request *request, const char *origin)
+{
+    const char *host =
+        skio__headers_find(request->headers, request->headers_len, "host");
+
+    return skio__cors_is_same(origin, host, request->secure);
+}
+
 /* The list is short and each entry is compared whole: no prefix, no pattern. */
 static bool
 is_listed(const char *list, const char *origin)
@@ -130,15 +139,8 @@ skio__cors_judge(const skio_server_options *options,
     memset(cors, 0, sizeof *cors);
     if (allowed == NULL && options->cors_origin != NULL)
         allowed = "";
-    if (allowed == NULL) {
-        if (origin == NULL)
-            return true;
-        return skio__cors_is_same(origin,
-                                  skio__headers_find(request->headers,
-                                                     request->headers_len,
-                                                     "host"),
-                                  request->secure);
-    }
+    if (allowed == NULL)
+        return origin == NULL || is_own(request, origin);
 
     cors->is_on = true;
     if (strcmp(allowed, "*") == 0) {
@@ -153,7 +155,7 @@ skio__cors_judge(const skio_server_options *options,
     if ((strcmp(origin, "null") == 0 || !is_listed(allowed, origin)) &&
         (options->cors_origin == NULL || !skio__cors_is_clean(origin) ||
          !options->cors_origin(origin, options->cors_origin_user)))
-        return false;
+        return is_own(request, origin); /* its browser asks for no header */
     cors->allow_origin = origin;
     return true;
 }

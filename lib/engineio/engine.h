@@ -159,6 +159,9 @@ void skio__session_doom(struct skio_session *session,
 bool skio__session_is_writable(const struct skio_session *session);
 size_t skio__session_queued(const struct skio_session *session);
 
+/* Whether a close would be final at once: over polling a poll has to wait. */
+bool skio__session_closes_at_once(const struct skio_session *session);
+
 /*
  * Close: upper->close runs at once. What is queued still goes out before the
  * Close frame (WebSocket) or the close packet (polling), unless discard.

@@ -256,6 +256,12 @@ skio__session_end(struct skio_session *session, enum skio_disconnect reason,
         tell_closed(session, reason);
 }
 
+bool
+skio__session_closes_at_once(const struct skio_session *session)
+{
+    return session->ws != NULL || session->poll != NULL;
+}
+
 void
 skio__session_close(struct skio_session *session, enum skio_disconnect reason,
                     bool discard)
@@ -400,7 +406,8 @@ skio__session_receive(struct skio_session *session,
 void
 skio__session_parse_error(struct skio_session *session)
 {
-    if (session->state == EIO_STATE_CLOSED || is_left(session))
+    /* One that is closing hears nothing any more, as in Node. */
+    if (session->state != EIO_STATE_OPEN || is_left(session))
         return;
     session->engine->counters.parse_errors++;
     skio__session_detail(session, "what came is no Engine.IO packet");

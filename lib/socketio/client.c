@@ -15,6 +15,18 @@
 #include "socketio/recovery.h"
 #include "socketio/socket.h"
 
+static void
+close_for(struct sio_client *client, const char *why,
+          enum skio_disconnect reason)
+{
+    skio_server *server = skio__client_server(client);
+
+    server->engine.counters.parse_errors++;
+    skio__log(&server->engine.log, SKIO_LOG_DEBUG, "client refused: %s", why);
+    skio__session_detail(client->session, "%s", why);
+    skio__session_close(client->session, reason, false);
+}
+
 /*
  * The peer broke the protocol: close, without a word first, as Node does. Its
  * sockets end with `forced close` there, too.
@@ -22,12 +34,24 @@
 static void
 fail(struct sio_client *client, const char *why)
 {
-    skio_server *server = skio__client_server(client);
+    close_for(client, why, SKIO_DISCONNECT_FORCED_CLOSE);
+}
 
-    server->engine.counters.parse_errors++;
-    skio__log(&server->engine.log, SKIO_LOG_DEBUG, "client refused: %s", why);
-    skio__session_detail(client->session, "%s", why);
-    skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE, false);
+/* Where Node's server closes a client for what it did, not for how it wrote
+ * it, sockets do not wait for a transport that takes its time. */
+static enum skio_disconnect
+forced_reason(const struct sio_client *client)
+{
+    return skio__session_closes_at_once(client->session)
+               ? SKIO_DISCONNECT_FORCED_CLOSE
+               : SKIO_DISCONNECT_FORCED_SERVER_CLOSE;
+}
+
+/* A packet that could be read, at the wrong time. */
+static void
+refuse(struct sio_client *client, const char *why)
+{
+    close_for(client, why, forced_reason(client));
 }
 
 /* The connection failed for want of memory. */
@@ -145,7 +169,7 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
 
     if (socket != NULL) {
         if (socket->state != SIO_GONE) {
-            fail(client, "CONNECT to a joined namespace");
+            refuse(client, "CONNECT to a joined namespace");
             return;
         }
         /* The server had disconnected it; the client comes back. */
@@ -211,7 +235,7 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         return;
     }
     if (is_asked_for(client, packet)) {
-        fail(client, "CONNECT to a namespace that is being joined");
+        refuse(client, "CONNECT to a namespace that is being joined");
         return;
     }
     if (client->socket_count >= server->options.max_namespaces)
@@ -230,19 +254,23 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         skio__client_join(client, nsp, packet->json, packet->json_len);
 }
 
-/* Protocol 3: `0/name?a=1,`. */
+/* Protocol 3: `0/name?a=1,`, and the query is the auth. */
 static void
-on_connect_with_query(struct sio_client *client, struct sio_packet *packet)
+on_old_connect(struct sio_client *client, struct sio_packet *packet,
+               const char *query, size_t len)
 {
-    const char *query = memchr(packet->nsp, '?', packet->nsp_len);
-    size_t len = (size_t)(packet->nsp + packet->nsp_len - query - 1);
     struct skio__buf json;
 
+    if (query == NULL) {
+        packet->json = NULL;
+        on_connect_packet(client, packet);
+        return;
+    }
+
     skio__buf_init(&json, skio__server_mem(skio__client_server(client)));
-    if (skio__legacy_auth(&json, query + 1, len) != SKIO_OK) {
+    if (skio__legacy_auth(&json, query, len) != SKIO_OK) {
         fail_nomem(client);
     } else {
-        packet->nsp_len = (size_t)(query - packet->nsp);
         packet->json = json.data;
         packet->json_len = json.len;
         on_connect_packet(client, packet);
@@ -346,7 +374,7 @@ deliver(struct sio_client *client, skio_socket *socket,
         break;
     case SIO_CONNECT:
     case SIO_CONNECT_ERROR:
-        fail(client, "a packet that only servers send");
+        refuse(client, "a packet that only servers send");
         break;
     }
 }
@@ -379,14 +407,17 @@ on_text(struct sio_client *client, const char *text, size_t len)
         return;
     }
 
-    if (is_old(client) && memchr(packet.nsp, '?', packet.nsp_len) != NULL &&
-        packet.type == SIO_CONNECT) {
-        on_connect_with_query(client, &packet);
-        return;
+    if (is_old(client)) {
+        const char *query;
+        size_t query_len;
+
+        skio__legacy_split(&packet, &query, &query_len);
+        if (packet.type == SIO_CONNECT) {
+            on_old_connect(client, &packet, query, query_len);
+            return;
+        }
     }
     if (packet.type == SIO_CONNECT) {
-        if (is_old(client))
-            packet.json = NULL; /* its auth is the query */
         on_connect_packet(client, &packet);
         return;
     }
@@ -395,7 +426,7 @@ on_text(struct sio_client *client, const char *text, size_t len)
     socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
     if (socket == NULL ||
         (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
-        fail(client, "a packet for a namespace that was not joined");
+        refuse(client, "a packet for a namespace that was not joined");
         return;
     }
 
@@ -546,8 +577,7 @@ skio__client_timeouts(skio_server *server, uint64_t now_ms)
         skio__log(&server->engine.log, SKIO_LOG_DEBUG,
                   "a client joined no namespace in time");
         skio__session_detail(client->session, "no namespace joined in time");
-        skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
-                            false);
+        skio__session_close(client->session, forced_reason(client), false);
     }
 
     while ((node = skio__fifo_pop_due(&server->attachments_due, now_ms)) !=

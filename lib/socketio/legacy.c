@@ -7,6 +7,23 @@
 #include "base/utf8.h"
 #include "engineio/request.h"
 
+void
+skio__legacy_split(struct sio_packet *packet, const char **query, size_t *len)
+{
+    const char *end = packet->nsp + packet->nsp_len;
+    const char *hash = memchr(packet->nsp, '#', packet->nsp_len);
+    const char *mark;
+
+    if (hash != NULL)
+        end = hash;
+    mark = memchr(packet->nsp, '?', (size_t)(end - packet->nsp));
+    *query = mark != NULL ? mark + 1 : NULL;
+    *len = mark != NULL ? (size_t)(end - *query) : 0;
+    if (mark != NULL)
+        end = mark;
+    packet->nsp_len = (size_t)(end - packet->nsp);
+}
+
 /* scratch has room for len bytes. */
 static void
 put_string(struct skio__buf *buf, const char *text, size_t len, char *scratch)

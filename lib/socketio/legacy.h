@@ -8,6 +8,16 @@
 #define SKIO_SOCKETIO_LEGACY_H
 
 #include "base/buf.h"
+#include "socketio/packet.h"
+
+/*
+ * Their namespaces are URLs: the path is the name, in packets of every type.
+ * Cuts the query and what follows a '#' off packet->nsp.
+ *
+ * query  Points behind the '?', into the packet; NULL where there is none.
+ */
+void skio__legacy_split(struct sio_packet *packet, const char **query,
+                        size_t *len);
 
 /*
  * Append a query as the JSON object of strings that becomes the auth object:

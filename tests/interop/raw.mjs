@@ -30,7 +30,7 @@ function agentOf(t) {
     return t.agent;
 }
 
-// The answer: { status, headers, body }. `abort` is put on the promise.
+// The answer: { status, headers, body, bytes }. `abort` is put on the promise.
 export function http(server, t, path, { method = "GET", headers = {}, body,
                                         ms = WAIT_MS } = {}) {
     let outgoing;
@@ -44,10 +44,11 @@ export function http(server, t, path, { method = "GET", headers = {}, body,
             const chunks = [];
             incoming.on("data", (chunk) => chunks.push(chunk));
             incoming.on("error", failed);
-            incoming.on("end", () => done({
-                status: incoming.statusCode, headers: incoming.headers,
-                body: Buffer.concat(chunks).toString(),
-            }));
+            incoming.on("end", () => {
+                const bytes = Buffer.concat(chunks);
+                done({ status: incoming.statusCode, bytes,
+                       headers: incoming.headers, body: bytes.toString() });
+            });
         });
         outgoing.on("error", failed);
         outgoing.end(body);

@@ -189,8 +189,9 @@ SCENARIO(a_list_lets_its_pages_connect, listed, peer_engine)
         {"https://a.example,", "z.example", false},
         {"https://a.example, http://b.example:8443", "z.example", false},
         {"http://b.example", "z.example", false},
-        {"http://z.example", "z.example", false},
+        {"http://y.example", "z.example", false},
         {"null", "z.example", false},
+        {"null", "null", false},
         {"*", "z.example", false},
         {"", "z.example", false},
         {",", "z.example", false},
@@ -198,6 +199,25 @@ SCENARIO(a_list_lets_its_pages_connect, listed, peer_engine)
 
     expect_verdicts(peer, verdicts, sizeof verdicts / sizeof verdicts[0]);
     expect_verdict(peer, NULL, true);
+}
+
+SCENARIO(pages_of_this_host_need_not_be_listed, listed, peer_engine)
+{
+    static const struct verdict verdicts[] = {
+        {"http://z.example", "z.example", true},
+        {"https://z.example", "z.example", true}, /* behind a proxy's TLS */
+        {"http://z.example:8080", "z.example:8080", true},
+        {"http://z.example:8080", "z.example", false},
+        {"http://sub.z.example", "z.example", false},
+        {"http://z.example.", "z.example", false},
+    };
+    struct peer_http *http;
+
+    expect_verdicts(peer, verdicts, sizeof verdicts / sizeof verdicts[0]);
+    http = peer_request(peer, "GET", POLLING,
+                        "host: z.example\norigin: http://z.example\n");
+    peer_expect_header(http, "Access-Control-Allow-Origin", NULL);
+    peer_expect_header(http, "Vary", "Origin");
 }
 
 SCENARIO(an_allowed_origin_is_named_in_every_response, listed, peer_engine)
@@ -331,6 +351,7 @@ main(void)
         cmocka_unit_test(a_star_lets_every_page_connect),
         cmocka_unit_test(a_list_lets_its_pages_connect),
         cmocka_unit_test(an_allowed_origin_is_named_in_every_response),
+        cmocka_unit_test(pages_of_this_host_need_not_be_listed),
         cmocka_unit_test(a_refused_upgrade_has_no_cors_headers),
         cmocka_unit_test(a_preflight_is_answered_204),
         cmocka_unit_test(a_preflight_names_what_is_configured),
