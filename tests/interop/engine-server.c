@@ -270,8 +270,8 @@ get_state(skio_http *request, void *user)
     (void)skio_http_reply(
         request, 200,
         "{\"id\":%s,\"protocol\":%d,\"readyState\":%s,\"transport\":%s,"
-        "\"upgraded\":%hhd,\"upgrading\":%hhd,\"remoteAddress\":%s,\"method\":%s,"
-        "\"url\":%s,\"word\":%s}",
+        "\"upgraded\":%hhd,\"upgrading\":%hhd,\"remoteAddress\":%s,"
+        "\"method\":%s,\"url\":%s,\"word\":%s}",
         skio_session_id(session), skio_session_protocol(session),
         states[skio_session_ready_state(session)],
         skio_session_transport(session), skio_session_is_upgraded(session),
