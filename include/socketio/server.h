@@ -13,6 +13,7 @@
 SKIO_BEGIN_DECLS
 
 typedef struct skio_server skio_server;
+typedef struct skio_parser skio_parser; /**< see parser.h */
 
 /** Transports a server offers, for skio_server_options.transports. */
 enum skio_transports {
@@ -150,6 +151,10 @@ typedef struct skio_server_options {
                                        serves: /socket.io/socket.io.min.js */
 
     bool trust_raw_json; /**< false: "%-s" text is checked */
+
+    /** NULL: JSON, which every client speaks by default. Else how packets look
+     * on the wire, see parser.h; skio_parser_msgpack() is one. */
+    const skio_parser *parser;
 
     skio_allocator allocator; /**< zeros: the C library's */
     skio_log_fn *log;         /**< NULL: silent */

@@ -11,6 +11,8 @@
 //   SKIO_JOBS         scenarios at a time (default: 6)
 //   SKIO_ONLY         run only tests whose name matches this expression
 //   SKIO_SHOW         1: print the transcripts of the reference
+//   SKIO_PARSER       the parser of all servers and clients (msgpack); tests that
+//                     are written once run with each
 //   SKIO_ORACLE_ONLY  1: the reference plays both parts (checks the scripts)
 
 import { spawn } from "node:child_process";
@@ -24,6 +26,7 @@ export { require };
 const buildFolder = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const oracleOnly = process.env.SKIO_ORACLE_ONLY === "1";
 const jobs = Number(process.env.SKIO_JOBS ?? 6);
+const parser = process.env.SKIO_PARSER;
 const only = new RegExp(process.env.SKIO_ONLY ?? "");
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
@@ -49,7 +52,9 @@ const programs = {
     interop: {
         node: ["node", `${here}/oracle.mjs`],
         ours: [`${buildFolder}/interop-server`],
-        arguments: (options, port) => [String(port), ...options],
+        arguments: (options, port) => [
+            String(port), ...options, ...(parser ? ["--parser", parser] : []),
+        ],
     },
     hooks: {
         node: ["node", `${here}/oracle-hooks.mjs`],
