@@ -311,8 +311,10 @@ encode_format(const struct sio_encoder *encoder, const char *event, uint64_t id,
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
 
+    /* A parser may put them into the message, where they are not counted. */
     skio__attachments_init(&attachments, encoder->mem,
-                           encoder->max_attachments);
+                           encoder->parser != NULL ? UINT32_MAX
+                                                   : encoder->max_attachments);
     attachments.first = first_placeholder(encoder);
     err = put_event(encoder, json, &attachments, event, format, args);
     if (err == SKIO_OK) {

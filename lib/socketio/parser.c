@@ -92,6 +92,9 @@ skio__parser_encode(const struct sio_encoder *encoder,
     if (err == SKIO_OK && encoder->max_bytes > 0 &&
         encoding.message->bytes > encoder->max_bytes)
         err = SKIO_ENOBUFS;
+    if (err == SKIO_OK &&
+        encoding.message->count - 1 > encoder->max_attachments)
+        err = SKIO_ETOOBIG;
     if (err != SKIO_OK) {
         skio__message_unref(encoding.message);
         return err;
@@ -133,7 +136,7 @@ skio__parser_decode(const skio_server_options *options,
                     struct skio__arena *arena, const void *data, size_t len,
                     bool binary, struct sio_parsed *out, const char **why)
 {
-    const struct sio_packet_limits limits = {
+    struct sio_packet_limits limits = {
         .max_attachments = options->max_attachments,
         .max_json_depth = options->max_json_depth,
         .max_name_bytes = options->max_name_bytes,
@@ -150,6 +153,9 @@ skio__parser_decode(const skio_server_options *options,
 
     to_packet(&packet, &out->packet);
     out->attachments = packet.attachments;
+    /* Those that came in the message were bounded with it. */
+    if (packet.attachments != NULL)
+        limits.max_attachments = UINT32_MAX;
     return skio__packet_check(&out->packet, &limits,
                               parser->first_placeholder == 0, why);
 }

@@ -205,8 +205,9 @@ decode(const void *data, size_t len, bool binary, skio_packet *packet,
        skio_decoding *in, void *user)
 {
     const skio_server_options *options = skio_decoding_options(in);
+    /* max_attachments is of those that follow; these cost what they take. */
     const struct skio__msgpack_limits limits = {options->max_json_depth + 1,
-                                                options->max_attachments};
+                                                UINT32_MAX};
     struct skio__msgpack_scan scan;
     struct members members;
     skio_bytes *bytes = NULL;
@@ -219,7 +220,7 @@ decode(const void *data, size_t len, bool binary, skio_packet *packet,
     err = skio__msgpack_scan(data, len, &limits, &scan);
     if (err != SKIO_OK)
         return refuse(in, err,
-                      err == SKIO_ELIMIT ? "too deep or too many attachments"
+                      err == SKIO_ELIMIT ? "too deep"
                                          : "invalid MessagePack");
 
     json = skio_decoding_alloc(in, scan.json_len);
