@@ -106,7 +106,7 @@ typedef struct skio_server_options {
     size_t max_outbound_bytes;      /**< 1 MiB queued: closed beyond that */
     size_t outbound_high_bytes;     /**< 64 KiB: volatile events are dropped and
                                        skio_on_backpressure() is told */
-    uint32_t max_attachments;       /**< 10 in one packet */
+    uint32_t max_attachments;       /**< 10 messages behind a packet */
     uint32_t attachment_timeout_ms; /**< 10000 for all of one packet */
     uint32_t max_json_depth;        /**< 64 */
     uint32_t max_payload_packets;   /**< 1000 in one POST body */

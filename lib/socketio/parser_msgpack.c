@@ -220,8 +220,7 @@ decode(const void *data, size_t len, bool binary, skio_packet *packet,
     err = skio__msgpack_scan(data, len, &limits, &scan);
     if (err != SKIO_OK)
         return refuse(in, err,
-                      err == SKIO_ELIMIT ? "too deep"
-                                         : "invalid MessagePack");
+                      err == SKIO_ELIMIT ? "too deep" : "invalid MessagePack");
 
     json = skio_decoding_alloc(in, scan.json_len);
     if (scan.bytes > 0)

@@ -6,7 +6,7 @@ import { deadline, require, sleep } from "./harness.mjs";
 const { io } = require("socket.io-client");
 
 // See SKIO_PARSER in harness.mjs; undefined is the default one.
-const parser = process.env.SKIO_PARSER
+export const parser = process.env.SKIO_PARSER
     ? require(`socket.io-${process.env.SKIO_PARSER}-parser`) : undefined;
 
 export const modes = {

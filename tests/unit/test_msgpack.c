@@ -457,8 +457,8 @@ depth_is_limited(void **state)
                      SKIO_OK);
     deep[SKIO__MSGPACK_DEPTH_MAX - 1] = 0x91;
     deep[SKIO__MSGPACK_DEPTH_MAX] = 0x90;
-    assert_int_equal(skio__msgpack_scan(deep, SKIO__MSGPACK_DEPTH_MAX + 1, &wild,
-                                        &scan),
+    assert_int_equal(skio__msgpack_scan(deep, SKIO__MSGPACK_DEPTH_MAX + 1,
+                                        &wild, &scan),
                      SKIO_ELIMIT);
 }
 
