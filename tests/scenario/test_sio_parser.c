@@ -276,14 +276,27 @@ encode_line(const skio_packet *packet, skio_encoding *out, void *user)
     return err;
 }
 
+/* The next word, its blank overwritten by a NUL; NULL at the end. */
+static char *
+word(char **at)
+{
+    char *start = *at;
+    char *blank = strchr(start, ' ');
+
+    if (blank == NULL)
+        return NULL;
+    *blank = '\0';
+    *at = blank + 1;
+    return start;
+}
+
 static int
 decode_line(const void *data, size_t len, bool binary, skio_packet *packet,
             skio_decoding *in, void *user)
 {
     char *text = skio_decoding_alloc(in, len + 1);
-    char id[24];
-    unsigned type, count;
-    int at = 0, nsp = 0, nsp_end = 0;
+    const char *type, *id, *count;
+    char *at = text;
 
     (void)user;
     if (text == NULL)
@@ -292,18 +305,19 @@ decode_line(const void *data, size_t len, bool binary, skio_packet *packet,
         return SKIO_EPROTO;
     memcpy(text, data, len);
     text[len] = '\0';
-    if (sscanf(text, "%u %n%*s%n %23s %u %n", &type, &nsp, &nsp_end, id, &count,
-               &at) != 3 ||
-        at == 0)
+    type = word(&at);
+    packet->nsp = type != NULL ? word(&at) : NULL;
+    id = packet->nsp != NULL ? word(&at) : NULL;
+    count = id != NULL ? word(&at) : NULL;
+    if (count == NULL)
         return SKIO_EPROTO;
-    packet->type = (enum skio_packet_type)type;
-    packet->nsp = text + nsp;
-    packet->nsp_len = (size_t)(nsp_end - nsp);
+    packet->type = (enum skio_packet_type)strtoul(type, NULL, 10);
+    packet->nsp_len = strlen(packet->nsp);
     packet->has_id = id[0] != '-';
     packet->id = packet->has_id ? strtoull(id, NULL, 10) : 0;
-    packet->attachment_count = count;
-    packet->json = text[at] != '\0' ? text + at : NULL;
-    packet->json_len = len - (size_t)at;
+    packet->attachment_count = (uint32_t)strtoul(count, NULL, 10);
+    packet->json = *at != '\0' ? at : NULL;
+    packet->json_len = strlen(at);
     return SKIO_OK;
 }
 
