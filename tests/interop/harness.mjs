@@ -28,11 +28,21 @@ const only = new RegExp(process.env.SKIO_ONLY ?? "");
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+const TICK_MS = 100;
+
+// The time counts while this process runs: one that is kept from running, on a
+// busy machine, has not yet read what came meanwhile.
 export function deadline(promise, ms, what) {
-    let timer;
+    let timer, left = ms;
     const late = new Promise((_, reject) => {
-        timer = setTimeout(
-            () => reject(new Error(`${what}: nothing after ${ms} ms`)), ms);
+        const tick = () => {
+            left -= TICK_MS;
+            if (left <= 0)
+                reject(new Error(`${what}: nothing after ${ms} ms`));
+            else
+                timer = setTimeout(tick, Math.min(left, TICK_MS));
+        };
+        timer = setTimeout(tick, Math.min(ms, TICK_MS));
     });
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
