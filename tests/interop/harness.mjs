@@ -309,7 +309,49 @@ export function check(condition, what) {
 
 /*
  * The run
+ *
+ * Scenarios with clocks mean nothing on a machine that did not run them: one
+ * that failed while this process stood still is run again, which the output
+ * tells. One that fails without such a pause has failed.
  */
+
+const WATCH_MS = 20;
+const PAUSE_MS = 60;
+const TRIES = 4;
+const pauses = []; // [when it was over, how long it was]
+
+function watchPauses() {
+    let last = performance.now();
+
+    setInterval(() => {
+        const now = performance.now();
+        if (now - last - WATCH_MS > PAUSE_MS)
+            pauses.push([now, Math.round(now - last - WATCH_MS)]);
+        last = now;
+    }, WATCH_MS).unref();
+}
+
+const longestPause = (since) => Math.max(0, ...pauses
+    .filter(([end]) => end >= since).map(([, length]) => length));
+
+// What was wrong, in the last try.
+async function attempt({ name, run }) {
+    for (let i = 1;; i++) {
+        const since = performance.now();
+
+        try {
+            await run();
+            return undefined;
+        } catch (error) {
+            const pause = longestPause(since);
+            if (pause === 0 || i === TRIES)
+                return error ?? new Error("failed");
+            console.log(`# ${name} again: this process stood still for ${
+                pause} ms\n# ${String(error?.message ?? error)
+                .split("\n", 1)}`);
+        }
+    }
+}
 
 function report(number, { name }, error) {
     if (error === undefined) {
@@ -326,17 +368,12 @@ export async function finish() {
     const results = new Map();
     let printed = 0, next = 0, failed = 0;
 
+    watchPauses();
     const worker = async () => {
         while (next < chosen.length) {
             const each = chosen[next++];
-            let error;
 
-            try {
-                await each.run();
-            } catch (caught) {
-                error = caught ?? new Error("failed");
-            }
-            results.set(each, error);
+            results.set(each, await attempt(each));
             while (printed < chosen.length && results.has(chosen[printed])) {
                 const result = results.get(chosen[printed]);
                 failed += result !== undefined;
