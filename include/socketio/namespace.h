@@ -41,7 +41,8 @@ typedef struct skio_match skio_match;
  * A client asks for a namespace that does not exist.
  *
  * Call skio_match_accept() or skio_match_refuse() once, now or later: `match`
- * is yours until then, also when the client has gone meanwhile.
+ * is yours until then, also when the client has gone meanwhile. A second
+ * verdict inside the call is SKIO_EBUSY.
  *
  * name  As the client sent it, with its slash. Borrowed until the verdict.
  * auth  The client's auth object. Borrowed until the verdict.
@@ -74,14 +75,16 @@ SKIO_API skio_nsp *skio_of_pattern(skio_server *server, const char *pattern)
  * Let the namespace be made and the client go on to its middlewares. Consumes
  * `match`.
  *
- * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_ELIMIT beyond
+ * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_EBUSY for a
+ * second verdict inside the call, which changes nothing; SKIO_ELIMIT beyond
  * max_dynamic_namespaces (the client is refused); SKIO_ENOMEM.
  */
 SKIO_API int skio_match_accept(skio_match *match) SKIO_NONNULL(1);
 
 /**
  * Leave it to the next parent; when there is none the client is told "Invalid
- * namespace". Consumes `match`. SKIO_OK, or SKIO_ECLOSED.
+ * namespace". Consumes `match`. SKIO_OK, SKIO_ECLOSED or
+ * SKIO_EBUSY.
  */
 SKIO_API int skio_match_refuse(skio_match *match) SKIO_NONNULL(1);
 
@@ -129,6 +132,11 @@ SKIO_API int skio_on(skio_nsp *nsp, const char *event, skio_event_fn *fn,
 SKIO_API int skio_once(skio_nsp *nsp, const char *event, skio_event_fn *fn,
                        void *user) SKIO_NONNULL(1, 2, 3);
 
+/** As skio_on(), but it runs before the handlers that there are
+ *  (prependListener). */
+SKIO_API int skio_prepend(skio_nsp *nsp, const char *event, skio_event_fn *fn,
+                          void *user) SKIO_NONNULL(1, 2, 3);
+
 /**
  * Remove the handlers of an event that have this fn and user; fn NULL removes
  * all of the event.
@@ -146,12 +154,34 @@ typedef void skio_any_fn(skio_socket *socket, const char *event,
 SKIO_API int skio_on_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 
+/** As skio_on_any(), but before those that there are (prependAny). */
+SKIO_API int skio_prepend_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/** Stop watching (offAny): those that have this fn and user; fn NULL: all.
+ *  Returns how many were removed. */
+SKIO_API int skio_off_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
+    SKIO_NONNULL(1);
+
 /**
  * Watch what is sent to each socket, as socket.onAnyOutgoing() does: emits and
  * broadcasts, not acknowledgements. The callback may read args and note what
  * it saw. SKIO_OK or SKIO_ENOMEM.
  */
 SKIO_API int skio_on_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/** As skio_on_any_outgoing(), but before those that there are
+ *  (prependAnyOutgoing). */
+SKIO_API int skio_prepend_any_outgoing(skio_nsp *nsp, skio_any_fn *fn,
+                                       void *user) SKIO_NONNULL(1, 2);
+
+/** Stop watching (offAnyOutgoing). As skio_off_any(). */
+SKIO_API int skio_off_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
+    SKIO_NONNULL(1);
+
+/** How many handlers an event has (listeners), its parent's not counted. */
+SKIO_API size_t skio_listeners(const skio_nsp *nsp, const char *event)
     SKIO_NONNULL(1, 2);
 
 /**
@@ -189,7 +219,7 @@ enum skio_room_event {
 /**
  * A room changed on this server, as the adapter's events tell: in the order
  * create, join, …, leave, delete. socket is NULL for create and delete. Each
- * socket's own room is told, too. The callback may not change rooms.
+ * socket's own room is told, too. The callback may change anything.
  */
 typedef void skio_room_event_fn(skio_nsp *nsp, enum skio_room_event event,
                                 const char *room, skio_socket *socket,
@@ -206,7 +236,9 @@ typedef void skio_connect_fn(skio_socket *socket, void *user);
 SKIO_API int skio_on_connect(skio_nsp *nsp, skio_connect_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 
-/** A socket disconnects or has disconnected. Emitting to it does nothing. */
+/** A socket disconnects or has disconnected. While it is `disconnecting` it can
+ *  still be sent to, if its connection lasts; afterwards sending returns
+ *  SKIO_ECLOSED. */
 typedef void skio_disconnect_fn(skio_socket *socket,
                                 enum skio_disconnect reason, void *user);
 

@@ -189,8 +189,8 @@ SKIO_API bool skio_in_room(const skio_socket *socket, const char *room)
 /** Called for each room; return false to stop. */
 typedef bool skio_room_fn(const char *room, void *user);
 
-/** Visit the rooms of a socket, its own first. The callback may not change
- *  them. */
+/** Visit the rooms of a socket, its own first. The callback may leave them, or
+ *  change anything else: what it joins may or may not be visited. */
 SKIO_API void skio_each_room(const skio_socket *socket, skio_room_fn *fn,
                              void *user) SKIO_NONNULL(1, 2);
 

@@ -87,11 +87,27 @@ memory_add(skio_adapter *adapter, skio_socket *socket)
     member->index = memory->count;
     memory->all[memory->count++] = member;
     *skio_adapter_slot(socket) = member;
+    /* Whoever watches rooms may end the socket's connection. */
+    skio_socket_ref(socket);
     skio_adapter_room_event(adapter->nsp, SKIO_ROOM_CREATE,
                             skio_socket_id(socket), NULL);
     skio_adapter_room_event(adapter->nsp, SKIO_ROOM_JOIN,
                             skio_socket_id(socket), socket);
+    skio_socket_unref(socket);
     return SKIO_OK;
+}
+
+/* Tell of a room, which must outlive whatever is done meanwhile. */
+static void
+tell(struct memory *memory, struct room *room, enum skio_room_event event,
+     skio_socket *socket)
+{
+    room->holds++;
+    skio_adapter_room_event(memory->base.nsp, event, room->name, socket);
+    if (--room->holds > 0 || !room->is_gone)
+        return;
+    skio__mem_free(memory->mem, room->members);
+    skio__mem_free(memory->mem, room);
 }
 
 /* Take a member from a room; the last ones of both arrays fill the gaps. */
@@ -112,14 +128,16 @@ leave_place(struct memory *memory, struct member *member, uint32_t place)
             place;
     }
 
-    skio_adapter_room_event(memory->base.nsp, SKIO_ROOM_LEAVE, room->name,
-                            member->socket);
+    /* Whoever joins while this is told makes a new room. */
     if (room->count == 0) {
-        skio_adapter_room_event(memory->base.nsp, SKIO_ROOM_DELETE, room->name,
-                                NULL);
+        room->is_gone = true;
         skio__map_remove(&memory->rooms, &room->node);
-        skio__mem_free(memory->mem, room->members);
-        skio__mem_free(memory->mem, room);
+        room->holds++;
+        tell(memory, room, SKIO_ROOM_LEAVE, member->socket);
+        room->holds--;
+        tell(memory, room, SKIO_ROOM_DELETE, NULL);
+    } else {
+        tell(memory, room, SKIO_ROOM_LEAVE, member->socket);
     }
 }
 
@@ -222,9 +240,11 @@ memory_join(skio_adapter *adapter, skio_socket *socket, const char *name)
     room->members[room->count++] = (struct room_entry){member, member->count};
     member->count++;
 
+    room->holds++;
     if (is_new)
-        skio_adapter_room_event(adapter->nsp, SKIO_ROOM_CREATE, name, NULL);
-    skio_adapter_room_event(adapter->nsp, SKIO_ROOM_JOIN, name, socket);
+        tell(memory, room, SKIO_ROOM_CREATE, NULL);
+    room->holds--;
+    tell(memory, room, SKIO_ROOM_JOIN, socket);
     return SKIO_OK;
 }
 

@@ -35,6 +35,8 @@ struct room {
     struct room_entry *members;
     uint32_t count;
     uint32_t cap;
+    uint32_t holds; /* events about it that are being told */
+    bool is_gone;   /* out of the map: freed with the last hold */
     char name[];
 };
 

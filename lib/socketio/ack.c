@@ -148,7 +148,7 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
 
     if (timeout_ms > INT32_MAX)
         return SKIO_EINVAL;
-    if (socket->state != SIO_CONNECTED)
+    if (!skio__socket_is_member(socket))
         return SKIO_ECLOSED;
 
     id = socket->nsp->next_ack_id;
@@ -201,7 +201,7 @@ skio_ack_send(skio_ack *ack, const char *format, ...)
         return SKIO_EBUSY;
 
     socket = ack->socket;
-    if (socket->state != SIO_CONNECTED) {
+    if (!skio__socket_is_member(socket)) {
         err = SKIO_ECLOSED;
         goto done;
     }

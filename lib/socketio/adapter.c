@@ -43,7 +43,7 @@ void
 skio_adapter_deliver(skio_socket *socket, skio_message *message, unsigned flags)
 {
     /* One that cannot take it is dealt with when the turn ends. */
-    if (socket->state == SIO_CONNECTED)
+    if (skio__socket_is_member(socket))
         (void)skio__socket_send(socket, message, flags);
 }
 
@@ -52,7 +52,7 @@ skio_adapter_deliver_asking(skio_socket *socket, skio_message *message,
                             unsigned flags, struct skio_asking *asking)
 {
     /* Who cannot be asked any more must not get the question. */
-    if (socket->state == SIO_CONNECTED &&
+    if (skio__socket_is_member(socket) &&
         skio__asking_add(asking, socket) == SKIO_OK)
         (void)skio__socket_send(socket, message,
                                 flags & ~(unsigned)SKIO_VOLATILE);

@@ -116,22 +116,30 @@ accept(skio_match *match)
     struct sio_client *client = match->client;
     skio_nsp *nsp = skio__nsp_find(server, match->name, match->name_len);
 
-    unlink_match(match);
     if (nsp == NULL) {
         if (server->dynamic_count >= server->options.max_dynamic_namespaces) {
             server->engine.counters.limits_hit++;
+            unlink_match(match);
             skio__client_refuse(client, match->name, match->name_len,
                                 "{\"message\":\"Too many namespaces\"}");
             return SKIO_ELIMIT;
         }
         nsp =
             skio__nsp_new(server, match->name, match->name_len, match->parent);
-        if (nsp == NULL) {
+        if (nsp == NULL && match->client != NULL) {
+            unlink_match(match);
             skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
                                 true);
+        }
+        if (nsp == NULL)
             return SKIO_ENOMEM;
+        /* Who was told of the namespace may have closed the connection. */
+        if (match->client == NULL) {
+            skio__dynamic_left(nsp);
+            return SKIO_ECLOSED;
         }
     }
+    unlink_match(match);
 
     const char *auth = NULL;
     size_t len = 0;
@@ -237,6 +245,8 @@ decide(skio_match *match, int verdict)
     int err;
 
     if (match->is_running) {
+        if (match->verdict != 0)
+            return SKIO_EBUSY;
         match->verdict = verdict;
         return match->client != NULL ? SKIO_OK : SKIO_ECLOSED;
     }

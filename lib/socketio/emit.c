@@ -53,7 +53,7 @@ emit(skio_socket *socket, unsigned flags, const char *event, const char *format,
     struct skio_message *message;
     int err;
 
-    if (socket->state >= SIO_LEAVING || socket->client == NULL)
+    if (socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
 
     err = encode(socket->nsp, event, format, args, &message);
@@ -125,7 +125,7 @@ skio_emit_json(skio_socket *socket, const char *event, const char *json,
     struct skio_message *message;
     int err;
 
-    if (socket->state >= SIO_LEAVING || socket->client == NULL)
+    if (socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
 
     skio__nsp_encoder(socket->nsp, &encoder);
@@ -285,7 +285,7 @@ skio_message_emit(skio_message *message, skio_socket *socket)
 {
     if (skio__socket_nsp(socket) != NULL && socket->nsp != message->nsp)
         return SKIO_EINVAL;
-    if (socket->state >= SIO_LEAVING || socket->client == NULL)
+    if (socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
     return send(socket, message, 0);
 }

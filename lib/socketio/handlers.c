@@ -34,6 +34,21 @@ skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
 }
 
 int
+skio__handlers_prepend(struct sio_handlers *list, const skio_allocator *mem,
+                       sio_any_function *fn, void *user)
+{
+    int err = skio__handlers_add(list, mem, fn, user);
+
+    if (err != SKIO_OK)
+        return err;
+    memmove(list->items + 1, list->items,
+            (list->count - 1) * sizeof *list->items);
+    list->items[0] = (struct sio_handler){fn, user, false};
+    list->shifted++;
+    return SKIO_OK;
+}
+
+int
 skio__handlers_add_once(struct sio_handlers *list, const skio_allocator *mem,
                         sio_any_function *fn, void *user)
 {

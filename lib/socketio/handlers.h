@@ -26,11 +26,15 @@ struct sio_handlers {
     uint32_t count;
     uint32_t cap;
     uint32_t running; /* nesting of runs */
+    uint32_t shifted; /* how many were put in front, ever */
     bool has_holes;
 };
 
 int skio__handlers_add(struct sio_handlers *list, const skio_allocator *mem,
                        sio_any_function *fn, void *user);
+/* In front of the others; while the list runs, this one does not. */
+int skio__handlers_prepend(struct sio_handlers *list, const skio_allocator *mem,
+                           sio_any_function *fn, void *user);
 int skio__handlers_add_once(struct sio_handlers *list,
                             const skio_allocator *mem, sio_any_function *fn,
                             void *user);
@@ -55,12 +59,14 @@ sio_any_function *skio__handlers_take(struct sio_handlers *list,
     do {                                                                       \
         struct sio_handlers *run_list = (list);                                \
         uint32_t run_count = run_list->count;                                  \
+        uint32_t run_shift = run_list->shifted;                                \
         if (run_count == 0)                                                    \
             break;                                                             \
         skio__handlers_enter(run_list);                                        \
         for (uint32_t run = 0; run < run_count; run++) {                       \
-            void *user_data = run_list->items[run].user;                       \
-            type *fn = (type *)skio__handlers_take(run_list, run);             \
+            uint32_t run_at = run + (run_list->shifted - run_shift);           \
+            void *user_data = run_list->items[run_at].user;                    \
+            type *fn = (type *)skio__handlers_take(run_list, run_at);          \
             if (fn != NULL)                                                    \
                 call;                                                          \
         }                                                                      \

@@ -10,7 +10,8 @@ enum verdict { UNDECIDED, ACCEPTED, REFUSED };
 
 struct skio_next {
     skio_socket *socket; /* referenced */
-    uint32_t index;      /* of the middleware that decides */
+    bool is_own;         /* past those of the parent */
+    uint32_t index;      /* of the middleware that decides, in its list */
     bool is_running;     /* inside that middleware's call */
     enum verdict verdict;
 };
@@ -33,13 +34,25 @@ chain_length(const skio_nsp *nsp)
            (nsp->parent != NULL ? nsp->parent->middlewares.count : 0);
 }
 
-static struct sio_handler
-chain_at(const skio_nsp *nsp, uint32_t index)
+/* The middleware whose turn it is; false at the end. Those that are added
+ * meanwhile come last in their list: none runs twice, none is left out. */
+static bool
+chain_at(skio_next *next, struct sio_handler *item)
 {
-    uint32_t first = nsp->parent != NULL ? nsp->parent->middlewares.count : 0;
+    const skio_nsp *nsp = next->socket->nsp;
 
-    return index < first ? nsp->parent->middlewares.items[index]
-                         : nsp->middlewares.items[index - first];
+    if (!next->is_own && (nsp->parent == NULL ||
+                          next->index >= nsp->parent->middlewares.count)) {
+        next->is_own = true;
+        next->index = 0;
+    }
+    const struct sio_handlers *list =
+        next->is_own ? &nsp->middlewares : &nsp->parent->middlewares;
+
+    if (next->index >= list->count)
+        return false;
+    *item = list->items[next->index];
+    return true;
 }
 
 /* Run middlewares from next->index on, until one postpones its verdict. */
@@ -47,10 +60,9 @@ static void
 run(skio_next *next)
 {
     skio_socket *socket = next->socket;
-    skio_nsp *nsp = socket->nsp;
+    struct sio_handler item;
 
-    while (socket->state == SIO_CONNECTING && next->index < chain_length(nsp)) {
-        struct sio_handler item = chain_at(nsp, next->index);
+    while (socket->state == SIO_CONNECTING && chain_at(next, &item)) {
         skio_middleware_fn *fn = (skio_middleware_fn *)item.fn;
 
         next->verdict = UNDECIDED;

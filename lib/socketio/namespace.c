@@ -264,6 +264,18 @@ skio_on(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
 }
 
 int
+skio_prepend(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
+{
+    struct sio_handlers *list;
+    int err = event_list(nsp, event, &list);
+
+    return err != SKIO_OK
+               ? err
+               : skio__handlers_prepend(list, skio__server_mem(nsp->server),
+                                        (sio_any_function *)fn, user);
+}
+
+int
 skio_once(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
 {
     struct sio_handlers *list;
@@ -302,9 +314,49 @@ skio_on_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
 }
 
 int
+skio_prepend_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
+{
+    return skio__handlers_prepend(&nsp->any, skio__server_mem(nsp->server),
+                                  (sio_any_function *)fn, user);
+}
+
+int
+skio_off_any(skio_nsp *nsp, skio_any_fn *fn, void *user)
+{
+    return skio__handlers_remove(&nsp->any, (sio_any_function *)fn, user);
+}
+
+int
 skio_on_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
 {
     return add_to(nsp, &nsp->any_outgoing, (sio_any_function *)fn, user);
+}
+
+int
+skio_prepend_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
+{
+    return skio__handlers_prepend(&nsp->any_outgoing,
+                                  skio__server_mem(nsp->server),
+                                  (sio_any_function *)fn, user);
+}
+
+int
+skio_off_any_outgoing(skio_nsp *nsp, skio_any_fn *fn, void *user)
+{
+    return skio__handlers_remove(&nsp->any_outgoing, (sio_any_function *)fn,
+                                 user);
+}
+
+size_t
+skio_listeners(const skio_nsp *nsp, const char *event)
+{
+    const struct sio_event *found =
+        skio__events_find(&nsp->events, event, strlen(event));
+    size_t count = 0;
+
+    for (uint32_t i = 0; found != NULL && i < found->handlers.count; i++)
+        count += found->handlers.items[i].fn != NULL;
+    return count;
 }
 
 int

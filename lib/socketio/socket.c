@@ -5,8 +5,6 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
-#include "base/utf8.h"
-#include "engineio/cookie.h"
 #include "engineio/request.h"
 #include "socketio/ack.h"
 #include "socketio/dynamic.h"
@@ -166,28 +164,50 @@ enter_namespace(skio_socket *socket)
         skio__map_remove(&nsp->sockets, &socket->node);
         return SKIO_ENOMEM;
     }
+    /* Who watches rooms may have closed the connection: nobody entered. */
+    if (socket->state != SIO_CONNECTING) {
+        nsp->adapter->ops->remove(nsp->adapter, socket);
+        skio__map_remove(&nsp->sockets, &socket->node);
+        return SKIO_ECLOSED;
+    }
     socket->state = SIO_CONNECTED;
     nsp->server->engine.counters.sockets_connected++;
     return SKIO_OK;
 }
 
-void
-skio__socket_connect(skio_socket *socket)
+/* Go through all that makes a socket; at each step the application may look in
+ * and close the connection. */
+static int
+connect_step_by_step(skio_socket *socket)
 {
     skio_nsp *nsp = socket->nsp;
     struct sio_client *client = socket->client;
     int err = enter_namespace(socket);
 
+    if (err != SKIO_OK)
+        return err;
+    skio__client_joined(client);
+    if (socket->recovered)
+        err = skio__recovery_restore(socket, socket->missed_from);
+    else if (nsp->recovery != NULL && !is_old(client))
+        socket->session = skio__recovery_begin(socket);
+    if (err == SKIO_OK && socket->state != SIO_CONNECTED)
+        err = SKIO_ECLOSED;
+    return err != SKIO_OK ? err : send_connect(socket);
+}
+
+void
+skio__socket_connect(skio_socket *socket)
+{
+    struct sio_client *client = socket->client;
+    int err;
+
+    skio_socket_ref(socket);
+    err = connect_step_by_step(socket);
     if (err == SKIO_OK) {
-        skio__client_joined(client);
-        if (socket->recovered)
-            err = skio__recovery_restore(socket, socket->missed_from);
-        else if (nsp->recovery != NULL && !is_old(client))
-            socket->session = skio__recovery_begin(socket);
-    }
-    if (err == SKIO_OK)
-        err = send_connect(socket);
-    if (err != SKIO_OK) {
+        SIO_NSP_RUN(socket->nsp, connect, skio_connect_fn,
+                    if (socket->state == SIO_CONNECTED) fn(socket, user_data));
+    } else if (socket->state <= SIO_CONNECTED && socket->client == client) {
         /*
          * Out of memory: a connection without its socket is of no use, and
          * what was half restored is none to come back to.
@@ -198,13 +218,7 @@ skio__socket_connect(skio_socket *socket)
         }
         skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
                             true);
-        return;
     }
-
-    /* A handler may close the connection, and with it go all its sockets. */
-    skio_socket_ref(socket);
-    SIO_NSP_RUN(nsp, connect, skio_connect_fn,
-                if (socket->state == SIO_CONNECTED) fn(socket, user_data));
     skio_socket_unref(socket);
 }
 
@@ -269,7 +283,7 @@ tell_watchers(skio_socket *socket, const struct skio_message *message)
     skio__engine_enter(engine);
     skio_socket_ref(socket);
     skio__outgoing_tell(socket, message);
-    if (socket->state >= SIO_LEAVING || socket->client == NULL)
+    if (socket->state == SIO_GONE || socket->client == NULL)
         err = SKIO_ECLOSED;
     skio_socket_unref(socket);
     skio__engine_leave(engine);
@@ -280,7 +294,7 @@ int
 skio__socket_send(skio_socket *socket, struct skio_message *message,
                   unsigned flags)
 {
-    if (socket->state >= SIO_LEAVING || socket->client == NULL)
+    if (socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
 
     if ((flags & SKIO_VOLATILE) != 0 &&
@@ -309,7 +323,7 @@ skio_socket_nsp(const skio_socket *socket)
 bool
 skio_socket_is_connected(const skio_socket *socket)
 {
-    return socket->state == SIO_CONNECTED;
+    return skio__socket_is_member(socket);
 }
 
 bool
@@ -414,113 +428,10 @@ skio_socket_shared(const skio_socket *socket)
     return socket->shared == NULL ? "{}" : socket->shared;
 }
 
-const skio_value *
-skio_socket_auth(const skio_socket *socket)
-{
-    return socket->auth;
-}
-
-const char *
-skio_socket_header(const skio_socket *socket, const char *name)
-{
-    return skio__request_header(socket->request, name);
-}
-
-void
-skio_socket_each_header(const skio_socket *socket, skio_pair_fn *fn, void *user)
-{
-    (void)skio__request_each(socket->request, fn, user);
-}
-
-const char *
-skio_socket_latest_header(const skio_socket *socket, const char *name)
-{
-    return skio__request_header(skio__request_latest(socket->request), name);
-}
-
-void
-skio_socket_each_query(const skio_socket *socket, skio_pair_fn *fn, void *user)
-{
-    const char *query = skio__request_query(socket->request);
-    skio_nsp *nsp = skio__socket_nsp(socket);
-    char *scratch;
-
-    if (nsp == NULL)
-        return;
-    scratch = skio__arena_alloc(&nsp->server->arena, strlen(query) + 2);
-    if (scratch != NULL)
-        (void)skio__query_each(query, scratch, fn, user);
-}
-
-const char *
-skio_socket_query(const skio_socket *socket, const char *name)
-{
-    const char *query = skio__request_query(socket->request);
-    size_t size = strlen(query) + 1;
-    char *out;
-
-    if (skio__socket_nsp(socket) == NULL)
-        return NULL;
-
-    out = skio__arena_alloc(&socket->nsp->server->arena, size);
-    if (out == NULL || skio__query_get(query, name, out, size) < 0)
-        return NULL;
-    return out;
-}
-
-const char *
-skio_socket_cookie(const skio_socket *socket, const char *name)
-{
-    const char *header = skio__request_header(socket->request, "cookie");
-    const char *value;
-    size_t len;
-    char *out;
-
-    if (header == NULL || skio__socket_nsp(socket) == NULL ||
-        !skio__cookie_find(header, name, &value, &len))
-        return NULL;
-    out = skio__arena_alloc(&socket->nsp->server->arena, len + 1);
-    if (out == NULL || skio__cookie_decode(value, len, out, len + 1) < 0)
-        return NULL;
-    return out;
-}
-
 skio_session *
 skio_socket_session(const skio_socket *socket)
 {
     return socket->client != NULL ? socket->client->session : NULL;
-}
-
-const char *
-skio_socket_address(const skio_socket *socket)
-{
-    return skio__request_address(socket->request);
-}
-
-const char *
-skio_socket_url(const skio_socket *socket)
-{
-    return skio__request_target(socket->request);
-}
-
-bool
-skio_socket_is_secure(const skio_socket *socket)
-{
-    return skio__request_is_secure(socket->request);
-}
-
-bool
-skio_socket_is_xdomain(const skio_socket *socket)
-{
-    const char *origin = skio_socket_header(socket, "origin");
-
-    return origin != NULL && *origin != '\0';
-}
-
-uint64_t
-skio_socket_issued(const skio_socket *socket)
-{
-    return socket->issued_ms;
 }
 
 const char *
@@ -537,94 +448,6 @@ skio_socket_queued(const skio_socket *socket)
     return socket->client == NULL
                ? 0
                : skio__session_queued(socket->client->session);
-}
-
-/* A room's name: not too long, and UTF-8, since it travels in clusters. */
-static bool
-is_room_name(const skio_socket *socket, const char *room)
-{
-    size_t len = strlen(room);
-
-    return len <= socket->nsp->server->options.max_name_bytes &&
-           skio__utf8_valid(room, len);
-}
-
-int
-skio_join(skio_socket *socket, const char *room)
-{
-    if (socket->state != SIO_CONNECTED)
-        return SKIO_ECLOSED;
-    if (!is_room_name(socket, room))
-        return SKIO_EINVAL;
-
-    struct eio_engine *engine = &socket->nsp->server->engine;
-    skio_adapter *adapter = socket->nsp->adapter;
-    int err;
-
-    skio__engine_enter(engine); /* for those who watch rooms */
-    err = adapter->ops->join(adapter, socket, room);
-    skio__engine_leave(engine);
-    return err;
-}
-
-int
-skio_leave(skio_socket *socket, const char *room)
-{
-    if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
-        return SKIO_ENOENT;
-
-    struct eio_engine *engine = &socket->nsp->server->engine;
-    skio_adapter *adapter = socket->nsp->adapter;
-    int err;
-
-    skio__engine_enter(engine);
-    err = adapter->ops->leave(adapter, socket, room);
-    skio__engine_leave(engine);
-    return err;
-}
-
-/* The first room that is not the socket's own. */
-static bool
-find_other_room(const char *room, void *user)
-{
-    const char **found = user;
-
-    if (*found == NULL) {
-        *found = room; /* its own comes first */
-        return true;
-    }
-    *found = room;
-    return false;
-}
-
-void
-skio_leave_all(skio_socket *socket)
-{
-    for (;;) {
-        const char *room = NULL;
-
-        skio_each_room(socket, find_other_room, &room);
-        if (room == NULL || room == socket->id)
-            return;
-        if (skio_leave(socket, room) != SKIO_OK)
-            return;
-    }
-}
-
-bool
-skio_in_room(const skio_socket *socket, const char *room)
-{
-    if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
-        return false;
-    return socket->nsp->adapter->ops->has(socket->nsp->adapter, socket, room);
-}
-
-void
-skio_each_room(const skio_socket *socket, skio_room_fn *fn, void *user)
-{
-    if (socket->state != SIO_CONNECTED && socket->state != SIO_LEAVING)
-        return;
-    socket->nsp->adapter->ops->rooms(socket->nsp->adapter, socket, fn, user);
 }
 
 /* Tell the client that the namespace is over: `41[/nsp,]`. */

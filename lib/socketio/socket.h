@@ -5,7 +5,8 @@
  *         └────────────────────────────────────▶┘
  *
  * CONNECTING: the middlewares have not decided. LEAVING: the `disconnecting`
- * handlers run, rooms still there. GONE: readable until the last reference. A
+ * handlers run, rooms still there, and the client can still be sent to if its
+ * connection lasts, as in Node. GONE: readable until the last reference. A
  * socket that the server disconnected stays in its client's list, GONE, so
  * that packets under way are told from those that break the protocol.
  */
@@ -63,6 +64,14 @@ void skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
 /* Queue a message; volatile ones only when the client can take them now. */
 int skio__socket_send(skio_socket *socket, struct skio_message *message,
                       unsigned flags);
+
+/* In its namespace and its rooms, be it that its `disconnecting` handlers run:
+ * as Node's socket.connected. */
+static inline bool
+skio__socket_is_member(const skio_socket *socket)
+{
+    return socket->state == SIO_CONNECTED || socket->state == SIO_LEAVING;
+}
 
 /* The namespace, or NULL once the server is freed. */
 static inline skio_nsp *

@@ -271,6 +271,38 @@ SCENARIO(asking_twice_breaks_the_protocol, NULL, with_functions)
     peer_expect_close(ws, 1005);
 }
 
+/* The first verdict counts, inside the call. */
+static void
+twice(skio_match *match, const char *name, const skio_value *auth, void *user)
+{
+    bool accepts = strcmp(name, "/yes") == 0;
+    int first = accepts ? skio_match_accept(match) : skio_match_refuse(match);
+    int second = skio_match_accept(match);
+    int third = skio_match_refuse(match);
+
+    (void)auth;
+    peer_note(user, "%s, then %s, %s", skio_err_name(first),
+              skio_err_name(second), skio_err_name(third));
+}
+
+static void
+with_two_verdicts(struct peer *peer)
+{
+    (void)skio_of_match(peer->server, twice, peer);
+}
+
+SCENARIO(a_second_verdict_inside_the_call_is_busy, NULL, with_two_verdicts)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say(ws, "40/yes,");
+    peer_expect_event(peer, "SKIO_OK, then SKIO_EBUSY, SKIO_EBUSY");
+    peer_expect_prefix(ws, "40/yes,{\"sid\":\"");
+    peer_say(ws, "40/no,");
+    peer_expect_event(peer, "SKIO_OK, then SKIO_EBUSY, SKIO_EBUSY");
+    peer_expect(ws, "44/no,{\"message\":\"Invalid namespace\"}");
+}
+
 /* ---- Once, and middlewares of events ---- */
 
 static int
@@ -551,6 +583,7 @@ main(void)
         cmocka_unit_test(when_all_refuse_the_namespace_is_invalid),
         cmocka_unit_test(a_verdict_may_outlive_its_client),
         cmocka_unit_test(asking_twice_breaks_the_protocol),
+        cmocka_unit_test(a_second_verdict_inside_the_call_is_busy),
         cmocka_unit_test(a_once_handler_runs_once),
         cmocka_unit_test(a_middleware_drops_an_event),
         cmocka_unit_test(watchers_see_what_each_socket_is_sent),

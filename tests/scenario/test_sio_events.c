@@ -62,6 +62,144 @@ SCENARIO(handlers_may_change_while_they_run, NULL, rearranging)
     peer_expect_nothing(ws);
 }
 
+/* ---- In front, and away ---- */
+
+static const char first[] = "first";
+static const char second[] = "second";
+static const char third[] = "third";
+static struct peer *noting;
+
+static void
+note_turn(skio_socket *socket, const skio_value *args, skio_ack *ack,
+          void *user)
+{
+    (void)socket;
+    (void)args;
+    (void)ack;
+    peer_note(noting, "event %s", (const char *)user);
+}
+
+static void
+note_any_turn(skio_socket *socket, const char *event, const skio_value *args,
+              void *user)
+{
+    (void)socket;
+    (void)event;
+    (void)args;
+    peer_note(noting, "any %s", (const char *)user);
+}
+
+static void *
+named_as(const char *text)
+{
+    return (void *)(uintptr_t)text;
+}
+
+static void
+in_front(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    noting = peer;
+    (void)skio_on(root, "e", note_turn, named_as(third));
+    (void)skio_prepend(root, "e", note_turn, named_as(second));
+    (void)skio_prepend(root, "e", note_turn, named_as(first));
+    (void)skio_on_any(root, note_any_turn, named_as(third));
+    (void)skio_prepend_any(root, note_any_turn, named_as(second));
+    (void)skio_prepend_any(root, note_any_turn, named_as(first));
+    (void)skio_on_any_outgoing(root, note_any_turn, named_as("out 2"));
+    (void)skio_prepend_any_outgoing(root, note_any_turn, named_as("out 1"));
+}
+
+SCENARIO(handlers_in_front_run_first, NULL, in_front)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "42[\"e\"]");
+    peer_expect_event(peer, "any first");
+    peer_expect_event(peer, "any second");
+    peer_expect_event(peer, "any third");
+    peer_expect_event(peer, "event first");
+    peer_expect_event(peer, "event second");
+    peer_expect_event(peer, "event third");
+    peer_expect_event(peer, NULL);
+    peer_check(peer, skio_emit_all(root, "x", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_event(peer, "any out 1");
+    peer_expect_event(peer, "any out 2");
+    peer_expect_event(peer, NULL);
+    peer_check(peer, skio_prepend(root, "disconnect", note_turn, NULL) ==
+                         SKIO_EINVAL);
+}
+
+SCENARIO(who_watches_can_stop, NULL, in_front)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_check(peer, skio_listeners(root, "e") == 3);
+    peer_check(peer, skio_listeners(root, "none") == 0);
+    peer_check(peer, skio_off(root, "e", note_turn, named_as(second)) == 1);
+    peer_check(peer, skio_listeners(root, "e") == 2);
+    peer_check(peer, skio_off_any(root, note_any_turn, named_as(first)) == 1);
+    peer_check(peer, skio_off_any(root, note_any_turn, named_as(first)) == 0);
+    peer_say(ws, "42[\"e\"]");
+    peer_expect_event(peer, "any second");
+    peer_expect_event(peer, "any third");
+    peer_expect_event(peer, "event first");
+    peer_expect_event(peer, "event third");
+    peer_check(peer, skio_off(root, "e", NULL, NULL) == 2);
+    peer_check(peer, skio_off_any(root, NULL, NULL) == 2);
+    peer_check(peer, skio_off_any_outgoing(root, NULL, NULL) == 2);
+    peer_check(peer, skio_listeners(root, "e") == 0);
+    peer_say(ws, "42[\"e\"]");
+    peer_check(peer, skio_emit_all(root, "x", NULL) == SKIO_OK);
+    peer_expect_event(peer, NULL);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"x\"]");
+}
+
+/* Takes itself away, the one behind it, and puts one in front. */
+static void
+rearrange_watchers(skio_socket *socket, const char *event,
+                   const skio_value *args, void *user)
+{
+    skio_nsp *nsp = skio_socket_nsp(socket);
+
+    (void)event;
+    (void)args;
+    peer_note(noting, "rearranged");
+    (void)skio_off_any(nsp, rearrange_watchers, user);
+    (void)skio_off_any(nsp, note_any_turn, named_as(second));
+    (void)skio_prepend_any(nsp, note_any_turn, named_as(first));
+}
+
+static void
+rearranging_watchers(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    noting = peer;
+    (void)skio_on_any(root, rearrange_watchers, NULL);
+    (void)skio_on_any(root, note_any_turn, named_as(second));
+    (void)skio_on_any(root, note_any_turn, named_as(third));
+}
+
+SCENARIO(watchers_may_change_while_they_run, NULL, rearranging_watchers)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "42[\"e\"]");
+    peer_expect_event(peer, "rearranged");
+    peer_expect_event(peer, "any third");
+    peer_expect_event(peer, NULL);
+    peer_say(ws, "42[\"e\"]");
+    peer_expect_event(peer, "any first");
+    peer_expect_event(peer, "any third");
+    peer_expect_event(peer, NULL);
+}
+
 static void
 named(struct peer *peer)
 {
@@ -69,6 +207,7 @@ named(struct peer *peer)
 
     (void)skio_on_any(root, note_any, peer);
     (void)skio_on(root, "1", sio_note_event, peer);
+    (void)skio_on(root, "-1.5e3", sio_note_event, peer);
     (void)skio_on(root, "error", sio_note_event, peer);
     (void)skio_on(root, "\xc3\xa4", sio_note_event, peer);
     (void)skio_on_disconnect(root, sio_note_disconnect, peer);
@@ -81,6 +220,12 @@ SCENARIO(event_names_may_be_numbers_and_anything_not_reserved, NULL, named)
     peer_say(ws, "42[1,2]");
     peer_expect_event(peer, "any '1' [2]");
     peer_expect_event(peer, "event [2]");
+    peer_say(ws, "42[\"1\",3]"); /* the same handler */
+    peer_expect_event(peer, "any '1' [3]");
+    peer_expect_event(peer, "event [3]");
+    peer_say(ws, "42[-1.5e3]"); /* as it is written */
+    peer_expect_event(peer, "any '-1.5e3' []");
+    peer_expect_event(peer, "event []");
     peer_say(ws, "42[\"error\",\"x\"]");
     peer_expect_event(peer, "any 'error' [\"x\"]");
     peer_expect_event(peer, "event [\"x\"]");
@@ -190,6 +335,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(handlers_may_change_while_they_run),
+        cmocka_unit_test(handlers_in_front_run_first),
+        cmocka_unit_test(who_watches_can_stop),
+        cmocka_unit_test(watchers_may_change_while_they_run),
         cmocka_unit_test(event_names_may_be_numbers_and_anything_not_reserved),
         cmocka_unit_test(bad_packets_end_the_connection),
         cmocka_unit_test(reserved_names_cannot_be_used),

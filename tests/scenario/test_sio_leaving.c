@@ -27,12 +27,7 @@ static void
 note_leaving(skio_socket *socket, enum skio_disconnect reason, void *user)
 {
     int rooms = 0;
-    skio_message *message =
-        skio_message_new(skio_socket_nsp(socket), "late", NULL);
 
-    if (message != NULL && skio_message_emit(message, socket) != SKIO_ECLOSED)
-        peer_note(user, "sent while leaving");
-    skio_message_free(message);
     skio_each_room(socket, count_room, &rooms);
     peer_note(user, "disconnecting %s, %d rooms, in %d, emit %s",
               skio_disconnect_name(reason), rooms, skio_in_room(socket, "r"),
@@ -87,12 +82,12 @@ leaving(struct peer *peer)
 
 /* One socket has ended, in order, its data freed. */
 static void
-expect_end(struct peer *peer, const char *reason)
+expect_end(struct peer *peer, const char *reason, const char *emit)
 {
     char line[160];
 
-    snprintf(line, sizeof line,
-             "disconnecting %s, 2 rooms, in 1, emit SKIO_ECLOSED", reason);
+    snprintf(line, sizeof line, "disconnecting %s, 2 rooms, in 1, emit %s",
+             reason, emit);
     peer_expect_event(peer, line);
     snprintf(line, sizeof line,
              "disconnect %s, 0 rooms, data mine, join SKIO_ECLOSED, "
@@ -110,40 +105,89 @@ SCENARIO(a_socket_ends_with_its_reason, NULL, leaving)
     struct peer_ws *ws = sio_connect(peer, &socket);
 
     peer_say(ws, "41");
-    expect_end(peer, "client namespace disconnect");
+    expect_end(peer, "client namespace disconnect", "SKIO_OK");
+    peer_expect(ws, "42[\"late\"]");
 
     ws = sio_connect(peer, &socket);
     skio_disconnect(socket, false);
-    expect_end(peer, "server namespace disconnect");
+    expect_end(peer, "server namespace disconnect", "SKIO_OK");
     peer_flush(peer);
     peer_expect(ws, "41");
+    peer_expect(ws, "42[\"late\"]");
 
     ws = sio_connect(peer, &socket);
     skio_disconnect(socket, true);
-    expect_end(peer, "server namespace disconnect");
+    expect_end(peer, "server namespace disconnect", "SKIO_OK");
     peer_flush(peer);
     peer_expect(ws, "41");
+    peer_expect(ws, "42[\"late\"]");
     peer_expect_close(ws, 1005);
 
     ws = sio_connect(peer, NULL);
     peer_hang_up(ws, true);
-    expect_end(peer, "transport close");
+    expect_end(peer, "transport close", "SKIO_ECLOSED");
 
     ws = sio_connect(peer, NULL);
     peer_say(ws, "1"); /* Engine.IO's close packet */
-    expect_end(peer, "transport close");
+    expect_end(peer, "transport close", "SKIO_ECLOSED");
 
     ws = sio_connect(peer, NULL);
     peer_say(ws, "4x");
-    expect_end(peer, "forced close");
+    expect_end(peer, "forced close", "SKIO_ECLOSED");
 
     (void)sio_connect(peer, NULL);
     peer_wait(peer, 25000 + 20000);
-    expect_end(peer, "ping timeout");
+    expect_end(peer, "ping timeout", "SKIO_ECLOSED");
 
     (void)sio_connect(peer, NULL);
     skio_transport_shutdown(peer->server);
-    expect_end(peer, "server shutting down");
+    expect_end(peer, "server shutting down", "SKIO_ECLOSED");
+}
+
+/* All ways to reach one socket, and its rooms, while it leaves. */
+static void
+say_goodbye(skio_socket *socket, enum skio_disconnect reason, void *user)
+{
+    skio_message *message =
+        skio_message_new(skio_socket_nsp(socket), "prepared", NULL);
+
+    (void)reason;
+    if (message != NULL)
+        (void)skio_message_emit(message, socket);
+    skio_message_free(message);
+    (void)skio_emit_to(skio_socket_nsp(socket), "r", "room", NULL);
+    if (skio_emit_with_ack(socket, 0, sio_note_answer, user, "asked", NULL) !=
+        SKIO_OK)
+        peer_note(user, "not asked");
+    (void)skio_join(socket, "late");
+    peer_note(user, "connected %d, in late %d",
+              skio_socket_is_connected(socket), skio_in_room(socket, "late"));
+}
+
+static void
+goodbyes(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    (void)skio_on_connect(root, join_room, peer);
+    (void)skio_on_disconnecting(root, say_goodbye, peer);
+}
+
+SCENARIO(a_leaving_socket_is_sent_to_asked_and_in_its_rooms, NULL, goodbyes)
+{
+    struct peer_ws *other = sio_connect(peer, NULL);
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    freed = 0;
+    peer_say(ws, "41");
+    peer_expect(ws, "42[\"prepared\"]");
+    peer_expect(ws, "42[\"room\"]");
+    peer_expect(ws, "420[\"asked\"]");
+    peer_expect(other, "42[\"room\"]");
+    peer_expect_event(peer, "connected 1, in late 1");
+    peer_expect_event(peer, "answer SKIO_ECLOSED -");
+    peer_expect_event(peer, NULL);
+    peer_check(peer, skio_room_count(skio_of(peer->server, "/"), "late") == 0);
 }
 
 SCENARIO(an_open_socket_ends_with_its_server, NULL, leaving)
@@ -153,7 +197,7 @@ SCENARIO(an_open_socket_ends_with_its_server, NULL, leaving)
     sio_connect(peer, &socket);
     skio_server_free(peer->server);
     peer->server = NULL;
-    expect_end(peer, "server shutting down");
+    expect_end(peer, "server shutting down", "SKIO_ECLOSED");
 }
 
 SCENARIO(all_reasons_have_nodes_names, NULL, NULL)
@@ -496,6 +540,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_socket_ends_with_its_reason),
+        cmocka_unit_test(a_leaving_socket_is_sent_to_asked_and_in_its_rooms),
         cmocka_unit_test(an_open_socket_ends_with_its_server),
         cmocka_unit_test(all_reasons_have_nodes_names),
         cmocka_unit_test(closing_tells_every_namespace),

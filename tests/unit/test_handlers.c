@@ -131,6 +131,40 @@ changes_during_a_run_count_from_the_next(void **state)
     assert_string_equal(trace, "a");
 }
 
+static void
+prepend(test_fn *fn, const char *name)
+{
+    assert_int_equal(skio__handlers_prepend(&list, &alloc.allocator,
+                                            (sio_any_function *)fn,
+                                            (void *)(uintptr_t)name),
+                     SKIO_OK);
+}
+
+static void
+prepend_three(const char *name)
+{
+    note(name);
+    if (list.count > 3)
+        return;
+    for (int i = 0; i < 3; i++)
+        prepend(note, c);
+    assert_int_equal(remove_one(note, b), 1);
+}
+
+static void
+what_is_put_in_front_runs_first_next_time(void **state)
+{
+    (void)state;
+    add(prepend_three, a);
+    add(note, b);
+    add(other, b);
+    run_list();
+    assert_string_equal(trace, "ab!");
+    trace[0] = '\0';
+    run_list();
+    assert_string_equal(trace, "cccab!");
+}
+
 static unsigned nested;
 
 static void
@@ -207,6 +241,8 @@ main(void)
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(
             changes_during_a_run_count_from_the_next, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            what_is_put_in_front_runs_first_next_time, setup, teardown),
         cmocka_unit_test_setup_teardown(runs_may_nest, setup, teardown),
         cmocka_unit_test_setup_teardown(
             a_handler_that_runs_once_does_so_when_it_nests, setup, teardown),
