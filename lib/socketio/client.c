@@ -557,12 +557,37 @@ on_pressure(struct skio_session *session, size_t queued)
     }
 }
 
+/*
+ * The second heartbeat after a goodbye was begun after it: the client has got
+ * it, and what was under way then has arrived. A socket that is kept for longer
+ * would keep its namespace, too.
+ */
+static void
+on_beat(struct skio_session *session)
+{
+    struct sio_client *client = skio__session_state(session);
+    skio_socket *socket = client->sockets;
+
+    while (socket != NULL) {
+        skio_socket *next = socket->next;
+
+        if (socket->state == SIO_GONE && socket->is_stale) {
+            skio__client_remove(client, socket);
+            skio_socket_unref(socket);
+        } else if (socket->state == SIO_GONE) {
+            socket->is_stale = true;
+        }
+        socket = next;
+    }
+}
+
 const struct eio_upper skio__client_upper = {
     .state_size = sizeof(struct sio_client),
     .open = on_open,
     .message = on_message,
     .close = on_close,
     .pressure = on_pressure,
+    .beat = on_beat,
 };
 
 void
