@@ -27,6 +27,26 @@ close_for(struct sio_client *client, const char *why,
     skio__session_close(client->session, reason, false);
 }
 
+/* Node's `error`, to every socket of the client. Its handlers may disconnect
+ * this socket or any other. */
+static void
+tell_error(struct sio_client *client)
+{
+    skio_socket *socket = client->sockets;
+
+    while (socket != NULL) {
+        skio_socket *next;
+
+        skio_socket_ref(socket);
+        if (socket->state == SIO_CONNECTED)
+            SIO_NSP_RUN(socket->nsp, error, skio_error_fn,
+                        fn(socket, SKIO_EPROTO, "", user_data));
+        next = socket->client == client ? socket->next : NULL;
+        skio_socket_unref(socket);
+        socket = next;
+    }
+}
+
 /*
  * The peer broke the protocol: close, without a word first, as Node does. Its
  * sockets end with `forced close` there, too.
@@ -34,6 +54,7 @@ close_for(struct sio_client *client, const char *why,
 static void
 fail(struct sio_client *client, const char *why)
 {
+    tell_error(client);
     close_for(client, why, SKIO_DISCONNECT_FORCED_CLOSE);
 }
 
