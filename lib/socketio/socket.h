@@ -44,7 +44,7 @@ struct skio_socket {
     const char *id; /* own_id, or of the block: protocol 3's are longer */
     char own_id[SKIO__ID_LEN + 1];
     bool recovered;
-    bool is_stale; /* GONE, and a heartbeat came after */
+    bool is_stale;    /* GONE, and a heartbeat came after */
     char *shared;     /* JSON; NULL: "{}" */
     skio_value *auth; /* an empty object if the client sent none */
     struct skio_engine_request *request;
