@@ -114,8 +114,7 @@ typedef struct skio_engine_taps {
     void (*upgrading)(skio_session *session, void *user);
     /** "upgrade": it moved there. */
     void (*upgrade)(skio_session *session, void *user);
-    /** "packet" received. type is Engine.IO's character, '4' for a message;
-     *  binary data may be in base64 when it came by polling. */
+    /** "packet" received. type is Engine.IO's character, '4' for a message. */
     void (*packet)(skio_session *session, char type, const void *data,
                    size_t len, bool binary, void *user);
     /** "packetCreate": one is about to be queued. */

@@ -206,7 +206,8 @@ SKIO_API int skio_use_event(skio_nsp *nsp, skio_event_middleware_fn *fn,
 typedef void skio_error_fn(skio_socket *socket, int err, const char *event,
                            void *user);
 
-/** Watch dropped events and broken packets (`error`). SKIO_OK or SKIO_ENOMEM. */
+/** Watch dropped events and broken packets (`error`). SKIO_OK or
+ *  SKIO_ENOMEM. */
 SKIO_API int skio_on_error(skio_nsp *nsp, skio_error_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 

@@ -16,6 +16,10 @@ struct eio_cors {
     const char *allow_origin; /* Access-Control-Allow-Origin; NULL: none */
     bool is_on;               /* cors_origins is set */
     bool vary;                /* the response depends on the Origin */
+    bool is_preflight;        /* it answers what a preflight asks */
+    /* Access-Control-Request-Headers of a preflight, or NULL; who waits for a
+     * verdict has it from the copy of the request. */
+    const char *asked;
 };
 
 /* Whether an Origin header has only bytes that a header may have. */

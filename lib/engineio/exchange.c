@@ -35,6 +35,7 @@ skio__exchange_make(struct eio_engine *engine, const struct eio_asker *asker,
     exchange->asker = *asker;
     skio__visit_ref(asker->visit);
     skio__buf_init(&exchange->body, engine->mem);
+    exchange->asker.cors.asked = NULL;
     if (origin != NULL) {
         memcpy(exchange->origin, origin, origin_size);
         exchange->asker.cors.allow_origin = exchange->origin;
@@ -117,17 +118,6 @@ read_headers(const struct eio_engine *engine, struct eio_question *question)
     /* A header that cannot be sent is not sent back. */
     if (question->origin != NULL && !skio__cors_is_clean(question->origin))
         question->asker.cors.allow_origin = NULL;
-}
-
-static void
-preflight(struct eio_engine *engine, const struct eio_question *question)
-{
-    if (question->origin_may_connect)
-        skio__reply_preflight(engine, &question->asker,
-                              header(question->request,
-                                     "access-control-request-headers"));
-    else
-        skio__reply_error(engine, &question->asker, EIO_ERROR_FORBIDDEN);
 }
 
 /* A reference of the request's copy; NULL: no memory. */
@@ -277,6 +267,23 @@ skio__exchange_admit(struct eio_engine *engine,
     return SKIO_EXCHANGE_ANSWERED;
 }
 
+/* Returns whether it was answered. */
+static bool
+preflight(struct eio_engine *engine, struct eio_question *question)
+{
+    struct eio_cors *cors = &question->asker.cors;
+
+    cors->is_preflight = question->origin_may_connect;
+    cors->asked = header(question->request, "access-control-request-headers");
+    if (engine->options->cors_preflight_continue)
+        return false;
+    if (question->origin_may_connect)
+        skio__reply_preflight(engine, &question->asker);
+    else
+        skio__reply_error(engine, &question->asker, EIO_ERROR_FORBIDDEN);
+    return true;
+}
+
 static int
 begin(struct eio_engine *engine, struct eio_question *question,
       skio_exchange **out)
@@ -289,11 +296,8 @@ begin(struct eio_engine *engine, struct eio_question *question,
     read_headers(engine, question);
 
     if (asker->cors.is_on && !request->upgrade &&
-        !engine->options->cors_preflight_continue &&
-        strcmp(request->method, "OPTIONS") == 0) {
-        preflight(engine, question);
+        strcmp(request->method, "OPTIONS") == 0 && preflight(engine, question))
         return SKIO_EXCHANGE_ANSWERED;
-    }
     if (engine->hooked != NULL) {
         asker->visit = skio__visit_new(engine, request);
         if (asker->visit == NULL) {

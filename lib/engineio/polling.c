@@ -1,5 +1,6 @@
 #include "engineio/polling.h"
 
+#include <inttypes.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -147,11 +148,13 @@ reply_all(struct skio_session *session, const struct eio_asker *asker)
 static int
 reply_queue(struct skio_session *session, const struct eio_asker *asker)
 {
+    bool is_watched = session->state == EIO_STATE_OPEN; /* not a last word */
     int err;
 
-    EIO_TAP(session, flush);
+    if (is_watched)
+        EIO_TAP(session, flush);
     err = reply_all(session, asker);
-    if (err == SKIO_OK)
+    if (is_watched && err == SKIO_OK)
         EIO_TAP(session, drain);
     return err;
 }
@@ -201,6 +204,18 @@ is_octet_stream(const skio_request *request)
     return type != NULL && strcmp(type, "application/octet-stream") == 0;
 }
 
+static void
+too_large(struct eio_engine *engine, const struct eio_asker *asker,
+          uint64_t len)
+{
+    engine->counters.limits_hit++;
+    skio__log(&engine->log, SKIO_LOG_INFO,
+              "a POST of at least %" PRIu64 " bytes passes "
+              "max_http_buffer_size, %zu",
+              len, engine->options->max_http_buffer_size);
+    skio__reply_status(engine, asker, 413, NULL);
+}
+
 int
 skio__polling_post(struct skio_session *session, const struct eio_asker *asker,
                    const skio_request *request, skio_exchange **out)
@@ -216,8 +231,7 @@ skio__polling_post(struct skio_session *session, const struct eio_asker *asker,
 
     if (request->content_length > 0 &&
         (uint64_t)request->content_length > max) {
-        engine->counters.limits_hit++;
-        skio__reply_status(engine, asker, 413, NULL);
+        too_large(engine, asker, (uint64_t)request->content_length);
         return SKIO_EXCHANGE_ANSWERED;
     }
 
@@ -265,8 +279,7 @@ skio__polling_body(skio_exchange *exchange, const void *data, size_t len)
     session = take_post(exchange);
     if (err == SKIO_ETOOBIG) {
         /* The session stays open, as on Node. */
-        engine->counters.limits_hit++;
-        skio__reply_status(engine, &exchange->asker, 413, NULL);
+        too_large(engine, &exchange->asker, (uint64_t)exchange->body.len + len);
     } else {
         out_of_memory(session, &exchange->asker);
     }

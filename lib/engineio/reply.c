@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "engineio/headers.h"
+#include "engineio/request.h"
 #include "engineio/websocket.h"
 
 #define HEADERS_MAX 12
@@ -32,6 +33,7 @@ static const struct {
 struct reply {
     skio_response response;
     bool is_custom; /* an upgrade gets the application's headers as well */
+    char max_age[16];
     skio_header headers[HEADERS_MAX];
 };
 
@@ -41,6 +43,41 @@ add(struct reply *reply, const char *name, const char *value)
     reply->headers[reply->response.header_count].name = name;
     reply->headers[reply->response.header_count].value = value;
     reply->response.header_count++;
+}
+
+static void
+add_preflight(struct reply *reply, const struct eio_engine *engine,
+              const struct eio_asker *asker)
+{
+    static const char asks[] = "access-control-request-headers";
+    static const char both[] = "Origin, Access-Control-Request-Headers";
+    const skio_server_options *options = engine->options;
+    const char *asked = asker->cors.asked;
+
+    add(reply, "Access-Control-Allow-Methods", options->cors_methods);
+    if (options->cors_headers != NULL) {
+        add(reply, "Access-Control-Allow-Headers", options->cors_headers);
+    } else {
+        uint32_t i;
+
+        for (i = 0; i < reply->response.header_count; i++) {
+            if (strcmp(reply->headers[i].name, "Vary") == 0)
+                break;
+        }
+        if (i < reply->response.header_count)
+            reply->headers[i].value = both;
+        else
+            add(reply, "Vary", "Access-Control-Request-Headers");
+        if (asked == NULL && asker->visit != NULL)
+            asked = skio__request_header(asker->visit->request, asks);
+        if (asked != NULL && skio__cors_is_clean(asked))
+            add(reply, "Access-Control-Allow-Headers", asked);
+    }
+    if (options->cors_max_age_s > 0) {
+        snprintf(reply->max_age, sizeof reply->max_age, "%u",
+                 (unsigned)options->cors_max_age_s);
+        add(reply, "Access-Control-Max-Age", reply->max_age);
+    }
 }
 
 static void
@@ -56,6 +93,8 @@ begin(struct reply *reply, const struct eio_engine *engine,
     if (!asker->is_upgrade)
         reply->response.header_count =
             skio__reply_cors(engine, &asker->cors, reply->headers);
+    if (asker->cors.is_preflight)
+        add_preflight(reply, engine, asker);
 }
 
 static void
@@ -280,36 +319,10 @@ skio__reply_ok(struct eio_engine *engine, const struct eio_asker *asker)
 }
 
 void
-skio__reply_preflight(struct eio_engine *engine, const struct eio_asker *asker,
-                      const char *asked)
+skio__reply_preflight(struct eio_engine *engine, const struct eio_asker *asker)
 {
-    const skio_server_options *options = engine->options;
     struct reply reply;
-    char max_age[16];
-    size_t i;
 
-    begin(&reply, engine, asker, options->cors_options_success_status);
-    add(&reply, "Access-Control-Allow-Methods", options->cors_methods);
-    if (options->cors_headers != NULL) {
-        add(&reply, "Access-Control-Allow-Headers", options->cors_headers);
-    } else {
-        static const char both[] = "Origin, Access-Control-Request-Headers";
-
-        for (i = 0; i < reply.response.header_count; i++) {
-            if (strcmp(reply.headers[i].name, "Vary") == 0)
-                break;
-        }
-        if (i < reply.response.header_count)
-            reply.headers[i].value = both;
-        else
-            add(&reply, "Vary", "Access-Control-Request-Headers");
-        if (asked != NULL && skio__cors_is_clean(asked))
-            add(&reply, "Access-Control-Allow-Headers", asked);
-    }
-    if (options->cors_max_age_s > 0) {
-        snprintf(max_age, sizeof max_age, "%u",
-                 (unsigned)options->cors_max_age_s);
-        add(&reply, "Access-Control-Max-Age", max_age);
-    }
+    begin(&reply, engine, asker, engine->options->cors_options_success_status);
     send_reply(engine, asker, &reply, NULL, NULL, 0);
 }

@@ -80,9 +80,9 @@ void skio__reply_octets(struct eio_engine *engine,
 /* 200 "ok", the answer to a POST. */
 void skio__reply_ok(struct eio_engine *engine, const struct eio_asker *asker);
 
-/* 204 to a preflight; asked: its Access-Control-Request-Headers or NULL. */
+/* 204 to a preflight. */
 void skio__reply_preflight(struct eio_engine *engine,
-                           const struct eio_asker *asker, const char *asked);
+                           const struct eio_asker *asker);
 
 #define EIO_CORS_HEADERS 4
 

@@ -298,32 +298,6 @@ skio__session_admit(struct skio_session *session)
 
 /* ---- Packets in ---- */
 
-static void
-deliver(struct skio_session *session, const struct eio_packet *packet)
-{
-    struct eio_engine *engine = session->engine;
-    unsigned char *bytes;
-    ptrdiff_t len;
-
-    if (!packet->base64 || packet->len == 0) {
-        engine->upper->message(session, packet->data, packet->len,
-                               packet->binary);
-        return;
-    }
-
-    bytes = skio__mem_alloc(engine->mem, packet->len);
-    if (bytes == NULL) {
-        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
-        return;
-    }
-    len = skio__packet_unbase64(packet->data, packet->len, bytes);
-    if (len < 0)
-        skio__session_parse_error(session);
-    else
-        engine->upper->message(session, (char *)bytes, (size_t)len, true);
-    skio__mem_free(engine->mem, bytes);
-}
-
 /* The peer has said goodbye, and the turn's end will close the session. */
 static bool
 is_left(const struct skio_session *session)
@@ -363,22 +337,14 @@ tell_beat(struct skio_session *session)
         upper->beat(session);
 }
 
-void
-skio__session_receive(struct skio_session *session,
-                      const struct eio_packet *packet)
+/* A packet that an open session is for, and that is not base64 any more. */
+static void
+take(struct skio_session *session, const struct eio_packet *packet)
 {
-    session->engine->counters.packets_in++;
-    if (is_left(session))
-        return;
-    if (session->engine->taps != NULL && session->state == EIO_STATE_OPEN)
-        skio__taps_received(session, packet);
-    if (packet->type == EIO_CLOSE) {
-        leave(session);
-        return;
-    }
-    if (session->state != EIO_STATE_OPEN)
-        return;
+    struct eio_engine *engine = session->engine;
 
+    if (engine->taps != NULL)
+        skio__taps_received(session, packet);
     if (packet->type != EIO_PONG)
         skio__heartbeat_other(session);
     switch (packet->type) {
@@ -399,11 +365,55 @@ skio__session_receive(struct skio_session *session,
         }
         break;
     case EIO_MESSAGE:
-        deliver(session, packet);
+        engine->upper->message(session, packet->data, packet->len,
+                               packet->binary);
         break;
     default: /* open, upgrade, noop: nothing, as in Node */
         break;
     }
+}
+
+static void
+take_base64(struct skio_session *session, const struct eio_packet *packet)
+{
+    const skio_allocator *mem = session->engine->mem;
+    struct eio_packet plain = *packet;
+    unsigned char *bytes = skio__mem_alloc(mem, packet->len);
+    ptrdiff_t len;
+
+    if (bytes == NULL) {
+        skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
+        return;
+    }
+    len = skio__packet_unbase64(packet->data, packet->len, bytes);
+    if (len < 0) {
+        skio__session_parse_error(session);
+    } else {
+        plain.data = (const char *)bytes;
+        plain.len = (size_t)len;
+        plain.base64 = false;
+        take(session, &plain);
+    }
+    skio__mem_free(mem, bytes);
+}
+
+void
+skio__session_receive(struct skio_session *session,
+                      const struct eio_packet *packet)
+{
+    session->engine->counters.packets_in++;
+    if (is_left(session))
+        return;
+    if (packet->type == EIO_CLOSE) {
+        leave(session);
+        return;
+    }
+    if (session->state != EIO_STATE_OPEN)
+        return;
+    if (packet->base64 && packet->len > 0)
+        take_base64(session, packet);
+    else
+        take(session, packet);
 }
 
 void
@@ -438,8 +448,6 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
     err = skio__queue_push(&session->queue, engine->mem, blob);
     if (err != SKIO_OK)
         return err;
-    if (engine->taps != NULL)
-        skio__taps_created(session, blob);
     engine->counters.packets_out++;
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
@@ -449,19 +457,20 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
 int
 skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 {
-    struct skio__blob *form;
     int err;
 
-    if (session->protocol == 4 || (blob->flags & SKIO__BLOB_BINARY) == 0)
-        return queue_blob(session, blob);
+    if (session->protocol == 4 || (blob->flags & SKIO__BLOB_BINARY) == 0) {
+        err = queue_blob(session, blob);
+    } else if (session->state != EIO_STATE_OPEN) {
+        err = SKIO_ECLOSED;
+    } else {
+        struct skio__blob *form = skio__blob3_new(blob, session->wants_base64);
 
-    if (session->state != EIO_STATE_OPEN)
-        return SKIO_ECLOSED;
-    form = skio__blob3_new(blob, session->wants_base64);
-    if (form == NULL)
-        return SKIO_ENOMEM;
-    err = queue_blob(session, form);
-    skio__blob_unref(form);
+        err = form != NULL ? queue_blob(session, form) : SKIO_ENOMEM;
+        skio__blob_unref(form);
+    }
+    if (err == SKIO_OK && session->engine->taps != NULL)
+        skio__taps_created(session, blob);
     return err;
 }
 

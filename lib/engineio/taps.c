@@ -56,7 +56,7 @@ skio__taps_received(struct skio_session *session,
             tap->fns.packet(session, (char)packet->type, packet->data,
                             packet->len, packet->binary, tap->user);
     }
-    if (packet->type == EIO_PING || packet->type == EIO_PONG)
+    if (packet->type == (session->protocol == 3 ? EIO_PING : EIO_PONG))
         EIO_TAP(session, heartbeat);
 }
 

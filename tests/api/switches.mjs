@@ -53,7 +53,8 @@ function make(...goals) {
 
 const isScript = (program) => program.endsWith(".mjs");
 const servers = ["interop-server", "conformance-server", "embed-server",
-                 "bench-server", "listener-server", "hooks-server"]
+                 "bench-server", "listener-server", "hooks-server",
+                 "engine-server"]
     .map((name) => `build/${name}`);
 const goalsOf = (program) =>
     (isScript(program) ? servers : [`build/tests/${program}`]);

@@ -56,6 +56,11 @@ const programs = {
         ours: [`${buildFolder}/hooks-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    engine: {
+        node: ["node", `${here}/oracle-engine.mjs`],
+        ours: [`${buildFolder}/engine-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     listener: {
         node: ["node", `${here}/oracle-listener.mjs`],
         ours: [`${buildFolder}/listener-server`],

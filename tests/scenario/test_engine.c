@@ -428,6 +428,80 @@ SCENARIO(taps_see_an_upgrade, NULL, tapped)
     peer_expect_event(peer, NULL);
 }
 
+SCENARIO(taps_see_binary_data_as_it_is, old_clients, tapped)
+{
+    char query[160];
+
+    snprintf(query, sizeof query, "%s", peer_polling(peer));
+    peer_expect_event(peer, "tap connection polling");
+    peer_expect_event(peer, "open");
+    peer_expect_http(peer_post(peer, query, "bYWI="), 200, "ok");
+    peer_expect_event(peer, "tap packet 4 ab binary");
+    peer_expect_event(peer, "binary 6162");
+    peer_expect_event(peer, "tap create 4 ab binary");
+    peer_expect_http(peer_get(peer, query), 200, "bYWI=");
+    peer_expect_event(peer, "tap flush");
+    peer_expect_event(peer, "tap drain");
+    peer_expect_http(peer_post(peer, query, "b!"), 200, "ok");
+    peer_expect_event(peer, "tap close parse error");
+    peer_expect_event(peer, "close parse error");
+
+    (void)peer_get(peer, "EIO=3&transport=polling&b64=1");
+    peer_expect_event(peer, "tap connection polling");
+    peer_expect_event(peer, "open");
+    must(peer, skio_session_send(peer->session, "ab", 2, true));
+    peer_expect_event(peer, "tap create 4 ab binary");
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(taps_see_nothing_behind_the_close, NULL, tapped)
+{
+    char query[160];
+    struct peer_ws *ws;
+
+    snprintf(query, sizeof query, "%s", peer_polling(peer));
+    peer_expect_event(peer, "tap connection polling");
+    peer_expect_event(peer, "open");
+    must(peer, skio_session_send(peer->session, "last", 4, false));
+    peer_expect_event(peer, "tap create 4 last");
+    skio_session_close(peer->session);
+    peer_expect_event(peer, "tap close forced close");
+    peer_expect_event(peer, "close forced close");
+    peer_expect_http(peer_get(peer, query), 200, "4last");
+    peer_expect_http(peer_get(peer, query), 200,
+                     "6\x1e"
+                     "1");
+    peer_expect_event(peer, NULL);
+
+    ws = peer_websocket(peer);
+    peer_expect_event(peer, "tap connection websocket");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "tap flush");
+    peer_expect_event(peer, "tap drain");
+    must(peer, skio_session_send(peer->session, "last", 4, false));
+    peer_expect_event(peer, "tap create 4 last");
+    skio_session_close(peer->session);
+    peer_expect_event(peer, "tap close forced close");
+    peer_expect_event(peer, "close forced close");
+    peer_flush(peer);
+    peer_expect(ws, "4last");
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(only_the_pong_that_was_asked_for_is_a_heartbeat, NULL, tapped)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_expect_event(peer, "tap connection websocket");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "tap flush");
+    peer_expect_event(peer, "tap drain");
+    peer_say_piece(ws, "2", 1, false, true, true);
+    peer_expect_event(peer, "tap packet 2 ");
+    peer_expect_event(peer, "tap close transport error");
+    peer_expect_event(peer, "close transport error");
+}
+
 /* ---- Details ---- */
 
 static void
@@ -585,6 +659,45 @@ SCENARIO(a_socket_is_told_why_its_connection_ended, NULL, socketio_ends)
     peer_expect_event(peer, "client namespace disconnect: no detail");
 }
 
+static char log_line[128];
+
+static void
+keep_line(void *user, enum skio_log_level level, const char *message)
+{
+    (void)user;
+    if (level == SKIO_LOG_INFO)
+        snprintf(log_line, sizeof log_line, "%s", message);
+}
+
+static void
+small_and_logged(skio_server_options *options)
+{
+    small(options);
+    options->log = keep_line;
+    options->log_level = SKIO_LOG_INFO;
+    log_line[0] = '\0';
+}
+
+SCENARIO(the_log_says_how_large_a_message_was, small_and_logged, peer_echo)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    char query[160];
+
+    peer_say_piece(ws, "4123456789", 10, false, true, true);
+    peer_check(peer, log_line[0] == '\0');
+    peer_say_piece(ws, "41234567890", 11, false, true, true);
+    peer_check(peer, strcmp(log_line, "a message of at least 11 bytes passes "
+                                      "max_http_buffer_size, 10") == 0);
+
+    log_line[0] = '\0';
+    snprintf(query, sizeof query, "%s", peer_polling(peer));
+    peer_expect_http(peer_post(peer, query, "4123456789"), 200, "ok");
+    peer_check(peer, log_line[0] == '\0');
+    peer_expect_http(peer_post(peer, query, "41234567890"), 413, NULL);
+    peer_check(peer, strcmp(log_line, "a POST of at least 11 bytes passes "
+                                      "max_http_buffer_size, 10") == 0);
+}
+
 /* ---- Pages ---- */
 
 static bool
@@ -653,18 +766,40 @@ SCENARIO(the_function_is_asked_beyond_the_list, by_list_and_function,
 static void
 passing_preflights(skio_server_options *options)
 {
-    options->cors_origins = "*";
+    options->cors_origins = "https://a.example";
     options->cors_preflight_continue = true;
+    options->cors_max_age_s = 600;
 }
+
+static void
+expect_preflight(struct peer_http *http, int status, const char *body)
+{
+    peer_expect_http(http, status, body);
+    peer_expect_header(http, "Access-Control-Allow-Origin",
+                       "https://a.example");
+    peer_expect_header(http, "Access-Control-Allow-Methods",
+                       "GET,HEAD,PUT,PATCH,POST,DELETE");
+    peer_expect_header(http, "Access-Control-Allow-Headers", "x-one");
+    peer_expect_header(http, "Access-Control-Max-Age", "600");
+    peer_expect_header(http, "Vary", "Origin, Access-Control-Request-Headers");
+}
+
+#define PREFLIGHT                                                              \
+    "origin: https://a.example\naccess-control-request-headers: x-one\n"
 
 SCENARIO(a_preflight_may_pass_on, passing_preflights, peer_engine)
 {
-    struct peer_http *http =
-        peer_request(peer, "OPTIONS", POLLING, "origin: https://a.example\n");
+    struct peer_http *http = peer_request(peer, "OPTIONS", POLLING, PREFLIGHT);
 
-    peer_expect_http(http, 400,
+    expect_preflight(http, 400,
                      "{\"code\":2,\"message\":\"Bad handshake method\"}");
-    peer_expect_header(http, "Access-Control-Allow-Origin", "*");
+    /* Other requests are none; nor is that of a page that may not connect. */
+    http = peer_request(peer, "GET", POLLING, PREFLIGHT);
+    peer_expect_http(http, 200, NULL);
+    peer_expect_header(http, "Access-Control-Allow-Methods", NULL);
+    http = peer_request(peer, "OPTIONS", POLLING, "origin: https://b.test\n");
+    peer_expect_http(http, 403, NULL);
+    peer_expect_header(http, "Access-Control-Allow-Methods", NULL);
 }
 
 static void
@@ -694,8 +829,12 @@ main(void)
         cmocka_unit_test(discarding_drops_what_is_queued),
         cmocka_unit_test(taps_see_the_life_of_a_websocket),
         cmocka_unit_test(taps_see_an_upgrade),
+        cmocka_unit_test(taps_see_binary_data_as_it_is),
+        cmocka_unit_test(taps_see_nothing_behind_the_close),
+        cmocka_unit_test(only_the_pong_that_was_asked_for_is_a_heartbeat),
         cmocka_unit_test(a_close_says_more_than_its_reason),
         cmocka_unit_test(a_socket_is_told_why_its_connection_ended),
+        cmocka_unit_test(the_log_says_how_large_a_message_was),
         cmocka_unit_test(a_function_lets_pages_connect),
         cmocka_unit_test(the_function_is_asked_beyond_the_list),
         cmocka_unit_test(a_preflight_may_pass_on),

@@ -495,6 +495,33 @@ SCENARIO(a_middleware_may_decide_later_on_any_request, NULL, later_middleware)
     peer_expect(ws, "4up");
 }
 
+static void
+passing_preflights(skio_server_options *options)
+{
+    options->cors_origins = "https://a.example";
+    options->cors_preflight_continue = true;
+}
+
+SCENARIO(a_middleware_may_answer_a_preflight_later, passing_preflights,
+         later_middleware)
+{
+    struct peer_http *http =
+        peer_request(peer, "OPTIONS", POLLING,
+                     "origin: https://a.example\n"
+                     "access-control-request-headers: x-one\n");
+
+    peer_post_end(http);
+    peer_expect_held(http);
+    respond(peer, take(peer, 0), 200, "yes");
+    peer_flush(peer);
+    peer_expect_http(http, 200, "yes");
+    peer_expect_header(http, "Access-Control-Allow-Origin",
+                       "https://a.example");
+    peer_expect_header(http, "Access-Control-Allow-Methods",
+                       "GET,HEAD,PUT,PATCH,POST,DELETE");
+    peer_expect_header(http, "Access-Control-Allow-Headers", "x-one");
+}
+
 SCENARIO(a_verdict_amid_a_body_lets_the_rest_follow, NULL, later_middleware)
 {
     static char query[160];
@@ -749,6 +776,7 @@ main(void)
         cmocka_unit_test(a_verdict_outlives_its_server),
         cmocka_unit_test(a_middleware_sees_every_request),
         cmocka_unit_test(a_middleware_may_decide_later_on_any_request),
+        cmocka_unit_test(a_middleware_may_answer_a_preflight_later),
         cmocka_unit_test(a_verdict_amid_a_body_lets_the_rest_follow),
         cmocka_unit_test(a_body_that_waits_is_bounded),
         cmocka_unit_test(a_session_that_ends_meanwhile_is_unknown),
