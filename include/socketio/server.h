@@ -13,6 +13,7 @@
 SKIO_BEGIN_DECLS
 
 typedef struct skio_server skio_server;
+typedef struct skio_parser skio_parser; /**< see parser.h */
 
 /** Transports a server offers, for skio_server_options.transports. */
 enum skio_transports {
@@ -105,7 +106,7 @@ typedef struct skio_server_options {
     size_t max_outbound_bytes;      /**< 1 MiB queued: closed beyond that */
     size_t outbound_high_bytes;     /**< 64 KiB: volatile events are dropped and
                                        skio_on_backpressure() is told */
-    uint32_t max_attachments;       /**< 10 in one packet */
+    uint32_t max_attachments;       /**< 10 messages behind a packet */
     uint32_t attachment_timeout_ms; /**< 10000 for all of one packet */
     uint32_t max_json_depth;        /**< 64 */
     uint32_t max_payload_packets;   /**< 1000 in one POST body */
@@ -150,6 +151,10 @@ typedef struct skio_server_options {
                                        serves: /socket.io/socket.io.min.js */
 
     bool trust_raw_json; /**< false: "%-s" text is checked */
+
+    /** NULL: JSON, which every client speaks by default. Else how packets look
+     * on the wire, see parser.h; skio_parser_msgpack() is one. */
+    const skio_parser *parser;
 
     skio_allocator allocator; /**< zeros: the C library's */
     skio_log_fn *log;         /**< NULL: silent */

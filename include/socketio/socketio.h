@@ -9,6 +9,7 @@
  *     sending    skio_emit, skio_emit_to, skio_broadcast         emit.h
  *     cluster    skio_server_side_emit, skio_sockets_count      cluster.h
  *     receiving  skio_get_str, skio_get_int, skio_get_bytes      value.h
+ *     wire       skio_parser_msgpack                             parser.h
  *     HTTP       skio_http_on, skio_mount                        http.h
  *     requests   skio_allow_request, skio_on_connection_error    request.h
  *
@@ -28,6 +29,7 @@
 #include <socketio/emit.h>
 #include <socketio/http.h>
 #include <socketio/namespace.h>
+#include <socketio/parser.h>
 #include <socketio/request.h>
 #include <socketio/server.h>
 #include <socketio/socket.h>

@@ -35,9 +35,13 @@
 #include <socketio/base.h>
 
 #include "base/buf.h"
+#include "base/json.h"
+
+/* One more than JSON: for the map or array that a protocol wraps data in. */
+#define SKIO__MSGPACK_DEPTH_MAX (SKIO__JSON_DEPTH_MAX + 1)
 
 struct skio__msgpack_limits {
-    uint32_t max_depth; /* [] has depth 1; SKIO__JSON_DEPTH_MAX at most */
+    uint32_t max_depth; /* [] has depth 1; SKIO__MSGPACK_DEPTH_MAX at most */
     uint32_t max_bytes; /* how many values may be bytes */
 };
 

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #include "base/date.h"
-#include "base/json.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
@@ -74,7 +73,7 @@ struct walk {
     uint32_t max_bytes;
     uint32_t max_depth;
     uint32_t depth;
-    struct level stack[SKIO__JSON_DEPTH_MAX];
+    struct level stack[SKIO__MSGPACK_DEPTH_MAX];
 };
 
 /* ---- Reading ---- */
@@ -635,7 +634,7 @@ begin(struct walk *w, const void *data, size_t len)
     w->first = 0;
     w->byte_count = 0;
     w->max_bytes = UINT32_MAX;
-    w->max_depth = SKIO__JSON_DEPTH_MAX;
+    w->max_depth = SKIO__MSGPACK_DEPTH_MAX;
     w->depth = 0;
 }
 

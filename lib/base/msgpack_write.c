@@ -11,7 +11,6 @@
 
 #include <msgpack/pack.h>
 
-#include "base/json.h"
 #include "base/number.h"
 
 #define FEW 64 /* containers that are counted without an allocation */

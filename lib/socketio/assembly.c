@@ -5,8 +5,7 @@
 #include "base/mem.h"
 
 struct sio_assembly *
-skio__assembly_new(struct sio_client *client, const struct sio_packet *packet,
-                   const char *text, size_t len)
+skio__assembly_new(struct sio_client *client, const struct sio_packet *packet)
 {
     skio_server *server = skio__client_server(client);
     const skio_allocator *mem = skio__server_mem(server);
@@ -17,7 +16,8 @@ skio__assembly_new(struct sio_client *client, const struct sio_packet *packet,
 
     assembly->client = client;
     assembly->packet = *packet;
-    assembly->text = skio__mem_strndup(mem, text, len);
+    assembly->text =
+        skio__mem_alloc(mem, packet->nsp_len + packet->json_len + 1);
     assembly->attachments = skio__mem_calloc(mem, packet->attachments,
                                              sizeof *assembly->attachments);
     if (assembly->text == NULL || assembly->attachments == NULL) {
@@ -25,11 +25,14 @@ skio__assembly_new(struct sio_client *client, const struct sio_packet *packet,
         return NULL;
     }
 
-    /* The slices are offsets from json; the two pointers move to the copy. */
-    if (packet->nsp >= text && packet->nsp <= text + len)
-        assembly->packet.nsp = assembly->text + (packet->nsp - text);
-    if (packet->json != NULL)
-        assembly->packet.json = assembly->text + (packet->json - text);
+    /* The slices are offsets from json. */
+    memcpy(assembly->text, packet->nsp, packet->nsp_len);
+    assembly->packet.nsp = assembly->text;
+    if (packet->json != NULL) {
+        assembly->packet.json = assembly->text + packet->nsp_len;
+        memcpy(assembly->text + packet->nsp_len, packet->json,
+               packet->json_len);
+    }
 
     skio__fifo_push(&server->attachments_due, &assembly->due,
                     skio__engine_now(&server->engine));

@@ -15,17 +15,16 @@
 struct sio_assembly {
     struct skio__fifo_node due; /* in server->attachments_due */
     struct sio_client *client;
-    struct sio_packet packet; /* its slices point into text */
+    struct sio_packet packet; /* nsp and json are in text */
     skio_bytes *attachments;  /* packet.attachments of them, own copies */
     uint32_t received;
     size_t bytes; /* of those received */
     char *text;
 };
 
-/* Begin for a decoded packet, whose text is copied. NULL: no memory. */
+/* Begin for a decoded packet, whose texts are copied. NULL: no memory. */
 struct sio_assembly *skio__assembly_new(struct sio_client *client,
-                                        const struct sio_packet *packet,
-                                        const char *text, size_t len);
+                                        const struct sio_packet *packet);
 
 /*
  * Take one attachment.

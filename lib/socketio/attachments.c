@@ -47,6 +47,7 @@ skio__attachments_init(struct sio_attachments *list, const skio_allocator *mem,
     list->count = 0;
     list->max = max;
     list->cap = SIO_ATTACHMENTS_FEW;
+    list->first = 0;
     list->mem = mem;
 }
 
@@ -84,7 +85,7 @@ reserve(struct sio_attachments *list)
 }
 
 static int
-append_placeholder(struct skio__buf *out, uint32_t num)
+append_placeholder(struct skio__buf *out, uint64_t num)
 {
     static const char head[] = "{\"_placeholder\":true,\"num\":";
 
@@ -101,7 +102,7 @@ skio__attachments_add(struct sio_attachments *list, struct skio__buf *out,
 
     if (err != SKIO_OK)
         return err;
-    err = append_placeholder(out, list->count);
+    err = append_placeholder(out, list->first + list->count);
     if (err == SKIO_OK)
         list->items[list->count++] = *bytes;
     return err;
@@ -153,7 +154,7 @@ put_attachment(struct splice *s, const skio_bytes *bytes)
     for (i = s->base; i < s->list->count; i++)
         if (s->list->items[i].data == bytes->data &&
             s->list->items[i].len == bytes->len)
-            return append_placeholder(s->out, i);
+            return append_placeholder(s->out, s->list->first + i);
     return skio__attachments_add(s->list, s->out, bytes);
 }
 
@@ -214,9 +215,9 @@ pass_scalar(struct splice *s)
     } else if (s->key == KEY_NUM &&
                skio__number_parse_i64(start, (size_t)(s->pos - start), &num) ==
                    SKIO_OK &&
-               num >= 0 && num < s->value->attachment_count) {
+               skio__value_has_attachment(s->value, num)) {
         top(s)->flags |= LEVEL_NUM;
-        top(s)->num = (uint32_t)num;
+        top(s)->num = (uint32_t)((uint64_t)num - s->value->first_placeholder);
     }
     s->key = KEY_OTHER;
 }

@@ -19,6 +19,7 @@ struct sio_attachments {
     uint32_t count;
     uint32_t max;
     uint32_t cap;
+    uint64_t first; /* number of the first placeholder; 0 unless set */
     const skio_allocator *mem;
     skio_bytes few[SIO_ATTACHMENTS_FEW];
 };

@@ -127,15 +127,18 @@ skio_value_cjson(const skio_value *value, const char *path)
 
 /* A number as an index below count, -1 if it is none. */
 static int64_t
-index_of(const cJSON *num, uint32_t count)
+index_of(const cJSON *num, const skio_value *value)
 {
+    double from;
     uint32_t i;
 
-    if (num == NULL || !cJSON_IsNumber(num) ||
-        !(num->valuedouble >= 0 && num->valuedouble < count))
+    if (num == NULL || !cJSON_IsNumber(num))
         return -1;
-    i = (uint32_t)num->valuedouble;
-    return (double)i < num->valuedouble ? -1 : (int64_t)i;
+    from = num->valuedouble - (double)value->first_placeholder;
+    if (!(from >= 0 && from < value->attachment_count))
+        return -1;
+    i = (uint32_t)from;
+    return (double)i < from ? -1 : (int64_t)i;
 }
 
 int
@@ -156,7 +159,7 @@ skio_value_bytes(const skio_value *value, const cJSON *item, skio_bytes *out)
         else if (strcmp(member->string, "num") == 0)
             num = member;
     }
-    i = index_of(num, value->attachment_count);
+    i = index_of(num, value);
     if (!cJSON_IsTrue(mark) || i < 0)
         return SKIO_ETYPE;
     *out = value->attachments[i];

@@ -12,6 +12,7 @@
 #include "socketio/middleware.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
+#include "socketio/parser.h"
 #include "socketio/recovery.h"
 #include "socketio/socket.h"
 
@@ -346,6 +347,7 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
                           skio__packet_kept(packet), packet->count,
                           packet->count > 0 ? 1 : 0, attachments,
                           packet->attachments, &server->arena);
+    args.first_placeholder = server->first_placeholder;
 
     skio_socket_ref(socket);
     skio__nsp_dispatch(socket->nsp, socket, event, len, &args,
@@ -367,6 +369,7 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     skio__value_init_args(&args, packet->json, &packet->root, packet->items,
                           skio__packet_kept(packet), packet->count, 0,
                           attachments, packet->attachments, &server->arena);
+    args.first_placeholder = server->first_placeholder;
 
     skio_socket_ref(socket);
     if (packet->has_id)
@@ -407,43 +410,32 @@ is_under_way(skio_socket *socket)
     return socket != NULL && socket->state == SIO_GONE;
 }
 
+/* A packet that was decoded. attachments NULL: they are still to come, if it
+ * has any. */
 static void
-on_text(struct sio_client *client, const char *text, size_t len)
+on_packet(struct sio_client *client, struct sio_packet *packet,
+          const skio_bytes *attachments)
 {
     skio_server *server = skio__client_server(client);
-    struct sio_packet_limits limits;
-    struct sio_packet packet;
-    const char *why;
     skio_socket *socket;
     skio_nsp *nsp;
-
-    if (client->assembly != NULL) {
-        fail(client, "got plaintext data when reconstructing a packet");
-        return;
-    }
-
-    skio__server_packet_limits(server, &limits);
-    if (skio__packet_decode(text, len, &limits, &packet, &why) != SKIO_OK) {
-        fail(client, why);
-        return;
-    }
 
     if (is_old(client)) {
         const char *query;
         size_t query_len;
 
-        skio__legacy_split(&packet, &query, &query_len);
-        if (packet.type == SIO_CONNECT) {
-            on_old_connect(client, &packet, query, query_len);
+        skio__legacy_split(packet, &query, &query_len);
+        if (packet->type == SIO_CONNECT) {
+            on_old_connect(client, packet, query, query_len);
             return;
         }
     }
-    if (packet.type == SIO_CONNECT) {
-        on_connect_packet(client, &packet);
+    if (packet->type == SIO_CONNECT) {
+        on_connect_packet(client, packet);
         return;
     }
 
-    nsp = skio__nsp_find(server, packet.nsp, packet.nsp_len);
+    nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
     socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
     if (socket == NULL ||
         (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
@@ -451,8 +443,8 @@ on_text(struct sio_client *client, const char *text, size_t len)
         return;
     }
 
-    if (packet.attachments > 0) {
-        client->assembly = skio__assembly_new(client, &packet, text, len);
+    if (packet->attachments > 0 && attachments == NULL) {
+        client->assembly = skio__assembly_new(client, packet);
         if (client->assembly == NULL)
             fail_nomem(client);
         return;
@@ -460,13 +452,54 @@ on_text(struct sio_client *client, const char *text, size_t len)
 
     if (is_under_way(socket)) {
         /* Its DISCONNECT ends what the server began: forget the entry. */
-        if (packet.type == SIO_DISCONNECT) {
+        if (packet->type == SIO_DISCONNECT) {
             skio__client_remove(client, socket);
             skio_socket_unref(socket);
         }
         return;
     }
-    deliver(client, socket, &packet, NULL);
+    deliver(client, socket, packet, attachments);
+}
+
+static void
+on_text(struct sio_client *client, const char *text, size_t len)
+{
+    struct sio_packet_limits limits;
+    struct sio_packet packet;
+    const char *why;
+
+    if (client->assembly != NULL) {
+        fail(client, "got plaintext data when reconstructing a packet");
+        return;
+    }
+
+    skio__server_packet_limits(skio__client_server(client), &limits);
+    if (skio__packet_decode(text, len, &limits, &packet, &why) != SKIO_OK) {
+        fail(client, why);
+        return;
+    }
+    on_packet(client, &packet, NULL);
+}
+
+/* A message for a parser that is not the default one. */
+static void
+on_foreign(struct sio_client *client, const char *data, size_t len, bool binary)
+{
+    skio_server *server = skio__client_server(client);
+    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
+    struct sio_parsed parsed;
+    const char *why;
+    int err;
+
+    err = skio__parser_decode(&server->options, &server->arena, data, len,
+                              binary, &parsed, &why);
+    if (err == SKIO_OK)
+        on_packet(client, &parsed.packet, parsed.attachments);
+    else if (err == SKIO_ENOMEM)
+        fail_nomem(client);
+    else
+        fail(client, why);
+    skio__arena_release(&server->arena, mark);
 }
 
 static void
@@ -526,7 +559,10 @@ on_message(struct skio_session *session, const char *data, size_t len,
 {
     struct sio_client *client = skio__session_state(session);
 
-    if (binary)
+    if (skio__unlikely(skio__client_server(client)->options.parser != NULL) &&
+        client->assembly == NULL)
+        on_foreign(client, data, len, binary);
+    else if (binary)
         on_binary(client, data, len);
     else
         on_text(client, data, len);

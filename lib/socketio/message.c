@@ -15,6 +15,7 @@
 #include "base/number.h"
 #include "base/utf8.h"
 #include "socketio/format.h"
+#include "socketio/parser.h"
 
 #define ENGINE_MESSAGE '4' /* Engine.IO protocol v4, "message" */
 
@@ -133,6 +134,28 @@ is_too_large(const struct sio_encoder *encoder, const struct parts *parts,
     return total > encoder->max_bytes;
 }
 
+/* The same as a parser of the host's sees it. */
+static int
+encode_with_parser(const struct sio_encoder *encoder, const struct parts *parts,
+                   struct skio_message **out)
+{
+    const struct sio_attachments *attachments = parts->attachments;
+    const skio_packet packet = {
+        .struct_size = sizeof(packet),
+        .type = (enum skio_packet_type)parts->type,
+        .nsp = encoder->nsp,
+        .nsp_len = strlen(encoder->nsp),
+        .has_id = parts->id != SIO_NO_ID,
+        .id = parts->id != SIO_NO_ID ? parts->id : 0,
+        .json = parts->json,
+        .json_len = parts->json_len,
+        .attachments = attachments != NULL ? attachments->items : NULL,
+        .attachment_count = attachments != NULL ? attachments->count : 0,
+    };
+
+    return skio__parser_encode(encoder, &packet, out);
+}
+
 static int
 encode(const struct sio_encoder *encoder, const struct parts *parts,
        struct skio_message **out)
@@ -145,6 +168,8 @@ encode(const struct sio_encoder *encoder, const struct parts *parts,
 
     if (is_too_large(encoder, parts, attachments))
         return SKIO_ENOBUFS;
+    if (skio__unlikely(encoder->parser != NULL))
+        return encode_with_parser(encoder, parts, out);
     message = new_message(encoder->mem, 1 + attachments);
     if (message == NULL)
         return SKIO_ENOMEM;
@@ -178,6 +203,12 @@ begin_json(const struct sio_encoder *encoder, size_t *max)
     *max = json->max;
     json->max = encoder->max_bytes;
     return json;
+}
+
+static uint64_t
+first_placeholder(const struct sio_encoder *encoder)
+{
+    return encoder->parser != NULL ? encoder->parser->first_placeholder : 0;
 }
 
 /* What a failure to write the JSON is called outside. */
@@ -232,7 +263,8 @@ put_arguments(const struct sio_encoder *encoder, struct skio__buf *json,
  * Finished JSON may hold what looks like a placeholder: a client's own text
  * that is passed on. In a packet with attachments its number would be taken
  * for real, and one too large makes every receiver drop its connection. So the
- * whole is checked as a receiver will.
+ * whole is checked as a receiver will. Where placeholders have numbers that no
+ * object of a user has, none is taken for another.
  */
 static int
 check_placeholders(const struct sio_encoder *encoder,
@@ -242,7 +274,7 @@ check_placeholders(const struct sio_encoder *encoder,
                                              attachments};
     struct skio__json_scan scan = {0};
 
-    if (attachments == 0 ||
+    if (attachments == 0 || first_placeholder(encoder) != 0 ||
         skio__json_scan(json->data, json->len, &limits, &scan) == SKIO_OK)
         return SKIO_OK;
     return SKIO_EINVAL;
@@ -279,8 +311,11 @@ encode_format(const struct sio_encoder *encoder, const char *event, uint64_t id,
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
 
+    /* A parser may put them into the message, where they are not counted. */
     skio__attachments_init(&attachments, encoder->mem,
-                           encoder->max_attachments);
+                           encoder->parser != NULL ? UINT32_MAX
+                                                   : encoder->max_attachments);
+    attachments.first = first_placeholder(encoder);
     err = put_event(encoder, json, &attachments, event, format, args);
     if (err == SKIO_OK) {
         const struct parts parts = {
@@ -393,6 +428,40 @@ skio__message_with_tail(const struct skio_message *message, const char *tail,
         copy->count++;
     }
     return copy;
+}
+
+int
+skio__message_grow(const skio_allocator *mem, struct skio_message **message,
+                   uint32_t *cap)
+{
+    struct skio_message *grown;
+    size_t size;
+
+    if (*message == NULL) {
+        *message = new_message(mem, 1);
+        *cap = 1;
+        return *message != NULL ? SKIO_OK : SKIO_ENOMEM;
+    }
+    if ((*message)->count < *cap)
+        return SKIO_OK;
+
+    if (*cap > UINT32_MAX / 2 ||
+        skio__mul_overflow(2 * (size_t)*cap, sizeof(*(*message)->blobs),
+                           &size) ||
+        skio__add_overflow(size, sizeof(**message), &size))
+        return SKIO_ENOMEM;
+    grown = skio__mem_array(mem, *message, size, 1);
+    if (grown == NULL)
+        return SKIO_ENOMEM;
+    *message = grown;
+    *cap *= 2;
+    return SKIO_OK;
+}
+
+void
+skio__message_add(struct skio_message *message, struct skio__blob *blob)
+{
+    (void)add_blob(message, blob);
 }
 
 struct skio_message *

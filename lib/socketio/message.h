@@ -9,6 +9,7 @@
 #define SKIO_SOCKETIO_MESSAGE_H
 
 #include <socketio/emit.h>
+#include <socketio/parser.h>
 
 #include "base/blob.h"
 #include "socketio/packet.h"
@@ -33,6 +34,8 @@ struct sio_encoder {
     size_t max_bytes; /* of the whole message: max_outbound_bytes */
     bool trust_raw_json;
     bool any_name; /* of an event between servers: none is reserved here */
+    const skio_parser *parser; /* NULL: the default one */
+    struct skio__buf *packed;  /* scratch of a parser */
 };
 
 #define SIO_NO_ID UINT64_MAX
@@ -71,6 +74,14 @@ int skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
  */
 struct skio_message *skio__message_with_tail(const struct skio_message *message,
                                              const char *tail, size_t len);
+
+/*
+ * For parsers: room for one more blob in *message (NULL: a new one), whose cap
+ * is kept by the caller; and one more blob, which it owns then.
+ */
+int skio__message_grow(const skio_allocator *mem, struct skio_message **message,
+                       uint32_t *cap);
+void skio__message_add(struct skio_message *message, struct skio__blob *blob);
 
 struct skio_message *skio__message_ref(struct skio_message *message);
 void skio__message_unref(struct skio_message *message); /* NULL: nothing */

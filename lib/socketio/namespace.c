@@ -155,6 +155,8 @@ skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder)
         .max_name_bytes = options->max_name_bytes,
         .max_bytes = options->max_outbound_bytes,
         .trust_raw_json = options->trust_raw_json,
+        .parser = options->parser,
+        .packed = &server->packed,
     };
 }
 

@@ -11,6 +11,7 @@
 #include "base/utf8.h"
 #include "engineio/cookie.h"
 #include "engineio/headers.h"
+#include "socketio/parser.h"
 #include "socketio/server.h"
 
 /* The strings, by their offset: copied, and freed with the options. */
@@ -156,6 +157,8 @@ find_bad(const skio_server_options *o)
         return "max_response_header_bytes";
     if (o->verdict_timeout_ms == 0 || o->verdict_timeout_ms > max_ms)
         return "verdict_timeout_ms";
+    if (o->parser != NULL && !skio__parser_is_valid(o->parser))
+        return "parser";
     if (o->max_attachments == 0)
         return "max_attachments";
     if (o->max_json_depth == 0 || o->max_json_depth > SKIO__JSON_DEPTH_MAX)

@@ -2,6 +2,7 @@
 
 #include "base/arena.h"
 #include "socketio/client.h"
+#include "socketio/parser.h"
 
 bool
 skio__outgoing_is_watched(const skio_nsp *nsp)
@@ -25,38 +26,52 @@ attachments_of(skio_server *server, const struct skio_message *message)
     return views;
 }
 
-void
-skio__outgoing_tell(skio_socket *socket, const struct skio_message *message)
+/* What was encoded; memory comes from the arena. */
+static bool
+read_message(skio_server *server, const struct skio_message *message,
+             struct sio_parsed *out)
 {
-    skio_nsp *nsp = socket->nsp;
-    skio_server *server = nsp->server;
-    struct skio__arena_mark mark;
     struct sio_packet_limits limits;
-    struct sio_packet packet;
-    struct skio_value args;
-    skio_bytes *attachments;
-    const char *event;
     const void *text;
     const char *why;
     size_t len;
+
+    if (server->options.parser != NULL)
+        return skio__parser_reread(&server->options, &server->arena, message,
+                                   out) == SKIO_OK;
 
     /* The packet's own limits were checked when it was encoded. */
     skio__server_packet_limits(server, &limits);
     limits.max_name_bytes = SIZE_MAX;
     skio__blob_packet(message->blobs[0], &text, &len);
-    if (skio__packet_decode((const char *)text + 1, len - 1, &limits, &packet,
-                            &why) != SKIO_OK)
-        return;
-    if (packet.type != SIO_EVENT && packet.type != SIO_BINARY_EVENT)
-        return;
+    if (skio__packet_decode((const char *)text + 1, len - 1, &limits,
+                            &out->packet, &why) != SKIO_OK)
+        return false;
+    out->attachments = attachments_of(server, message);
+    return out->attachments != NULL || message->count < 2;
+}
 
-    mark = skio__arena_mark(&server->arena);
-    attachments = attachments_of(server, message);
-    event = skio__client_event_name(server, &packet, &len);
-    if (event != NULL && (attachments != NULL || message->count < 2)) {
-        skio__value_init_args(&args, packet.json, &packet.root, packet.items,
-                              skio__packet_kept(&packet), packet.count, 1,
-                              attachments, packet.attachments, &server->arena);
+void
+skio__outgoing_tell(skio_socket *socket, const struct skio_message *message)
+{
+    skio_nsp *nsp = socket->nsp;
+    skio_server *server = nsp->server;
+    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
+    struct sio_parsed parsed;
+    const struct sio_packet *packet = &parsed.packet;
+    struct skio_value args;
+    const char *event = NULL;
+    size_t len;
+
+    if (read_message(server, message, &parsed) &&
+        (packet->type == SIO_EVENT || packet->type == SIO_BINARY_EVENT))
+        event = skio__client_event_name(server, packet, &len);
+    if (event != NULL) {
+        skio__value_init_args(&args, packet->json, &packet->root, packet->items,
+                              skio__packet_kept(packet), packet->count, 1,
+                              parsed.attachments, packet->attachments,
+                              &server->arena);
+        args.first_placeholder = server->first_placeholder;
         SIO_NSP_RUN(nsp, any_outgoing, skio_any_fn,
                     fn(socket, event, &args, user_data));
         skio__value_deinit(&args);

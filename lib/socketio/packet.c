@@ -139,26 +139,17 @@ refuse_json(struct decoder *d, int err, const struct skio__json_limits *limits)
     return refuse(d, SKIO_EPROTO, "invalid payload");
 }
 
-/* The rest of the text, if there is any. It begins with the value itself:
- * Node reads a blank here as the ack id 0. */
 static int
-decode_json(struct decoder *d)
+scan_json(struct decoder *d, bool checks_placeholders)
 {
     struct sio_packet *packet = d->packet;
     struct skio__json_limits limits = {d->limits->max_json_depth, -1};
     struct skio__json_scan scan = {0};
     int err;
 
-    if (d->pos == d->end)
-        return SKIO_OK;
-
-    packet->json = d->pos;
-    packet->json_len = (size_t)(d->end - d->pos);
-    if (memchr(" \t\r\n", *d->pos, 4) != NULL)
-        return refuse(d, SKIO_EPROTO, "invalid payload");
-
-    if (packet->attachments > 0)
+    if (checks_placeholders && packet->attachments > 0)
         limits.placeholders = packet->attachments;
+
     scan.items = packet->items;
     scan.cap = SIO_VALUE_ITEMS;
     err = skio__json_scan(packet->json, packet->json_len, &limits, &scan);
@@ -168,6 +159,23 @@ decode_json(struct decoder *d)
     packet->root = scan.root;
     packet->count = scan.count;
     return SKIO_OK;
+}
+
+/* The rest of the text, if there is any. It begins with the value itself:
+ * Node reads a blank here as the ack id 0. */
+static int
+decode_json(struct decoder *d)
+{
+    struct sio_packet *packet = d->packet;
+
+    if (d->pos == d->end)
+        return SKIO_OK;
+
+    packet->json = d->pos;
+    packet->json_len = (size_t)(d->end - d->pos);
+    if (memchr(" \t\r\n", *d->pos, 4) != NULL)
+        return refuse(d, SKIO_EPROTO, "invalid payload");
+    return scan_json(d, true);
 }
 
 static bool
@@ -240,6 +248,32 @@ check_payload(struct decoder *d)
     return fits ? SKIO_OK : refuse(d, SKIO_EPROTO, "invalid payload");
 }
 
+/* What a parser may have got from anybody: see decode_nsp(), decode_id() and
+ * decode_attachments(), which make sure of the same. */
+static int
+check_head(struct decoder *d)
+{
+    const struct sio_packet *packet = d->packet;
+
+    if (packet->type > SIO_BINARY_ACK)
+        return refuse(d, SKIO_EPROTO, "unknown packet type");
+    if (packet->nsp_len > d->limits->max_name_bytes)
+        return refuse(d, SKIO_ELIMIT, "namespace too long");
+    if (!skio__utf8_valid(packet->nsp, packet->nsp_len))
+        return refuse(d, SKIO_EUTF8, "invalid UTF-8");
+    if (memchr(packet->nsp, '\0', packet->nsp_len) != NULL)
+        return refuse(d, SKIO_EPROTO, "invalid namespace");
+    if (packet->has_id && packet->id > ID_MAX)
+        return refuse(d, SKIO_EPROTO, "ack id too large");
+    if (packet->attachments > d->limits->max_attachments)
+        return refuse(d, SKIO_ELIMIT, "too many attachments");
+    if (packet->attachments > 0 && packet->type != SIO_EVENT &&
+        packet->type != SIO_ACK && packet->type != SIO_BINARY_EVENT &&
+        packet->type != SIO_BINARY_ACK)
+        return refuse(d, SKIO_EPROTO, "Illegal attachments");
+    return SKIO_OK;
+}
+
 static int
 decode_type(struct decoder *d)
 {
@@ -293,6 +327,24 @@ skio__packet_decode(const char *text, size_t len,
 
     d.packet = packet;
     err = decode(&d);
+    *why = d.why;
+    return err;
+}
+
+int
+skio__packet_check(struct sio_packet *packet,
+                   const struct sio_packet_limits *limits,
+                   bool has_plain_placeholders, const char **why)
+{
+    struct decoder d = {NULL, NULL, limits, packet, *why};
+    int err = check_head(&d);
+
+    packet->root = (struct skio__json_slice){0, 0, SKIO__JSON_NULL, 0};
+    packet->count = 0;
+    if (err == SKIO_OK && packet->json != NULL)
+        err = scan_json(&d, has_plain_placeholders);
+    if (err == SKIO_OK)
+        err = check_payload(&d);
     *why = d.why;
     return err;
 }

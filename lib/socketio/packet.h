@@ -59,6 +59,15 @@ int skio__packet_decode(const char *text, size_t len,
                         const struct sio_packet_limits *limits,
                         struct sio_packet *packet, const char **why);
 
+/*
+ * Check a packet that a parser made: type, nsp, id, json and attachments are
+ * set. Fills the rest. Placeholders are checked as in the protocol if they
+ * begin at 0. Returns as skio__packet_decode().
+ */
+int skio__packet_check(struct sio_packet *packet,
+                       const struct sio_packet_limits *limits,
+                       bool has_plain_placeholders, const char **why);
+
 /* How many items the decoder kept; later elements are walked to. */
 static inline uint32_t
 skio__packet_kept(const struct sio_packet *packet)

@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "base/number.h"
 #include "socketio/dynamic.h"
+#include "socketio/parser.h"
 #include "socketio/recovery_log.h"
 
 #define EPOCH_BYTES 6 /* of randomness: two servers' offsets never match */
@@ -99,6 +100,19 @@ read_offset(const struct sio_recovery *recovery, const char *text,
     return true;
 }
 
+static struct skio_message *
+add_tail(skio_nsp *nsp, const struct skio_message *message, const char *tail,
+         size_t len)
+{
+    const skio_server_options *options = &nsp->server->options;
+    struct sio_encoder encoder;
+
+    if (options->parser == NULL)
+        return skio__message_with_tail(message, tail, len);
+    skio__nsp_encoder(nsp, &encoder);
+    return skio__parser_with_tail(options, &encoder, message, tail, len);
+}
+
 struct skio_message *
 skio__recovery_stamp(skio_nsp *nsp, struct skio_message *message,
                      const skio_target *target)
@@ -116,7 +130,7 @@ skio__recovery_stamp(skio_nsp *nsp, struct skio_message *message,
 
     is_volatile = target != NULL && (target->flags & SKIO_VOLATILE) != 0;
     len = make_tail(recovery, recovery->log.next - is_volatile, tail);
-    stamped = skio__message_with_tail(message, tail, len);
+    stamped = add_tail(nsp, message, tail, len);
     if (stamped == NULL || is_volatile)
         return stamped;
 

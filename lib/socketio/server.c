@@ -164,6 +164,12 @@ skio_server_new(skio_server **out, const skio_server_options *options)
     skio__arena_init(&server->arena, mem,
                      server->options.max_http_buffer_size * ARENA_TIMES);
     skio__buf_init(&server->scratch, mem);
+    skio__buf_init(&server->packed, mem);
+    if (server->options.parser != NULL) {
+        server->parser = *server->options.parser;
+        server->options.parser = &server->parser;
+        server->first_placeholder = server->parser.first_placeholder;
+    }
     server->factory = skio_adapter_memory;
 
     err = skio__engine_init(&server->engine, server, &server->options, mem,
@@ -233,6 +239,7 @@ skio_server_free(skio_server *server)
     skio__heap_deinit(&server->ack_due);
     skio__arena_deinit(&server->arena);
     skio__buf_deinit(&server->scratch);
+    skio__buf_deinit(&server->packed);
 
     struct sio_home *home = server->home;
     home->server_gone = true;

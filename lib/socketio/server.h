@@ -10,6 +10,7 @@
 
 #include <socketio/adapter.h>
 #include <socketio/emit.h>
+#include <socketio/parser.h>
 #include <socketio/server.h>
 
 #include "base/arena.h"
@@ -49,6 +50,9 @@ struct skio_server {
 
     struct skio__arena arena; /* unescaped copies, until a callback returns */
     struct skio__buf scratch; /* where packets are encoded */
+    struct skio__buf packed;  /* and where a parser puts them */
+    skio_parser parser;       /* what options.parser points to, if it does */
+    uint64_t first_placeholder;
     uint32_t id_counter;
 
     struct skio__fifo connect_due;       /* sio_client: joined nothing yet */

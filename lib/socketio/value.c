@@ -285,10 +285,10 @@ skio__value_attachment(const struct skio_value *value,
     if (value->attachment_count == 0 || slice->type != SKIO__JSON_OBJECT)
         return false;
     num = skio__json_placeholder(value->text, slice);
-    if (num < 0 || num >= value->attachment_count)
+    if (!skio__value_has_attachment(value, num))
         return false;
     if (out != NULL)
-        *out = value->attachments[num];
+        *out = value->attachments[(uint64_t)num - value->first_placeholder];
     return true;
 }
 

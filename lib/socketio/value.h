@@ -32,10 +32,11 @@ struct skio_value {
                                     an argument */
     const skio_bytes *attachments;
     uint32_t attachment_count;
-    struct skio__arena *arena; /* for copies, or NULL: */
-    struct sio_copies *copies; /* then they are kept here */
-    struct skio_value *owner;  /* whose trees are used; NULL: its own */
-    struct sio_tree *tree;     /* NULL until asked for */
+    uint64_t first_placeholder; /* number of the first attachment */
+    struct skio__arena *arena;  /* for copies, or NULL: */
+    struct sio_copies *copies;  /* then they are kept here */
+    struct skio_value *owner;   /* whose trees are used; NULL: its own */
+    struct sio_tree *tree;      /* NULL until asked for */
 };
 
 /* A list of arguments: root must be an array (validated), its first `skip`
@@ -96,6 +97,14 @@ skio__value_arg_count(const struct skio_value *value)
  */
 int skio__value_find(const struct skio_value *value, const char *path,
                      struct skio__json_slice *out, bool *whole);
+
+/* Whether a placeholder with this number stands for an attachment. */
+static inline bool
+skio__value_has_attachment(const struct skio_value *value, int64_t num)
+{
+    return num >= 0 && (uint64_t)num >= value->first_placeholder &&
+           (uint64_t)num - value->first_placeholder < value->attachment_count;
+}
 
 /* The attachment a slice stands for; false if it is no placeholder. */
 bool skio__value_attachment(const struct skio_value *value,

@@ -20,6 +20,7 @@ init_part(struct skio_value *part, const struct skio_value *value,
     skio__value_init_root(part, value->text, slice, value->arena);
     part->attachments = value->attachments;
     part->attachment_count = value->attachment_count;
+    part->first_placeholder = value->first_placeholder;
     part->copies = value->copies;
 }
 

@@ -11,6 +11,7 @@
  *     room       (room, …): the rest to that room, the sender included
  *
  *     --eio3            serves clients of Socket.IO 2, too
+ *     --parser msgpack  speaks as socket.io-msgpack-parser does
  *     --recovery MS     connection state recovery
  *     --tls CERT KEY    TLS, by PEM files
  *
@@ -118,6 +119,10 @@ parse_options(int argc, char **argv, skio_server_options *options)
             options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--eio3") == 0) {
             options->allow_eio3 = true;
+        } else if (strcmp(argv[i], "--parser") == 0 && i + 1 < argc &&
+                   strcmp(argv[i + 1], "msgpack") == 0) {
+            options->parser = skio_parser_msgpack();
+            i++;
         } else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
             options->tls_cert_file = argv[++i];
             options->tls_key_file = argv[++i];
@@ -153,8 +158,8 @@ main(int argc, char **argv)
 
     skio_server_options_init(&options);
     if (port < 0 || !parse_options(argc - 2, argv + 2, &options)) {
-        fprintf(stderr, "usage: bench-server PORT [--recovery MS] "
-                        "[--tls CERT KEY]\n");
+        fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
+                        "[--parser msgpack] [--tls CERT KEY]\n");
         return 2;
     }
 

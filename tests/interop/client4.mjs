@@ -5,6 +5,10 @@ import { deadline, require, sleep } from "./harness.mjs";
 
 const { io } = require("socket.io-client");
 
+// See SKIO_PARSER in harness.mjs; undefined is the default one.
+export const parser = process.env.SKIO_PARSER
+    ? require(`socket.io-${process.env.SKIO_PARSER}-parser`) : undefined;
+
 export const modes = {
     polling: { transports: ["polling"] },
     websocket: { transports: ["websocket"] },
@@ -107,7 +111,7 @@ class Client {
 export function dial(server, t, mode, { nsp = "/", ...rest } = {}) {
     const socket = io(server.url + nsp, {
         ...modes[mode], forceNew: true, reconnection: false, timeout: 3000,
-        ...rest,
+        parser, ...rest,
     });
     return new Client(socket, t);
 }

@@ -11,6 +11,8 @@
 //   SKIO_JOBS         scenarios at a time (default: 6)
 //   SKIO_ONLY         run only tests whose name matches this expression
 //   SKIO_SHOW         1: print the transcripts of the reference
+//   SKIO_PARSER       the parser of all servers and clients (msgpack); tests that
+//                     are written once run with each
 //   SKIO_ORACLE_ONLY  1: the reference plays both parts (checks the scripts)
 
 import { spawn } from "node:child_process";
@@ -24,15 +26,26 @@ export { require };
 const buildFolder = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const oracleOnly = process.env.SKIO_ORACLE_ONLY === "1";
 const jobs = Number(process.env.SKIO_JOBS ?? 6);
+const parser = process.env.SKIO_PARSER;
 const only = new RegExp(process.env.SKIO_ONLY ?? "");
 
 export const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 
+const TICK_MS = 100;
+
+// The time counts while this process runs: one that is kept from running, on a
+// busy machine, has not yet read what came meanwhile.
 export function deadline(promise, ms, what) {
-    let timer;
+    let timer, left = ms;
     const late = new Promise((_, reject) => {
-        timer = setTimeout(
-            () => reject(new Error(`${what}: nothing after ${ms} ms`)), ms);
+        const tick = () => {
+            left -= TICK_MS;
+            if (left <= 0)
+                reject(new Error(`${what}: nothing after ${ms} ms`));
+            else
+                timer = setTimeout(tick, Math.min(left, TICK_MS));
+        };
+        timer = setTimeout(tick, Math.min(ms, TICK_MS));
     });
     return Promise.race([promise, late]).finally(() => clearTimeout(timer));
 }
@@ -49,7 +62,9 @@ const programs = {
     interop: {
         node: ["node", `${here}/oracle.mjs`],
         ours: [`${buildFolder}/interop-server`],
-        arguments: (options, port) => [String(port), ...options],
+        arguments: (options, port) => [
+            String(port), ...options, ...(parser ? ["--parser", parser] : []),
+        ],
     },
     hooks: {
         node: ["node", `${here}/oracle-hooks.mjs`],
@@ -304,7 +319,49 @@ export function check(condition, what) {
 
 /*
  * The run
+ *
+ * Scenarios with clocks mean nothing on a machine that did not run them: one
+ * that failed while this process stood still is run again, which the output
+ * tells. One that fails without such a pause has failed.
  */
+
+const WATCH_MS = 20;
+const PAUSE_MS = 60;
+const TRIES = 4;
+const pauses = []; // [when it was over, how long it was]
+
+function watchPauses() {
+    let last = performance.now();
+
+    setInterval(() => {
+        const now = performance.now();
+        if (now - last - WATCH_MS > PAUSE_MS)
+            pauses.push([now, Math.round(now - last - WATCH_MS)]);
+        last = now;
+    }, WATCH_MS).unref();
+}
+
+const longestPause = (since) => Math.max(0, ...pauses
+    .filter(([end]) => end >= since).map(([, length]) => length));
+
+// What was wrong, in the last try.
+async function attempt({ name, run }) {
+    for (let i = 1;; i++) {
+        const since = performance.now();
+
+        try {
+            await run();
+            return undefined;
+        } catch (error) {
+            const pause = longestPause(since);
+            if (pause === 0 || i === TRIES)
+                return error ?? new Error("failed");
+            console.log(`# ${name} again: this process stood still for ${
+                pause} ms\n# ${String(error?.message ?? error)
+                .split("\n", 1)}`);
+        }
+    }
+}
 
 function report(number, { name }, error) {
     if (error === undefined) {
@@ -321,17 +378,12 @@ export async function finish() {
     const results = new Map();
     let printed = 0, next = 0, failed = 0;
 
+    watchPauses();
     const worker = async () => {
         while (next < chosen.length) {
             const each = chosen[next++];
-            let error;
 
-            try {
-                await each.run();
-            } catch (caught) {
-                error = caught ?? new Error("failed");
-            }
-            results.set(each, error);
+            results.set(each, await attempt(each));
             while (printed < chosen.length && results.has(chosen[printed])) {
                 const result = results.get(chosen[printed]);
                 failed += result !== undefined;

@@ -1270,6 +1270,8 @@ parse_option(skio_server_options *options, const char *name, const char *value)
         options->client_dir = value;
     else if (strcmp(name, "--recovery") == 0)
         options->recovery_ms = number;
+    else if (strcmp(name, "--parser") == 0 && strcmp(value, "msgpack") == 0)
+        options->parser = skio_parser_msgpack();
     else
         return 0;
     return 2;

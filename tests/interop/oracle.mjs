@@ -47,6 +47,8 @@ function parseOptions(argv) {
         else if (name === "--recovery")
             options.connectionStateRecovery =
                 { maxDisconnectionDuration: Number(argv[++i]) };
+        else if (name === "--parser")
+            options.parser = require(`socket.io-${argv[++i]}-parser`);
         else if (name === "--no-upgrades")
             options.allowUpgrades = false;
         else if (name === "--eio3")

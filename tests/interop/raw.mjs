@@ -59,6 +59,15 @@ export function http(server, t, path, { method = "GET", headers = {}, body,
     return answer;
 }
 
+// What was sent before on other connections has reached the server, and been
+// served as far as it can be: a loop reads those first that were ready first.
+export async function settle(server, t) {
+    for (let i = 0; i < 3; i++) {
+        await sleep(10);
+        await http(server, t, "/socket.io/?EIO=4&transport=polling&sid=none");
+    }
+}
+
 // Status and body, which is what most answers are judged by.
 export async function answer(...args) {
     const { status, body } = await http(...args);

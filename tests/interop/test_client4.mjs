@@ -17,6 +17,11 @@ function feature(name, fn, settings) {
 
 const bytes = (...values) => Buffer.from(values);
 
+// test_msgpack.mjs runs all this with that parser on both sides. What does not
+// hold there is of the client's: notepack.io writes numbers past 64 bits, lone
+// surrogates and views of a buffer as something else.
+const packed = process.env.SKIO_PARSER === "msgpack";
+
 /*
  * Connecting
  */
@@ -131,7 +136,8 @@ const values = [
     { a: { b: { c: [1, { d: null }] } } }, { "": 1, "ä": 2, "a.b": 3 },
     { constructor: 1, hasOwnProperty: 2 }, [null, [null]],
     { _placeholder: true, num: 0 },
-];
+].filter((value) => !packed ||
+         (value !== 1e21 && value !== "\ud800 lone"));
 
 feature("echo_brings_every_value_back_in_an_ack", async (server, t, mode) => {
     const client = await connect(server, t, mode);
@@ -337,7 +343,7 @@ feature("every_kind_of_buffer_is_binary", async (server, t, mode) => {
 
     return client.ask("echo", memory, new Uint8Array(memory, 1, 3),
                       new DataView(memory, 4), new Uint16Array(memory, 2, 1));
-}, { expect: ["<0901020309>", "<010203>", "<09>", "<0203>"] });
+}, packed ? {} : { expect: ["<0901020309>", "<010203>", "<09>", "<0203>"] });
 
 feature("ten_attachments_are_allowed", async (server, t, mode) => {
     const client = await connect(server, t, mode);
@@ -346,16 +352,24 @@ feature("ten_attachments_are_allowed", async (server, t, mode) => {
     return client.ask("echo", ten);
 });
 
-feature("eleven_attachments_end_the_connection", async (server, t, mode) => {
-    const tag = uniqueTag();
-    const watcher = await connect(server, t, "websocket");
-    const client = await connect(server, t, mode, { query: { tag } });
+if (packed)
+    feature("many_pieces_of_binary_are_allowed", async (server, t, mode) => {
+        const client = await connect(server, t, mode);
+        const many = Array.from({ length: 300 }, (_, i) => bytes(i, 1));
 
-    client.emit("echo", Array.from({ length: 11 }, (_, i) => bytes(i)));
-    await client.next("(gone)");
-    return [(await eventually(watcher, 1, "reasons", tag)).length,
-            await watcher.ask("echo", "alive")];
-}, { expect: [1, ["alive"]] });
+        return client.ask("echo", many, { last: bytes(9) });
+    });
+else
+    feature("eleven_attachments_end_the_connection", async (server, t, mode) => {
+        const tag = uniqueTag();
+        const watcher = await connect(server, t, "websocket");
+        const client = await connect(server, t, mode, { query: { tag } });
+
+        client.emit("echo", Array.from({ length: 11 }, (_, i) => bytes(i)));
+        await client.next("(gone)");
+        return [(await eventually(watcher, 1, "reasons", tag)).length,
+                await watcher.ask("echo", "alive")];
+    }, { expect: [1, ["alive"]] });
 
 feature("server_sends_nested_binary", async (server, t, mode) => {
     const client = await connect(server, t, mode);
@@ -826,7 +840,8 @@ const limited = { options: ["--max-payload", "10000"] };
 // 42["echo",""] with its Engine.IO type, and an ack id of one digit.
 const overhead = '420["echo",""]'.length;
 
-feature("message_of_exactly_the_limit_passes", async (server, t, mode) => {
+if (!packed) feature("message_of_exactly_the_limit_passes", async (server, t,
+                                                                   mode) => {
     const client = await connect(server, t, mode);
     const [text] = await client.ask("echo", "z".repeat(10000 - overhead));
 
@@ -867,7 +882,8 @@ feature("server_may_send_more_than_it_accepts", async (server, t, mode) => {
 
 feature("large_messages_pass_in_both_directions", async (server, t, mode) => {
     const client = await connect(server, t, mode);
-    const text = "ä€😀x".repeat(80000);
+    // Base64 adds a third where the transport carries text only.
+    const text = "ä€😀x".repeat(packed ? 60000 : 80000);
     const [back] = await client.ask("echo", text);
 
     return back === text;

@@ -8,7 +8,8 @@ import {
 need("socket.io", "ws");
 const {
     answer, attempt, endCode, frame, http, Line, polling, probe,
-    rawWebSocket, requestText, RS, Socket, target, upgradeHeaders, websocket,
+    rawWebSocket, requestText, RS, settle, Socket, target, upgradeHeaders,
+    websocket,
 } = await import("./raw.mjs");
 
 const error = (code, message) => JSON.stringify({ code, message });
@@ -635,7 +636,7 @@ twin("second_poll_closes_the_session", async (server, t) => {
     const session = await joined(server, t, { tag });
     const first = session.polled();
 
-    await sleep(60);
+    await settle(server, t);
     return [await session.polled(), await first, await session.polled(),
             await reasonOf(server, t, tag)];
 }, { expect: [[400, ""], [200, "1"], unknownSid, "transport error"] });
@@ -656,7 +657,7 @@ twin("second_post_closes_the_session", async (server, t) => {
     const session = await joined(server, t, { tag });
 
     halfPost(session, 20, "42[");
-    await sleep(60);
+    await settle(server, t);
     return [await session.posted("3"), await session.polled(),
             await reasonOf(server, t, tag)];
 }, { expect: [[400, ""], unknownSid, "transport error"] });
@@ -666,7 +667,7 @@ twin("aborted_poll_closes_the_session", async (server, t) => {
     const session = await joined(server, t, { tag });
     const waiting = session.poll();
 
-    await sleep(60);
+    await settle(server, t);
     waiting.abort();
     const reason = await reasonOf(server, t, tag);
     return [reason, await session.polled()];
@@ -677,7 +678,7 @@ twin("aborted_post_closes_the_session", async (server, t) => {
     const session = await joined(server, t, { tag });
     const line = halfPost(session, 20, "42[");
 
-    await sleep(60);
+    await settle(server, t);
     line.socket.destroy();
     const reason = await reasonOf(server, t, tag);
     return [reason, await session.polled()];
@@ -778,7 +779,7 @@ twin("close_packet_ends_a_waiting_poll", async (server, t) => {
     const session = await joined(server, t, { tag });
     const waiting = session.polled();
 
-    await sleep(60);
+    await settle(server, t);
     return [await session.posted("1"), await waiting, await session.polled(),
             await reasonOf(server, t, tag)];
 }, { expect: [[200, "ok"], [200, "6"], unknownSid, "transport close"] });
@@ -802,7 +803,7 @@ twin("poll_and_close_that_wait_together_are_taken_in_order",
             const lines = [new Line(server, t), new Line(server, t)];
             const [first, second] = swap ? lines.reverse() : lines;
 
-            await sleep(20);
+            await settle(server, t);
             server.child.kill("SIGSTOP");
             await sleep(10);
             first.write(requestText("GET", session.target,
@@ -835,7 +836,7 @@ twin("server_close_reaches_a_waiting_poll", async (server, t) => {
     const session = await joined(server, t);
     const waiting = session.polled();
 
-    await sleep(60);
+    await settle(server, t);
     await session.post('42["disconnect-me",true]');
     const first = await waiting;
     const rest = first[1].includes("1") && first[1] !== "41" ? []
@@ -856,7 +857,7 @@ twin("server_close_without_a_poll_waits_for_one", async (server, t) => {
     const polls = [];
 
     await session.post('42["disconnect-me",true]');
-    await sleep(100);
+    await settle(server, t);
     for (let i = 0; i < 3 && polls.at(-1)?.[0] !== 400; i++)
         polls.push(await session.polled());
     return polls;
@@ -971,7 +972,7 @@ twin("websocket_fragments_over_the_limit_are_1009", async (server, t) => {
     const line = await rawWebSocket(server, t);
 
     line.write(frame(1, "4".padEnd(1500, "x"), { fin: false }));
-    await sleep(20);
+    await settle(server, t);
     line.write(frame(0, "x".repeat(1500), { fin: false }));
     return endCode(line);
 }, { options: small, expect: 1009 });
@@ -1009,7 +1010,7 @@ twin("websocket_utf8_may_be_cut_by_fragments", async (server, t) => {
     await line.until((bytes) => bytes.includes("welcome"));
     line.bytes = Buffer.alloc(0);
     line.write(frame(1, text.subarray(0, 12), { fin: false }));
-    await sleep(20);
+    await settle(server, t);
     line.write(frame(0, text.subarray(12)));
     await line.until((bytes) => bytes.includes("]"));
     return line.bytes.subarray(2).toString();
@@ -1170,7 +1171,7 @@ twin("probe_is_answered_and_a_waiting_poll_flushed", async (server, t) => {
     const socket = await probe(session);
     const waiting = session.polled();
 
-    await sleep(30);
+    await settle(server, t);
     socket.send("2probe");
     const answered = await socket.next();
     const started = Date.now();
@@ -1226,7 +1227,7 @@ twin("poll_still_waiting_at_the_upgrade_ends", async (server, t) => {
     const session = await joined(server, t);
     const waiting = session.polled();
 
-    await sleep(40);
+    await settle(server, t);
     const socket = await probe(session);
     socket.send("2probe");
     socket.send("5");
@@ -1276,7 +1277,7 @@ twin("probe_that_goes_away_leaves_polling_alone", async (server, t) => {
     first.send("2probe");
     await first.next();
     first.ws.terminate();
-    await sleep(60);
+    await settle(server, t);
     await session.post('42["echo",1]');
     const packets = await session.packets(1);
 

@@ -1,6 +1,7 @@
 // Connection state recovery: the stock client loses its connection and comes
 // back, next to the same client at the reference.
 import { once } from "node:events";
+import { parser } from "./client4.mjs";
 import { check, deadline, finish, privateServer, require, sleep, test, twin }
     from "./harness.mjs";
 
@@ -8,7 +9,7 @@ const { io } = require("socket.io-client");
 
 async function connect(server, t, transports) {
     const socket = io(`http://127.0.0.1:${server.port}`, {
-        transports, forceNew: true, reconnectionDelay: 100,
+        transports, parser, forceNew: true, reconnectionDelay: 100,
         reconnectionDelayMax: 100,
     });
 
@@ -54,7 +55,8 @@ test("a_client_that_saw_no_event_is_recovered_too", async (t) => {
                                        ["--recovery", "60000"]);
     const other = await connect(server, t, ["websocket"]);
     const away = io(`http://127.0.0.1:${server.port}/custom`, {
-        transports: ["websocket"], forceNew: true, reconnectionDelay: 100,
+        transports: ["websocket"], parser, forceNew: true,
+        reconnectionDelay: 100,
     });
     const seen = [];
 

@@ -2,7 +2,7 @@
 
 import { check, finish, need, sleep, twin } from "./harness.mjs";
 need("socket.io", "ws");
-const { polling, RS, websocket } = await import("./raw.mjs");
+const { polling, RS, settle, websocket } = await import("./raw.mjs");
 
 let serial = 0;
 const uniqueTag = () => `socket-${process.pid}-${++serial}`;
@@ -111,7 +111,7 @@ twin("namespace_can_be_joined_again_after_leaving", async (server, t) => {
     const socket = await joined(server, t);
 
     socket.send("41");
-    await sleep(30);
+    await settle(server, t);
     socket.send("40");
     return (await socket.take(2)).map(hideId);
 }, { expect: ['40{"sid":"ID"}', '42["welcome","/",{}]'] });
@@ -240,7 +240,7 @@ twin("client_error_closes_a_polling_session", async (server, t) => {
     await session.post("40");
     await session.packets(2);
     const waiting = session.polled();
-    await sleep(50);
+    await settle(server, t);
     await session.post("40");
     return [await waiting, (await session.polled())[0],
             await reasonsOf(server, t, tag, 1)];
@@ -806,7 +806,7 @@ twin("volatile_is_dropped_when_no_poll_waits", async (server, t) => {
     await session.post('421["volatile","dropped"]');
     const first = await session.packets(1);
     const waiting = session.polled();
-    await sleep(50);
+    await settle(server, t);
     await session.post('422["volatile","delivered"]');
     return [first, (await waiting)[1].split(RS)[0]];
 }, { expect: [["431[]"], '42["volatile","delivered"]'] });

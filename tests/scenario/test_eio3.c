@@ -275,6 +275,41 @@ SCENARIO(the_root_is_joined_unasked, allow, namespaces)
     peer_expect_close(ws, 1005);
 }
 
+static void
+note_event(skio_socket *socket, const skio_value *args, skio_ack *ack,
+           void *user)
+{
+    (void)ack;
+    peer_note(user, "%s %s", skio_nsp_name(skio_socket_nsp(socket)),
+              skio_get_json(args, ""));
+}
+
+static void
+listening(struct peer *peer)
+{
+    skio_nsp *nsp = skio_of(peer->server, "/a");
+
+    if (nsp != NULL)
+        (void)skio_on(nsp, "e", note_event, peer);
+}
+
+/* Packets of every type may name it with its query, as in the CONNECT. */
+SCENARIO(a_namespace_is_the_path_of_a_url, allow, listening)
+{
+    struct peer_ws *ws = open_websocket(peer);
+
+    peer_expect(ws, "40");
+    peer_say(ws, "40/a?x=1#y,");
+    peer_expect(ws, "40/a,");
+    peer_say(ws, "42/a?x=1,[\"e\",1]");
+    peer_expect_event(peer, "/a [1]");
+    peer_say(ws, "42/a#?,[\"e\",2]");
+    peer_expect_event(peer, "/a [2]");
+    peer_say(ws, "41/a?,");
+    peer_say(ws, "40/a#,");
+    peer_expect(ws, "40/a,");
+}
+
 int
 main(void)
 {
@@ -292,6 +327,7 @@ main(void)
         cmocka_unit_test(a_binary_message_begins_with_its_type),
         cmocka_unit_test(a_binary_message_without_type_is_a_parse_error),
         cmocka_unit_test(the_root_is_joined_unasked),
+        cmocka_unit_test(a_namespace_is_the_path_of_a_url),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

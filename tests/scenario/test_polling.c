@@ -423,6 +423,21 @@ SCENARIO(closing_without_a_poll_waits_for_one, NULL, peer_engine)
     peer_expect_event(peer, NULL);
 }
 
+SCENARIO(a_closing_session_minds_no_bad_payload, NULL, peer_engine)
+{
+    const char *query = peer_polling(peer);
+
+    peer_check(peer, peer->session != NULL);
+    skio_session_close(peer->session);
+    peer_flush(peer);
+    peer_expect_http(peer_post(peer, query, "x"), 200, "ok");
+    peer_expect_http(peer_post(peer, query, ""), 200, "ok");
+    peer_expect_http(peer_get(peer, query), 200, "6" RS "1");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "close forced close");
+    peer_expect_event(peer, NULL);
+}
+
 SCENARIO(a_closing_session_is_forgotten_after_half_a_minute, NULL, peer_engine)
 {
     const char *query = peer_polling(peer);
@@ -548,6 +563,7 @@ main(void)
         cmocka_unit_test(packets_after_a_close_packet_are_ignored),
         cmocka_unit_test(closing_with_a_poll_sends_the_close_packet),
         cmocka_unit_test(closing_without_a_poll_waits_for_one),
+        cmocka_unit_test(a_closing_session_minds_no_bad_payload),
         cmocka_unit_test(a_closing_session_is_forgotten_after_half_a_minute),
         cmocka_unit_test(queued_packets_go_before_the_close_packet),
         cmocka_unit_test(a_closing_session_takes_no_packets),

@@ -134,6 +134,44 @@ SCENARIO(packets_before_the_connect_end_the_connection, NULL, two_namespaces)
     peer_expect_event(peer, NULL);
 }
 
+/* What Node's server tells: a packet that it cannot read waits for the poll,
+ * one that it can read does not. */
+SCENARIO(the_reason_tells_whether_a_poll_was_there, NULL, two_namespaces)
+{
+    static const struct {
+        const char *packet;
+        bool polls;
+        const char *event;
+    } cases[] = {
+        {"42/admin,[\"e\"]", false, "disconnect / forced server close"},
+        {"40", false, "disconnect / forced server close"},
+        {"44{\"a\":1}", false, "disconnect / forced server close"},
+        {"42/admin,[\"e\"]", true, "disconnect / forced close"},
+        {"42[", false, "disconnect / forced close"},
+        {"42[", true, "disconnect / forced close"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        char query[128];
+        struct peer_http *poll = NULL;
+
+        snprintf(query, sizeof query, "%s", peer_polling(peer));
+        peer_expect_http(peer_post(peer, query, "40"), 200, "ok");
+        peer_expect_http(peer_get(peer, query), 200, NULL);
+        peer_expect_event(peer, "auth {}");
+        if (cases[i].polls)
+            poll = peer_get(peer, query);
+        peer_expect_http(peer_post(peer, query, cases[i].packet), 200, "ok");
+        peer_expect_event(peer, cases[i].event);
+        if (poll == NULL)
+            poll = peer_get(peer, query);
+        peer_expect_http(poll, 200,
+                         cases[i].polls ? "1"
+                                        : "6\x1e"
+                                          "1");
+    }
+}
+
 SCENARIO(a_connect_error_from_a_client_ends_the_connection, NULL,
          two_namespaces)
 {
@@ -286,6 +324,7 @@ main(void)
         cmocka_unit_test(an_unknown_namespace_is_refused_and_nothing_else),
         cmocka_unit_test(a_second_connect_ends_the_connection),
         cmocka_unit_test(packets_before_the_connect_end_the_connection),
+        cmocka_unit_test(the_reason_tells_whether_a_poll_was_there),
         cmocka_unit_test(a_connect_error_from_a_client_ends_the_connection),
         cmocka_unit_test(a_client_may_leave_and_come_back),
         cmocka_unit_test(a_client_may_come_back_after_the_server_let_it_go),

@@ -29,6 +29,8 @@ fixture_init(struct fixture *f)
 {
     test_alloc_init(&f->alloc);
     skio__buf_init(&f->scratch, &f->alloc.allocator);
+    f->encoder.parser = NULL;
+    f->encoder.packed = NULL;
     f->encoder.mem = &f->alloc.allocator;
     f->encoder.scratch = &f->scratch;
     f->encoder.nsp = "/";

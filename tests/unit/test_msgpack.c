@@ -433,7 +433,7 @@ depth_is_limited(void **state)
     const struct skio__msgpack_limits tight = {3, 8};
     const struct skio__msgpack_limits wild = {UINT32_MAX, 8};
     struct skio__msgpack_scan scan;
-    unsigned char deep[SKIO__JSON_DEPTH_MAX + 2];
+    unsigned char deep[SKIO__MSGPACK_DEPTH_MAX + 2];
 
     (void)state;
     assert_int_equal(skio__msgpack_scan(T("\x91\x91\x90"), &tight, &scan),
@@ -451,14 +451,14 @@ depth_is_limited(void **state)
                      SKIO_ELIMIT);
 
     memset(deep, 0x91, sizeof(deep));
-    deep[SKIO__JSON_DEPTH_MAX - 1] = 0x90;
-    assert_int_equal(skio__msgpack_scan(deep, SKIO__JSON_DEPTH_MAX, &wild,
+    deep[SKIO__MSGPACK_DEPTH_MAX - 1] = 0x90;
+    assert_int_equal(skio__msgpack_scan(deep, SKIO__MSGPACK_DEPTH_MAX, &wild,
                                         &scan),
                      SKIO_OK);
-    deep[SKIO__JSON_DEPTH_MAX - 1] = 0x91;
-    deep[SKIO__JSON_DEPTH_MAX] = 0x90;
-    assert_int_equal(skio__msgpack_scan(deep, SKIO__JSON_DEPTH_MAX + 1, &wild,
-                                        &scan),
+    deep[SKIO__MSGPACK_DEPTH_MAX - 1] = 0x91;
+    deep[SKIO__MSGPACK_DEPTH_MAX] = 0x90;
+    assert_int_equal(skio__msgpack_scan(deep, SKIO__MSGPACK_DEPTH_MAX + 1,
+                                        &wild, &scan),
                      SKIO_ELIMIT);
 }
 
