@@ -257,6 +257,15 @@ SCENARIO(a_session_tells_its_state, old_clients, note_states)
     skio_session_discard(peer->session);
     peer_expect_event(peer, "close forced close");
     peer_expect_event(peer, "closed 4 websocket upgraded");
+
+    /* By polling the last words are still there to be fetched. */
+    (void)peer_polling(peer);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "open 4 polling");
+    must(peer, skio_session_send(peer->session, "abc", 3, false));
+    skio_session_close(peer->session);
+    peer_expect_event(peer, "close forced close");
+    peer_expect_event(peer, "closing 4 polling");
     (void)peer_ws(peer, "EIO=3&transport=websocket");
     peer_expect_event(peer, "open");
     peer_expect_event(peer, "open 3 websocket");
@@ -488,10 +497,21 @@ SCENARIO(taps_see_nothing_behind_the_close, NULL, tapped)
     peer_expect_event(peer, NULL);
 }
 
-SCENARIO(only_the_pong_that_was_asked_for_is_a_heartbeat, NULL, tapped)
+SCENARIO(only_the_pong_that_was_asked_for_is_a_heartbeat, old_clients, tapped)
 {
-    struct peer_ws *ws = peer_websocket(peer);
+    struct peer_ws *ws = peer_ws(peer, "EIO=3&transport=websocket");
 
+    peer_expect_event(peer, "tap connection websocket");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "tap flush");
+    peer_expect_event(peer, "tap drain");
+    peer_say(ws, "2");
+    peer_expect_event(peer, "tap packet 2 ");
+    peer_expect_event(peer, "tap heartbeat");
+    peer_hang_up(ws, true);
+    peer->events_read = peer->events.len;
+
+    ws = peer_websocket(peer);
     peer_expect_event(peer, "tap connection websocket");
     peer_expect_event(peer, "open");
     peer_expect_event(peer, "tap flush");
@@ -589,6 +609,9 @@ SCENARIO(a_close_says_more_than_its_reason, small, detailed)
                   "a payload of more than 2 packets passes "
                   "max_payload_packets");
     snprintf(query, sizeof query, "%s", peer_polling(peer));
+    (void)peer_post(peer, query, "4\xff");
+    expect_detail(peer, "close transport error", "a payload is not UTF-8");
+    snprintf(query, sizeof query, "%s", peer_polling(peer));
     peer_expect_held(peer_get(peer, query));
     (void)peer_get(peer, query);
     expect_detail(peer, "close transport error", "overlap from client");
@@ -596,6 +619,29 @@ SCENARIO(a_close_says_more_than_its_reason, small, detailed)
     peer_abort(peer_get(peer, query));
     expect_detail(peer, "close transport error",
                   "poll connection closed prematurely");
+}
+
+SCENARIO(a_detail_is_not_told_of_another_session, NULL, detailed)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    skio_session *other = peer->session;
+    char query[160];
+
+    snprintf(query, sizeof query, "%s", peer_polling(peer));
+    must(peer, skio_session_send(peer->session, "abc", 3, false));
+    skio_session_close(peer->session);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "close forced close");
+    peer_expect_event(peer, "no detail");
+    /* What breaks now has been told of already. */
+    peer_expect_http(peer_get(peer, query), 200, "4abc");
+    peer_expect_http(peer_post(peer, query, "4\xff"), 400, NULL);
+    skio_session_discard(other);
+    peer_flush(peer);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "close forced close");
+    peer_expect_event(peer, "no detail");
 }
 
 static void
@@ -736,6 +782,11 @@ SCENARIO(a_function_lets_pages_connect, by_function, peer_engine)
     peer_expect_header(http, "Access-Control-Allow-Origin",
                        "https://a.example");
     peer_expect_header(http, "Vary", "Origin");
+    /* It is not asked about what is no text. */
+    origins_asked = 0;
+    http = peer_request(peer, "GET", POLLING, "origin: \x01.example\n");
+    peer_expect_http(http, 400, NULL);
+    peer_check(peer, origins_asked == 0);
     http = peer_request(peer, "GET", POLLING, "origin: https://a.test\n");
     peer_expect_http(http, 403, NULL);
     peer_expect_header(http, "Access-Control-Allow-Origin", NULL);
@@ -833,6 +884,7 @@ main(void)
         cmocka_unit_test(taps_see_nothing_behind_the_close),
         cmocka_unit_test(only_the_pong_that_was_asked_for_is_a_heartbeat),
         cmocka_unit_test(a_close_says_more_than_its_reason),
+        cmocka_unit_test(a_detail_is_not_told_of_another_session),
         cmocka_unit_test(a_socket_is_told_why_its_connection_ended),
         cmocka_unit_test(the_log_says_how_large_a_message_was),
         cmocka_unit_test(a_function_lets_pages_connect),

@@ -206,6 +206,10 @@ SCENARIO(a_websocket_opens_with_its_later_verdict, NULL, later_verdicts)
     struct peer_ws *ws = peer_ws(peer, WEBSOCKET);
 
     peer_expect_nothing(ws);
+    /* Its 101 has gone out, without the headers that would come now. */
+    peer_check(peer, waiting[0] != NULL);
+    peer_check(peer, skio_verdict_request(waiting[0]) != NULL);
+    peer_check(peer, skio_verdict_headers(waiting[0]) == NULL);
     peer_say(ws, "4early"); /* there is nobody yet to hear it */
     must(peer, skio_verdict_accept(take(peer, 0)));
     peer_flush(peer);
@@ -322,6 +326,24 @@ SCENARIO(undecided_requests_count_as_unconnected, a_second, later_verdicts)
     peer_hang_up(second, true);
     peer_expect_held(peer_get(peer, POLLING));
     peer_expect_http(peer_get(peer, POLLING), 503, "");
+}
+
+SCENARIO(undecided_requests_of_sessions_are_bounded_as_well, a_second,
+         later_middleware)
+{
+    struct peer_http *http = peer_get(peer, POLLING);
+    struct peer_http *first;
+    char query[160];
+
+    must(peer, skio_verdict_accept(take(peer, 0)));
+    peer_expect_http(http, 200, NULL);
+    snprintf(query, sizeof query, POLLING "&sid=%s", peer_sid(http->body.data));
+    first = peer_get(peer, query);
+    peer_expect_held(first);
+    peer_expect_held(peer_get(peer, query));
+    peer_expect_http(peer_get(peer, query), 503, "");
+    peer_abort(first);
+    peer_expect_held(peer_get(peer, query));
 }
 
 static void
@@ -771,6 +793,7 @@ main(void)
         cmocka_unit_test(a_verdict_that_takes_too_long_is_503),
         cmocka_unit_test(the_verdict_timeout_is_an_option),
         cmocka_unit_test(undecided_requests_count_as_unconnected),
+        cmocka_unit_test(undecided_requests_of_sessions_are_bounded_as_well),
         cmocka_unit_test(an_undecided_request_counts_for_its_address),
         cmocka_unit_test(a_stopping_server_answers_who_waits),
         cmocka_unit_test(a_verdict_outlives_its_server),

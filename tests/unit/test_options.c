@@ -113,6 +113,11 @@ each_option_has_a_range(void **state)
     REFUSE(max_response_header_bytes, 3073);
     REFUSE(verdict_timeout_ms, 0);
     REFUSE(verdict_timeout_ms, UINT32_MAX);
+    REFUSE(cors_options_success_status, 199);
+    REFUSE(cors_options_success_status, 300);
+    REFUSE(initial_packet, "\xff");
+    o.max_outbound_bytes = o.outbound_high_bytes = 4;
+    REFUSE(initial_packet, "1234"); /* "4" goes before it */
     REFUSE(backlog, 0);
     REFUSE(backlog, 65536);
     REFUSE(header_timeout_ms, 0);
@@ -129,6 +134,25 @@ each_option_has_a_range(void **state)
     expect_refused(&o, "tls_min_version");
     o.proxy_protocol = true; /* from nobody */
     expect_refused(&o, "proxy_protocol");
+}
+
+static void
+options_at_their_bounds_are_taken(void **state)
+{
+    skio_server_options options;
+    skio_server *server;
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.cors_options_success_status = 200;
+    options.max_outbound_bytes = options.outbound_high_bytes = 4;
+    options.initial_packet = "123";
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    skio_server_free(server);
+    options.cors_options_success_status = 299;
+    options.initial_packet = "";
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    skio_server_free(server);
 }
 
 static void
@@ -313,6 +337,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_option_has_a_range),
+        cmocka_unit_test(options_at_their_bounds_are_taken),
         cmocka_unit_test(half_an_allocator_is_refused),
         cmocka_unit_test(the_defaults_make_a_server),
         cmocka_unit_test(a_shorter_struct_keeps_the_other_defaults),
