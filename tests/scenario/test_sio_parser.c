@@ -2,7 +2,8 @@
  * Parsers: MessagePack to the byte, a parser of the host's own, and what a
  * hostile peer says to either
  *
- * Bytes are those of socket.io-msgpack-parser 3.0.2 in Node's server.
+ * Bytes are those of socket.io-msgpack-parser 3.0.2 in Node's server, save for
+ * the refusal of a namespace that nobody made: there "nsp" stands before "data".
  */
 #include "scenario/sio.h"
 
