@@ -21,6 +21,7 @@
 #include "base/map.h"
 #include "base/timer.h"
 
+struct eio_compression;
 struct eio_engine;
 
 /*
@@ -69,11 +70,12 @@ struct eio_engine {
 
     struct eio_dirty *dirty_first; /* sessions and sockets with output */
     struct eio_dirty *dirty_last;
-    struct skio_session *dead; /* to be freed by leave */
-    struct skio__buf scratch;  /* joins payloads */
-    struct skio__blob *ping;   /* one for all sessions */
-    struct skio__blob *pong;   /* the same; NULL without allow_eio3 */
-    struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
+    struct skio_session *dead;           /* to be freed by leave */
+    struct skio__buf scratch;            /* joins payloads */
+    struct skio__blob *ping;             /* one for all sessions */
+    struct skio__blob *pong;             /* the same; NULL without allow_eio3 */
+    struct eio_compression *compression; /* NULL: off */
+    struct eio_raw *raw; /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
 

@@ -37,6 +37,7 @@ skio__exchange_free(skio_exchange *exchange)
     skio__dirty_clear(exchange->engine, &exchange->dirty);
     skio__buf_deinit(&exchange->body);
     skio__request_unref(exchange->request);
+    skio__mem_free(exchange->engine->mem, exchange->extension);
     skio__mem_free(exchange->engine->mem, exchange);
 }
 
@@ -116,6 +117,33 @@ preflight(struct eio_engine *engine, const struct eio_question *question)
         skio__reply_error(engine, &question->asker, EIO_ERROR_FORBIDDEN);
 }
 
+/* Keep what may be answered to the client's offers. Returns SKIO_OK,
+ * SKIO_EPROTO or SKIO_ENOMEM. */
+static int
+read_extensions(skio_exchange *exchange, const skio_request *request)
+{
+    struct eio_engine *engine = exchange->engine;
+    const skio_server_options *options = engine->options;
+    const char *offers = header(request, "sec-websocket-extensions");
+    struct eio_extension found;
+    int got;
+
+    if (!options->per_message_deflate || offers == NULL)
+        return SKIO_OK;
+    got = skio__extension_choose(offers,
+                                 (uint8_t)
+                                     options->per_message_deflate_window_bits,
+                                 &found);
+    if (got <= 0)
+        return got;
+    exchange->extension =
+        skio__mem_alloc(engine->mem, sizeof *exchange->extension);
+    if (exchange->extension == NULL)
+        return SKIO_ENOMEM;
+    *exchange->extension = found;
+    return SKIO_OK;
+}
+
 static int
 upgrade(struct eio_engine *engine, const struct eio_question *question,
         skio_exchange **out)
@@ -123,6 +151,7 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
     const skio_request *request = question->request;
     struct skio_session *session = question->session;
     skio_exchange *exchange;
+    int err;
 
     if (strcmp(request->method, "GET") != 0) {
         skio__reply_status(engine, &question->asker, 405, "Method Not Allowed");
@@ -132,6 +161,17 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
                                    session != NULL ? EIO_EXCHANGE_PROBE
                                                    : EIO_EXCHANGE_CONNECT);
     if (exchange == NULL)
+        goto fail;
+    err = read_extensions(exchange, request);
+    if (err == SKIO_EPROTO) {
+        static const char text[] =
+            "Invalid or unacceptable Sec-WebSocket-Extensions header";
+
+        skio__exchange_free(exchange);
+        skio__reply_status(engine, &question->asker, 400, text);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
+    if (err != SKIO_OK)
         goto fail;
     if (session != NULL) {
         memcpy(exchange->sid, session->id, sizeof exchange->sid);
@@ -200,6 +240,10 @@ begin(struct eio_engine *engine, const skio_request *request, void *handle,
         skio__reply_busy(engine, &question.asker);
         return SKIO_EXCHANGE_ANSWERED;
     }
+
+    if (engine->options->http_compression && !request->upgrade)
+        question.asker.coding =
+            (uint8_t)skio__coding_choose(header(request, "accept-encoding"));
 
     if (question.session == NULL)
         return connect(engine, &question, out);
@@ -278,6 +322,19 @@ skio_exchange_headers(const skio_exchange *exchange, const skio_header **out)
     return exchange->header_count;
 }
 
+bool
+skio_exchange_accept_deflate(skio_exchange *exchange)
+{
+    const struct eio_extension *extension = exchange->extension;
+
+    if (extension == NULL || exchange->window_bits != 0)
+        return false;
+    exchange->window_bits = extension->window_bits;
+    exchange->headers[exchange->header_count++] =
+        (skio_header){"Sec-WebSocket-Extensions", extension->answer};
+    return true;
+}
+
 /* Whether the ws may live: it carries a session, probes, or says Close. */
 static bool
 open_ws(skio_exchange *exchange, skio_ws *ws)
@@ -306,8 +363,10 @@ skio_ws_open(skio_exchange *exchange, void *handle)
 
     skio__engine_enter(engine);
     ws = skio__ws_new(engine, handle);
-    if (ws != NULL)
+    if (ws != NULL) {
         ws->wants_base64 = exchange->asker.wants_base64;
+        ws->window_bits = exchange->window_bits;
+    }
     if (ws != NULL && !open_ws(exchange, ws)) {
         skio__ws_free(ws);
         ws = NULL;

@@ -9,6 +9,7 @@
 
 #include "base/id.h"
 #include "engineio/dirty.h"
+#include "engineio/extension.h"
 #include "engineio/reply.h"
 #include "engineio/request.h"
 
@@ -32,7 +33,9 @@ struct skio_exchange {
     struct skio__buf body;       /* post: what came; poll: before `last` */
     struct eio_request *request; /* connect */
     char sid[SKIO__ID_LEN + 1];  /* probe: looked up again after the 101 */
-    skio_header headers[EIO_CORS_HEADERS];
+    struct eio_extension *extension; /* that may be accepted; NULL: none */
+    uint8_t window_bits;             /* it was; 0: it was not */
+    skio_header headers[EIO_CORS_HEADERS + 1];
     size_t header_count;
     char origin[]; /* what asker.cors.allow_origin points to */
 };

@@ -224,6 +224,7 @@ skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
     if (skio__session_new(engine, request, protocol, &session) != SKIO_OK)
         return false;
     session->wants_base64 = ws->wants_base64;
+    session->window_bits = ws->window_bits;
     len = write_open_packet(engine, session->id, true, packet);
     blob = skio__blob_copy(engine->mem, false, packet, len);
     err = blob != NULL ? skio__queue_push(&session->queue, engine->mem, blob)

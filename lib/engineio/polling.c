@@ -101,9 +101,9 @@ skio__polling_last3(skio_exchange *exchange)
                             body->len);
 }
 
-/* Answer with all that is queued. Returns SKIO_OK or SKIO_ENOMEM. */
+/* Answer with what is queued, in protocol 4's form. */
 static int
-reply_queue(struct skio_session *session, const struct eio_asker *asker)
+reply_queue4(struct skio_session *session, const struct eio_asker *asker)
 {
     struct eio_engine *engine = session->engine;
     struct eio_queue *queue = &session->queue;
@@ -112,8 +112,6 @@ reply_queue(struct skio_session *session, const struct eio_asker *asker)
     const void *body;
     size_t len;
 
-    if (session->protocol == 3)
-        return reply_queue3(session, asker);
     if (queue->count == 1 && (first->flags & SKIO__BLOB_BINARY) == 0) {
         skio__blob_packet(first, &body, &len);
         engine->counters.bytes_out += len;
@@ -132,6 +130,35 @@ reply_queue(struct skio_session *session, const struct eio_asker *asker)
     skio__queue_clear(queue, engine->mem);
     skio__session_relieve(session);
     return SKIO_OK;
+}
+
+/* Whether a packet of the payload is worth compressing. */
+static bool
+wants_compression(const struct eio_queue *queue)
+{
+    uint32_t i;
+
+    for (i = 0; i < queue->count; i++) {
+        if ((skio__queue_at(queue, i)->flags & SKIO__BLOB_NO_COMPRESS) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Answer with all that is queued. Returns SKIO_OK or SKIO_ENOMEM. */
+static int
+reply_queue(struct skio_session *session, const struct eio_asker *asker)
+{
+    struct eio_asker plain;
+
+    if (asker->coding != EIO_CODING_NONE &&
+        !wants_compression(&session->queue)) {
+        plain = *asker;
+        plain.coding = EIO_CODING_NONE;
+        asker = &plain;
+    }
+    return session->protocol == 3 ? reply_queue3(session, asker)
+                                  : reply_queue4(session, asker);
 }
 
 int

@@ -64,6 +64,7 @@ commit(struct skio_session *session)
     skio__polling_leave(session);
     session->ws = ws;
     session->wants_base64 = ws->wants_base64;
+    session->window_bits = ws->window_bits;
     skio__dirty_clear(session->engine, &session->dirty);
 
     if (session->state == EIO_STATE_CLOSING) {

@@ -71,6 +71,9 @@ int skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
 struct skio_message *skio__message_with_tail(const struct skio_message *message,
                                              const char *tail, size_t len);
 
+/* Whether it may be compressed where it is sent next. */
+void skio__message_set_flags(struct skio_message *message, unsigned flags);
+
 struct skio_message *skio__message_ref(struct skio_message *message);
 void skio__message_unref(struct skio_message *message); /* NULL: nothing */
 

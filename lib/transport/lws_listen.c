@@ -21,6 +21,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/lws_accept.h"
+#include "transport/lws_deflate.h"
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -135,6 +136,8 @@ make_context(struct skio__lws *transport)
     info.max_http_header_data2 = skio__lws_header_room(options);
     info.pt_serv_buf_size = SKIO__LWS_READ;
     info.alpn = "http/1.1";
+    if (options->per_message_deflate)
+        info.extensions = skio__deflate_extensions;
     if (loop->ev != NULL) {
         info.options |= LWS_SERVER_OPTION_LIBEV;
         info.foreign_loops = loops;
