@@ -16,6 +16,7 @@ struct offer {
     bool is_bad;         /* to be declined */
     unsigned seen;       /* of enum parameter, a bit each */
     uint8_t server_bits; /* 0: not asked for */
+    uint8_t client_bits; /* the same; it is the client who keeps to it */
 };
 
 enum parameter {
@@ -127,6 +128,7 @@ take_parameter(struct offer *offer, enum parameter parameter,
             offer->is_bad = true;
         break;
     case CLIENT_MAX_WINDOW_BITS: /* without a value: "I know the parameter" */
+        offer->client_bits = bits;
         if (value != NULL && bits == 0)
             offer->is_bad = true;
         break;
@@ -182,6 +184,15 @@ fit_window(uint8_t asked, uint8_t ours)
     return asked >= 12 ? 12 : SKIO__DEFLATE_BITS_MIN;
 }
 
+static int
+write_bits(char *out, int len, const char *name, uint8_t bits)
+{
+    if (bits == 0)
+        return len;
+    return len + snprintf(out + len, EIO_EXTENSION_MAX - (size_t)len,
+                          "; %s_max_window_bits=%u", name, (unsigned)bits);
+}
+
 static void
 write_answer(const struct offer *offer, struct eio_extension *out)
 {
@@ -189,9 +200,9 @@ write_answer(const struct offer *offer, struct eio_extension *out)
                        "permessage-deflate; server_no_context_takeover; "
                        "client_no_context_takeover");
 
-    if (offer->server_bits != 0)
-        snprintf(out->answer + len, sizeof out->answer - (size_t)len,
-                 "; server_max_window_bits=%u", (unsigned)out->window_bits);
+    len = write_bits(out->answer, len, "server",
+                     offer->server_bits != 0 ? out->window_bits : 0);
+    write_bits(out->answer, len, "client", offer->client_bits);
 }
 
 int

@@ -10,7 +10,7 @@
 
 #include <stdint.h>
 
-#define EIO_EXTENSION_MAX 128 /* of the answer, with its NUL */
+#define EIO_EXTENSION_MAX 160 /* of the answer, with its NUL */
 
 struct eio_extension {
     uint8_t window_bits; /* to compress with */

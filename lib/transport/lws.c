@@ -497,7 +497,8 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
 bool
 skio__lws_is_ours(const struct lws_protocols *protocol)
 {
-    return protocol->callback == skio__lws_callback;
+    return protocol->callback == skio__lws_callback ||
+           protocol->callback == skio__loop_callback;
 }
 
 void

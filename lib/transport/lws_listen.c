@@ -211,9 +211,9 @@ free_loop(struct skio__lws *transport)
 
 /* lws has made the vhost's SSL_CTX: only here, since the user pointer of a
  * host's vhost is the host's. */
-static int
-on_own_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
-                void *in, size_t len)
+int
+skio__loop_callback(struct lws *wsi, enum lws_callback_reasons reason,
+                    void *user, void *in, size_t len)
 {
     if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
         return skio__tls_attach(lws_get_vhost_user(in), user);
@@ -232,7 +232,7 @@ make_loop(struct skio__lws *transport)
     transport->loop = loop;
     transport->own = true;
     skio__lws_protocol_fill(transport, &loop->protocols[0]);
-    loop->protocols[0].callback = on_own_callback;
+    loop->protocols[0].callback = skio__loop_callback;
 
     err = skio__paths_init(transport);
     if (err == SKIO_OK)

@@ -13,6 +13,7 @@
  *     --eio3            serves clients of Socket.IO 2, too
  *     --recovery MS     connection state recovery
  *     --tls CERT KEY    TLS, by PEM files
+ *     --deflate         compresses WebSocket messages and polls
  *
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
@@ -118,6 +119,9 @@ parse_options(int argc, char **argv, skio_server_options *options)
             options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--eio3") == 0) {
             options->allow_eio3 = true;
+        } else if (strcmp(argv[i], "--deflate") == 0) {
+            options->per_message_deflate = true;
+            options->http_compression = true;
         } else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
             options->tls_cert_file = argv[++i];
             options->tls_key_file = argv[++i];
@@ -153,8 +157,8 @@ main(int argc, char **argv)
 
     skio_server_options_init(&options);
     if (port < 0 || !parse_options(argc - 2, argv + 2, &options)) {
-        fprintf(stderr, "usage: bench-server PORT [--recovery MS] "
-                        "[--tls CERT KEY]\n");
+        fprintf(stderr, "usage: bench-server PORT [--eio3] "
+                        "[--recovery MS] [--tls CERT KEY] [--deflate]\n");
         return 2;
     }
 
