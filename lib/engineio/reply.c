@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "engineio/compression.h"
 #include "engineio/headers.h"
 #include "engineio/request.h"
 #include "engineio/websocket.h"
@@ -256,6 +257,31 @@ skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker)
     send_reply(engine, asker, &reply, NULL, NULL, 0);
 }
 
+/* Send a payload in its final form, compressed if the client takes that. */
+static void
+send_payload(struct eio_engine *engine, const struct eio_asker *asker,
+             struct reply *reply, const char *type, const void *body,
+             size_t len)
+{
+    struct skio__buf small;
+    const char *coding;
+
+    if (asker->coding == EIO_CODING_NONE) {
+        send_reply(engine, asker, reply, type, body, len);
+        return;
+    }
+    skio__buf_init(&small, engine->mem);
+    coding = skio__compression_body(engine, (enum eio_coding)asker->coding,
+                                    body, len, &small);
+    if (coding != NULL) {
+        add(reply, "Content-Encoding", coding);
+        send_reply(engine, asker, reply, type, small.data, small.len);
+    } else {
+        send_reply(engine, asker, reply, type, body, len);
+    }
+    skio__buf_deinit(&small);
+}
+
 static void
 reply_script(struct eio_engine *engine, const struct eio_asker *asker,
              struct reply *reply, const void *body, size_t len)
@@ -264,8 +290,8 @@ reply_script(struct eio_engine *engine, const struct eio_asker *asker,
 
     skio__buf_init(&script, engine->mem);
     if (skio__jsonp_wrap(&script, asker->jsonp, body, len) == SKIO_OK)
-        send_reply(engine, asker, reply, "text/plain; charset=UTF-8",
-                   script.data, script.len);
+        send_payload(engine, asker, reply, "text/plain; charset=UTF-8",
+                     script.data, script.len);
     else
         skio__reply_busy(engine, asker);
     skio__buf_deinit(&script);
@@ -279,7 +305,7 @@ skio__reply_octets(struct eio_engine *engine, const struct eio_asker *asker,
 
     begin(&reply, engine, asker, 200);
     add_payload_headers(&reply, engine, asker);
-    send_reply(engine, asker, &reply, "application/octet-stream", body, len);
+    send_payload(engine, asker, &reply, "application/octet-stream", body, len);
 }
 
 void
@@ -295,8 +321,8 @@ skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
     if (asker->is_jsonp)
         reply_script(engine, asker, &reply, body, len);
     else
-        send_reply(engine, asker, &reply, "text/plain; charset=UTF-8", body,
-                   len);
+        send_payload(engine, asker, &reply, "text/plain; charset=UTF-8", body,
+                     len);
 }
 
 void
