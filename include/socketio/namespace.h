@@ -200,11 +200,14 @@ typedef int skio_event_middleware_fn(skio_socket *socket, const char *event,
 SKIO_API int skio_use_event(skio_nsp *nsp, skio_event_middleware_fn *fn,
                             void *user) SKIO_NONNULL(1, 2);
 
-/** An event was dropped by a middleware, with this error. */
+/** An event was dropped by a middleware, with this error; or the client sent
+ *  what is no packet and is about to be closed: err is SKIO_EPROTO then, event
+ *  "", and each of its sockets is told. */
 typedef void skio_error_fn(skio_socket *socket, int err, const char *event,
                            void *user);
 
-/** Watch dropped events (`error`). SKIO_OK or SKIO_ENOMEM. */
+/** Watch dropped events and broken packets (`error`). SKIO_OK or
+ *  SKIO_ENOMEM. */
 SKIO_API int skio_on_error(skio_nsp *nsp, skio_error_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
 

@@ -49,6 +49,29 @@ grow(const skio_allocator *mem, void **array, uint32_t count, uint32_t *cap,
     return SKIO_OK;
 }
 
+/* Halve an array that is mostly empty, so that a crowd's memory comes back. */
+static void
+shrink(const skio_allocator *mem, void **array, uint32_t count, uint32_t *cap,
+       size_t size)
+{
+    uint32_t wanted = *cap / 2;
+    void *shrunk;
+
+    if (count == 0) {
+        skio__mem_free(mem, *array);
+        *array = NULL;
+        *cap = 0;
+        return;
+    }
+    if (wanted < 4 || count > *cap / 4)
+        return;
+    shrunk = skio__mem_array(mem, *array, wanted, size);
+    if (shrunk == NULL)
+        return; /* it stays as it is */
+    *array = shrunk;
+    *cap = wanted;
+}
+
 static void
 memory_close(skio_adapter *adapter)
 {
@@ -117,6 +140,7 @@ leave_place(struct memory *memory, struct member *member, uint32_t place)
     struct room *room = member->rooms[place].room;
     uint32_t index = member->rooms[place].index;
     struct room_entry *last = &room->members[--room->count];
+    void *array;
 
     room->members[index] = *last;
     last->member->rooms[last->place].index = index;
@@ -127,6 +151,10 @@ leave_place(struct memory *memory, struct member *member, uint32_t place)
         member->rooms[place].room->members[member->rooms[place].index].place =
             place;
     }
+
+    array = room->members;
+    shrink(memory->mem, &array, room->count, &room->cap, sizeof *room->members);
+    room->members = array;
 
     /* Whoever joins while this is told makes a new room. */
     if (room->count == 0) {
@@ -147,6 +175,7 @@ memory_remove(skio_adapter *adapter, skio_socket *socket)
     struct memory *memory = skio__memory_of(adapter);
     struct member *member = skio__memory_member(socket);
     struct member *last;
+    void *all;
 
     while (member->count > 0)
         leave_place(memory, member, member->count - 1);
@@ -159,6 +188,10 @@ memory_remove(skio_adapter *adapter, skio_socket *socket)
     last = memory->all[--memory->count];
     memory->all[member->index] = last;
     last->index = member->index;
+    all = memory->all;
+    shrink(memory->mem, &all, memory->count, &memory->cap,
+           sizeof(struct member *));
+    memory->all = all;
 
     *skio_adapter_slot(socket) = NULL;
     skio__mem_free(memory->mem, member->rooms);

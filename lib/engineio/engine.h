@@ -42,6 +42,8 @@ struct eio_upper {
     /* More than outbound_high_bytes are left at a turn's end (told once until
      * it halved); never inside skio__session_queue(). */
     void (*pressure)(struct skio_session *session, size_t queued);
+    /* A heartbeat went to the client and back, at its interval. */
+    void (*beat)(struct skio_session *session);
 };
 
 struct eio_engine {

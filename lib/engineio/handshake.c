@@ -317,7 +317,9 @@ skio__handshake_polling(struct eio_engine *engine,
 
     skio__buf_init(&payload, engine->mem);
     cookie_value = write_cookie(engine, skio__session_id(session), &cookie);
-    if (cookie.err != SKIO_OK || join_queue(session, &payload) != SKIO_OK) {
+    if (cookie.err != SKIO_OK || join_queue(session, &payload) != SKIO_OK ||
+        skio__reply_try_payload(engine, asker, cookie_value, payload.data,
+                                payload.len) != SKIO_OK) {
         skio__session_abandon(session);
         skio__reply_busy(engine, asker);
     } else {
@@ -326,8 +328,6 @@ skio__handshake_polling(struct eio_engine *engine,
         engine->counters.bytes_out += payload.len;
         skio__queue_clear(&session->queue, engine->mem);
         session->wants_base64 = asker->wants_base64;
-        skio__reply_payload(engine, asker, cookie_value, payload.data,
-                            payload.len);
         skio__session_open(session);
     }
     skio__buf_deinit(&payload);

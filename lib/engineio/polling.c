@@ -49,6 +49,7 @@ reply_queue3(struct skio_session *session, const struct eio_asker *asker)
     struct eio_engine *engine = session->engine;
     struct skio__buf *scratch = &engine->scratch;
     bool binary;
+    int err = SKIO_OK;
 
     skio__buf_reset(scratch);
     if (skio__payload3_join(&session->queue, scratch, &binary) != SKIO_OK) {
@@ -59,9 +60,12 @@ reply_queue3(struct skio_session *session, const struct eio_asker *asker)
     if (binary)
         skio__reply_octets(engine, asker, scratch->data, scratch->len);
     else
-        skio__reply_payload(engine, asker, NULL, scratch->data, scratch->len);
+        err = skio__reply_try_payload(engine, asker, NULL, scratch->data,
+                                      scratch->len);
     if (scratch->cap > SCRATCH_KEPT)
         skio__buf_deinit(scratch);
+    if (err != SKIO_OK)
+        return err;
     skio__queue_clear(&session->queue, engine->mem);
     skio__session_relieve(session);
     return SKIO_OK;
@@ -114,13 +118,14 @@ reply_all(struct skio_session *session, const struct eio_asker *asker)
     struct skio__blob *first = skio__queue_at(queue, 0);
     const void *body;
     size_t len;
+    int err;
 
     if (session->protocol == 3)
         return reply_queue3(session, asker);
     if (queue->count == 1 && (first->flags & SKIO__BLOB_BINARY) == 0) {
         skio__blob_packet(first, &body, &len);
         engine->counters.bytes_out += len;
-        skio__reply_payload(engine, asker, NULL, body, len);
+        err = skio__reply_try_payload(engine, asker, NULL, body, len);
     } else {
         skio__buf_reset(scratch);
         if (join_queue(queue, scratch) != SKIO_OK) {
@@ -128,10 +133,13 @@ reply_all(struct skio_session *session, const struct eio_asker *asker)
             return SKIO_ENOMEM;
         }
         engine->counters.bytes_out += scratch->len;
-        skio__reply_payload(engine, asker, NULL, scratch->data, scratch->len);
+        err = skio__reply_try_payload(engine, asker, NULL, scratch->data,
+                                      scratch->len);
         if (scratch->cap > SCRATCH_KEPT)
             skio__buf_deinit(scratch);
     }
+    if (err != SKIO_OK)
+        return err;
     skio__queue_clear(queue, engine->mem);
     skio__session_relieve(session);
     return SKIO_OK;

@@ -282,19 +282,20 @@ send_payload(struct eio_engine *engine, const struct eio_asker *asker,
     skio__buf_deinit(&small);
 }
 
-static void
+static int
 reply_script(struct eio_engine *engine, const struct eio_asker *asker,
              struct reply *reply, const void *body, size_t len)
 {
     struct skio__buf script;
+    int err;
 
     skio__buf_init(&script, engine->mem);
-    if (skio__jsonp_wrap(&script, asker->jsonp, body, len) == SKIO_OK)
+    err = skio__jsonp_wrap(&script, asker->jsonp, body, len);
+    if (err == SKIO_OK)
         send_payload(engine, asker, reply, "text/plain; charset=UTF-8",
                      script.data, script.len);
-    else
-        skio__reply_busy(engine, asker);
     skio__buf_deinit(&script);
+    return err;
 }
 
 void
@@ -308,9 +309,10 @@ skio__reply_octets(struct eio_engine *engine, const struct eio_asker *asker,
     send_payload(engine, asker, &reply, "application/octet-stream", body, len);
 }
 
-void
-skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
-                    const char *cookie, const void *body, size_t len)
+int
+skio__reply_try_payload(struct eio_engine *engine,
+                        const struct eio_asker *asker, const char *cookie,
+                        const void *body, size_t len)
 {
     struct reply reply;
 
@@ -319,10 +321,18 @@ skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
     if (cookie != NULL)
         add(&reply, "Set-Cookie", cookie);
     if (asker->is_jsonp)
-        reply_script(engine, asker, &reply, body, len);
-    else
-        send_payload(engine, asker, &reply, "text/plain; charset=UTF-8", body,
-                     len);
+        return reply_script(engine, asker, &reply, body, len);
+    send_payload(engine, asker, &reply, "text/plain; charset=UTF-8", body,
+                 len);
+    return SKIO_OK;
+}
+
+void
+skio__reply_payload(struct eio_engine *engine, const struct eio_asker *asker,
+                    const char *cookie, const void *body, size_t len)
+{
+    if (skio__reply_try_payload(engine, asker, cookie, body, len) != SKIO_OK)
+        skio__reply_busy(engine, asker);
 }
 
 void

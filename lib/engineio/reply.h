@@ -63,7 +63,13 @@ void skio__reply_custom(struct eio_engine *engine,
 /* 503 with Retry-After. */
 void skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker);
 
-/* 200 with a payload; cookie is the value of Set-Cookie or NULL. */
+/* 200 with a payload; cookie is the value of Set-Cookie or NULL. SKIO_ENOMEM:
+ * nothing was answered, and what is in the payload is still due. */
+int skio__reply_try_payload(struct eio_engine *engine,
+                            const struct eio_asker *asker, const char *cookie,
+                            const void *body, size_t len);
+
+/* The same; 503 without memory. */
 void skio__reply_payload(struct eio_engine *engine,
                          const struct eio_asker *asker, const char *cookie,
                          const void *body, size_t len);

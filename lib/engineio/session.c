@@ -329,6 +329,15 @@ wrong_way(struct skio_session *session)
     skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
 }
 
+static void
+tell_beat(struct skio_session *session)
+{
+    const struct eio_upper *upper = session->engine->upper;
+
+    if (session->state == EIO_STATE_OPEN && upper->beat != NULL)
+        upper->beat(session);
+}
+
 /* A packet that an open session is for, and that is not base64 any more. */
 static void
 take(struct skio_session *session, const struct eio_packet *packet)
@@ -341,16 +350,20 @@ take(struct skio_session *session, const struct eio_packet *packet)
         skio__heartbeat_other(session);
     switch (packet->type) {
     case EIO_PING:
-        if (session->protocol == 3)
+        if (session->protocol == 3) {
             skio__heartbeat_ping(session);
-        else /* only the server pings */
+            tell_beat(session);
+        } else { /* only the server pings */
             wrong_way(session);
+        }
         break;
     case EIO_PONG:
-        if (session->protocol == 3)
+        if (session->protocol == 3) {
             wrong_way(session);
-        else
+        } else {
             skio__heartbeat_pong(session);
+            tell_beat(session);
+        }
         break;
     case EIO_MESSAGE:
         engine->upper->message(session, packet->data, packet->len,

@@ -28,6 +28,26 @@ close_for(struct sio_client *client, const char *why,
     skio__session_close(client->session, reason, false);
 }
 
+/* Node's `error`, to every socket of the client. Its handlers may disconnect
+ * this socket or any other. */
+static void
+tell_error(struct sio_client *client)
+{
+    skio_socket *socket = client->sockets;
+
+    while (socket != NULL) {
+        skio_socket *next;
+
+        skio_socket_ref(socket);
+        if (socket->state == SIO_CONNECTED)
+            SIO_NSP_RUN(socket->nsp, error, skio_error_fn,
+                        fn(socket, SKIO_EPROTO, "", user_data));
+        next = socket->client == client ? socket->next : NULL;
+        skio_socket_unref(socket);
+        socket = next;
+    }
+}
+
 /*
  * The peer broke the protocol: close, without a word first, as Node does. Its
  * sockets end with `forced close` there, too.
@@ -35,6 +55,7 @@ close_for(struct sio_client *client, const char *why,
 static void
 fail(struct sio_client *client, const char *why)
 {
+    tell_error(client);
     close_for(client, why, SKIO_DISCONNECT_FORCED_CLOSE);
 }
 
@@ -593,12 +614,37 @@ on_pressure(struct skio_session *session, size_t queued)
     }
 }
 
+/*
+ * The second heartbeat after a goodbye was begun after it: the client has got
+ * it, and what was under way then has arrived. A socket that is kept for longer
+ * would keep its namespace, too.
+ */
+static void
+on_beat(struct skio_session *session)
+{
+    struct sio_client *client = skio__session_state(session);
+    skio_socket *socket = client->sockets;
+
+    while (socket != NULL) {
+        skio_socket *next = socket->next;
+
+        if (socket->state == SIO_GONE && socket->is_stale) {
+            skio__client_remove(client, socket);
+            skio_socket_unref(socket);
+        } else if (socket->state == SIO_GONE) {
+            socket->is_stale = true;
+        }
+        socket = next;
+    }
+}
+
 const struct eio_upper skio__client_upper = {
     .state_size = sizeof(struct sio_client),
     .open = on_open,
     .message = on_message,
     .close = on_close,
     .pressure = on_pressure,
+    .beat = on_beat,
 };
 
 void

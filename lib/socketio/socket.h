@@ -8,7 +8,8 @@
  * handlers run, rooms still there, and the client can still be sent to if its
  * connection lasts, as in Node. GONE: readable until the last reference. A
  * socket that the server disconnected stays in its client's list, GONE, so
- * that packets under way are told from those that break the protocol.
+ * that packets under way are told from those that break the protocol: until the
+ * client answers it or comes back, or two heartbeats have passed.
  */
 #ifndef SKIO_SOCKETIO_SOCKET_H
 #define SKIO_SOCKETIO_SOCKET_H
@@ -43,6 +44,7 @@ struct skio_socket {
     const char *id; /* own_id, or of the block: protocol 3's are longer */
     char own_id[SKIO__ID_LEN + 1];
     bool recovered;
+    bool is_stale;    /* GONE, and a heartbeat came after */
     char *shared;     /* JSON; NULL: "{}" */
     skio_value *auth; /* an empty object if the client sent none */
     struct skio_engine_request *request;

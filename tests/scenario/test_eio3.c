@@ -115,6 +115,47 @@ SCENARIO(scripts_poll_and_forms_post, allow, peer_echo)
     peer_expect_http(peer_post(peer, query, "e=1"), 200, "ok");
 }
 
+/* Whichever allocation of a poll fails: its packets come, or the session
+ * ends, so that the client never misses any unawares. */
+static void
+poll_without_memory(struct peer *peer)
+{
+    static char query[128];
+    struct peer_http *http;
+    bool failed = true;
+
+    for (size_t n = 1; failed; n++) {
+        http = peer_get(peer, "EIO=3&transport=polling&j=7");
+        peer_expect_http(http, 200, NULL);
+        snprintf(query, sizeof query, "EIO=3&transport=polling&j=7&sid=%.20s",
+                 strstr(http->body.data, "sid\\\":\\\"") + 8);
+        peer_expect_http(peer_post(peer, query, "d=3%3A4hi"), 200, "ok");
+        peer_expect_event(peer, "open");
+        peer_expect_event(peer, "message hi");
+        peer_check(peer, n < 50);
+        test_alloc_fail(&peer->alloc, n);
+        http = peer_get(peer, query);
+        failed = peer->alloc.fail_in == 0;
+        test_alloc_fail(&peer->alloc, 0);
+        if (http->status == 200) {
+            peer_expect_http(http, 200, "___eio[7](\"3:4hi\");");
+        } else {
+            peer_expect_http(http, 503, NULL);
+            peer_expect_event(peer, "close transport error");
+        }
+        peer_expect_event(peer, NULL);
+    }
+}
+
+static void
+script_without_memory_loses_no_packet_unawares(void **state)
+{
+    const struct peer_plan plan = {allow, peer_echo, poll_without_memory};
+
+    (void)state;
+    peer_run(&plan); /* it fails its allocations itself */
+}
+
 SCENARIO(an_empty_body_is_a_parse_error, allow, peer_echo)
 {
     const char *query = open_polling(peer, "");
@@ -278,6 +319,7 @@ main(void)
         cmocka_unit_test(binary_payloads_go_both_ways),
         cmocka_unit_test(who_takes_no_binary_gets_base64),
         cmocka_unit_test(scripts_poll_and_forms_post),
+        cmocka_unit_test(script_without_memory_loses_no_packet_unawares),
         cmocka_unit_test(an_empty_body_is_a_parse_error),
         cmocka_unit_test(too_many_packets_end_the_session),
         cmocka_unit_test(the_client_pings),

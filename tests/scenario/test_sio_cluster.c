@@ -662,6 +662,41 @@ SCENARIO(clients_of_other_servers_answer_a_broadcast, NULL, two_servers)
     peer_expect_event(peer, NULL);
 }
 
+SCENARIO(what_is_local_stays_on_this_server, NULL, two_servers)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_check(peer, skio_emit_with(other_root(peer),
+                                    SKIO_TARGET(.flags = SKIO_LOCAL), "x",
+                                    NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(ws);
+    peer_check(peer, skio_emit_all(other_root(peer), "y", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"y\"]");
+    peer_check(peer,
+               skio_emit_with(root_of(peer), SKIO_TARGET(.flags = SKIO_LOCAL),
+                              "z", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"z\"]");
+}
+
+/* An adapter learns of its namespace's beginning and of its server's end, when
+ * it can still answer who waits. */
+SCENARIO(an_adapter_is_opened_and_shut_down, NULL, two_servers)
+{
+    unsigned opened = bus.opened;
+
+    peer_check(peer, skio_of(peer->server, "/more") != NULL);
+    peer_check(peer, bus.opened == opened + 1);
+    peer_check(peer, bus.shut_down == 0);
+    skio_transport_shutdown(other);
+    peer_check(peer, bus.shut_down > 0);
+    peer_check(peer,
+               skio_server_count(root_of(peer), note_count, peer) == SKIO_OK);
+    peer_expect_event(peer, "count SKIO_OK 1 missing 0");
+}
+
 int
 main(void)
 {
@@ -682,6 +717,8 @@ main(void)
         cmocka_unit_test(fetching_tells_how_many_servers_are_missing),
         cmocka_unit_test(a_handshake_is_told_to_other_servers),
         cmocka_unit_test(clients_of_other_servers_answer_a_broadcast),
+        cmocka_unit_test(what_is_local_stays_on_this_server),
+        cmocka_unit_test(an_adapter_is_opened_and_shut_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

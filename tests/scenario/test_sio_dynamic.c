@@ -34,9 +34,12 @@ note_event(skio_socket *socket, const skio_value *args, skio_ack *ack,
               skio_get_json(args, "0"));
 }
 
+static skio_nsp *made; /* the last one */
+
 static void
 note_namespace(skio_nsp *nsp, void *user)
 {
+    made = nsp;
     peer_note(user, "made %s", skio_nsp_name(nsp));
 }
 
@@ -93,6 +96,48 @@ SCENARIO(a_namespace_ends_with_its_last_socket, NULL, with_pattern)
     peer_say(ws, "40/room-1,");
     peer_expect_prefix(ws, "40/room-1,{");
     peer_expect_event(peer, "made /room-1"); /* so it was gone */
+}
+
+static bool
+disconnect_one(skio_socket *socket, void *user)
+{
+    (void)user;
+    skio_disconnect(socket, false);
+    return true;
+}
+
+/* A client that does not answer the server's goodbye: what it sent before is
+ * ignored, and after two heartbeats nothing is kept for it. */
+SCENARIO(a_goodbye_that_is_not_answered_keeps_no_namespace, NULL, with_pattern)
+{
+    struct peer_ws *ws = joined(peer);
+    struct peer_ws *other = peer_websocket(peer);
+
+    made = NULL;
+    peer_say(ws, "40/room-1,");
+    peer_expect_prefix(ws, "40/room-1,{");
+    peer_expect_event(peer, "made /room-1");
+    peer_expect_event(peer, "connect /room-1");
+    peer_check(peer, made != NULL);
+    peer_check(peer, skio_each_socket(made, disconnect_one, NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "41/room-1,");
+    for (int i = 0; i < 2; i++) {
+        peer_say(ws, "42/room-1,[\"hi\",1]"); /* under way */
+        peer_wait(peer, 25000);
+        peer_expect(ws, "2");
+        peer_say(ws, "3");
+        if (i == 0)
+            peer_say(other, "40");
+        peer_say(other, "3");
+    }
+    peer_flush(peer);
+    peer_expect_event(peer, NULL);
+    peer_say(other, "40/room-1,");
+    peer_expect_event(peer, "made /room-1");
+    peer_expect_event(peer, "connect /room-1");
+    peer_say(ws, "42/room-1,[\"hi\",1]"); /* nobody may still do so */
+    peer_expect_close(ws, 1005);
 }
 
 static void
@@ -575,6 +620,7 @@ main(void)
         cmocka_unit_test(a_pattern_makes_a_namespace),
         cmocka_unit_test(a_name_that_matches_no_pattern_is_refused),
         cmocka_unit_test(a_namespace_ends_with_its_last_socket),
+        cmocka_unit_test(a_goodbye_that_is_not_answered_keeps_no_namespace),
         cmocka_unit_test(an_empty_namespace_stays_when_asked_to),
         cmocka_unit_test(namespaces_on_demand_are_limited),
         cmocka_unit_test(what_a_parent_emits_reaches_all_children),

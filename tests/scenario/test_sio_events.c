@@ -242,6 +242,44 @@ SCENARIO(event_names_may_be_numbers_and_anything_not_reserved, NULL, named)
     peer_expect_nothing(ws);
 }
 
+static void
+note_error(skio_socket *socket, int err, const char *event, void *user)
+{
+    peer_note(user, "error %s %s '%s'", skio_nsp_name(skio_socket_nsp(socket)),
+              skio_err_name(err), event);
+    skio_disconnect(socket, true); /* it is about to be */
+}
+
+static void
+told_of_errors(struct peer *peer)
+{
+    skio_nsp *nsps[] = {skio_of(peer->server, "/"),
+                        skio_of(peer->server, "/a")};
+
+    for (size_t i = 0; i < 2; i++) {
+        if (nsps[i] == NULL)
+            continue;
+        (void)skio_on_error(nsps[i], note_error, peer);
+        (void)skio_on_disconnect(nsps[i], sio_note_disconnect, peer);
+    }
+}
+
+SCENARIO(what_is_no_packet_is_an_error_of_the_sockets, NULL, told_of_errors)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    sio_join(ws, "/a");
+    peer_say(ws, "42/a,{}");
+    peer_expect_event(peer, "error /a SKIO_EPROTO ''");
+    peer_expect_event(peer, "disconnect /a server namespace disconnect");
+    peer_expect_event(peer, NULL);
+    ws = sio_connect(peer, NULL);
+    peer_say(ws, "42/none,[\"e\"]"); /* readable, at the wrong time */
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "disconnect / forced close");
+    peer_expect_event(peer, NULL);
+}
+
 SCENARIO(bad_packets_end_the_connection, NULL, named)
 {
     static const char *const bad[] = {
@@ -339,6 +377,7 @@ main(void)
         cmocka_unit_test(who_watches_can_stop),
         cmocka_unit_test(watchers_may_change_while_they_run),
         cmocka_unit_test(event_names_may_be_numbers_and_anything_not_reserved),
+        cmocka_unit_test(what_is_no_packet_is_an_error_of_the_sockets),
         cmocka_unit_test(bad_packets_end_the_connection),
         cmocka_unit_test(reserved_names_cannot_be_used),
         cmocka_unit_test(a_bad_template_sends_nothing),
