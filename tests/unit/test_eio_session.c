@@ -81,8 +81,13 @@ upper_pressure(struct skio_session *session, size_t queued)
     note(text);
 }
 
-static const struct eio_upper upper = {24, upper_open, upper_message,
-                                       upper_close, upper_pressure};
+static const struct eio_upper upper = {
+    .state_size = 24,
+    .open = upper_open,
+    .message = upper_message,
+    .close = upper_close,
+    .pressure = upper_pressure,
+};
 
 static uint64_t
 hook_now(void *transport)
