@@ -120,14 +120,14 @@ skio__compression_inflate(struct eio_engine *engine, const void *data,
 }
 
 const char *
-skio__compression_body(struct eio_engine *engine, enum eio_coding coding,
+skio__compression_body(struct eio_engine *engine, enum skio__coding coding,
                        const void *body, size_t len, struct skio__buf *out)
 {
     struct eio_compression *compression = engine->compression;
-    bool is_gzip = coding == EIO_CODING_GZIP;
+    bool is_gzip = coding == SKIO__CODING_GZIP;
     struct skio__deflater *deflater;
 
-    if (coding == EIO_CODING_NONE ||
+    if (coding == SKIO__CODING_NONE ||
         len < engine->options->http_compression_threshold)
         return NULL;
     deflater = deflater_at(engine,
@@ -138,5 +138,5 @@ skio__compression_body(struct eio_engine *engine, enum eio_coding coding,
     if (deflater == NULL ||
         skio__deflater_run(deflater, body, len, len, out) != SKIO_OK)
         return NULL;
-    return is_gzip ? "gzip" : "deflate";
+    return skio__coding_name(coding);
 }

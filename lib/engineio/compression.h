@@ -11,7 +11,7 @@
 #define SKIO_ENGINEIO_COMPRESSION_H
 
 #include "base/deflate.h"
-#include "engineio/coding.h"
+#include "base/coding.h"
 #include "engineio/engine.h"
 
 /* Make engine->compression if the options want it. SKIO_OK or SKIO_ENOMEM. */
@@ -38,7 +38,7 @@ int skio__compression_inflate(struct eio_engine *engine, const void *data,
  * Returns the name of the coding, or NULL: send the body as it is.
  */
 const char *skio__compression_body(struct eio_engine *engine,
-                                   enum eio_coding coding, const void *body,
+                                   enum skio__coding coding, const void *body,
                                    size_t len, struct skio__buf *out);
 
 #endif /* SKIO_ENGINEIO_COMPRESSION_H */

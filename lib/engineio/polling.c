@@ -165,10 +165,10 @@ reply_queue(struct skio_session *session, const struct eio_asker *asker)
     struct eio_asker plain;
     int err;
 
-    if (asker->coding != EIO_CODING_NONE &&
+    if (asker->coding != SKIO__CODING_NONE &&
         !wants_compression(&session->queue)) {
         plain = *asker;
-        plain.coding = EIO_CODING_NONE;
+        plain.coding = SKIO__CODING_NONE;
         asker = &plain;
     }
     if (is_watched)

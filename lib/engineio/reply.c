@@ -266,12 +266,12 @@ send_payload(struct eio_engine *engine, const struct eio_asker *asker,
     struct skio__buf small;
     const char *coding;
 
-    if (asker->coding == EIO_CODING_NONE) {
+    if (asker->coding == SKIO__CODING_NONE) {
         send_reply(engine, asker, reply, type, body, len);
         return;
     }
     skio__buf_init(&small, engine->mem);
-    coding = skio__compression_body(engine, (enum eio_coding)asker->coding,
+    coding = skio__compression_body(engine, (enum skio__coding)asker->coding,
                                     body, len, &small);
     if (coding != NULL) {
         add(reply, "Content-Encoding", coding);
@@ -322,8 +322,7 @@ skio__reply_try_payload(struct eio_engine *engine,
         add(&reply, "Set-Cookie", cookie);
     if (asker->is_jsonp)
         return reply_script(engine, asker, &reply, body, len);
-    send_payload(engine, asker, &reply, "text/plain; charset=UTF-8", body,
-                 len);
+    send_payload(engine, asker, &reply, "text/plain; charset=UTF-8", body, len);
     return SKIO_OK;
 }
 

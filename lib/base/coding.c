@@ -1,4 +1,4 @@
-#include "engineio/coding.h"
+#include "base/coding.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -108,22 +108,35 @@ rank_of(const char *accept, const char *name)
     return best;
 }
 
-enum eio_coding
+enum skio__coding
 skio__coding_choose(const char *accept)
 {
     struct rank gzip;
     struct rank deflate;
 
     if (accept == NULL)
-        return EIO_CODING_NONE;
+        return SKIO__CODING_NONE;
     gzip = rank_of(accept, "gzip");
     deflate = rank_of(accept, "deflate");
     if (gzip.quality == 0 && deflate.quality == 0)
-        return EIO_CODING_NONE;
+        return SKIO__CODING_NONE;
     if (gzip.quality != deflate.quality)
-        return gzip.quality > deflate.quality ? EIO_CODING_GZIP
-                                              : EIO_CODING_DEFLATE;
+        return gzip.quality > deflate.quality ? SKIO__CODING_GZIP
+                                              : SKIO__CODING_DEFLATE;
     if (gzip.is_named != deflate.is_named)
-        return gzip.is_named ? EIO_CODING_GZIP : EIO_CODING_DEFLATE;
-    return gzip.order <= deflate.order ? EIO_CODING_GZIP : EIO_CODING_DEFLATE;
+        return gzip.is_named ? SKIO__CODING_GZIP : SKIO__CODING_DEFLATE;
+    return gzip.order <= deflate.order ? SKIO__CODING_GZIP
+                                       : SKIO__CODING_DEFLATE;
+}
+
+const char *
+skio__coding_name(enum skio__coding coding)
+{
+    static const char *const names[SKIO__CODING_COUNT] = {
+        [SKIO__CODING_NONE] = "identity",
+        [SKIO__CODING_GZIP] = "gzip",
+        [SKIO__CODING_DEFLATE] = "deflate",
+    };
+
+    return names[coding];
 }
