@@ -22,8 +22,8 @@ struct eio_extension {
  *
  * window_bits  What we would compress with.
  *
- * Returns 1 and fills *out; 0 when there is no offer to be accepted; SKIO_EPROTO
- * when the header breaks the grammar.
+ * Returns 1 and fills *out; 0 when there is no offer to be accepted;
+ * SKIO_EPROTO when the header breaks the grammar.
  */
 int skio__extension_choose(const char *header, uint8_t window_bits,
                            struct eio_extension *out);

@@ -250,7 +250,7 @@ compress_contents(struct skio__lws *transport, struct form *form,
         return;
     skio__buf_init(&out, transport->mem);
     err = skio__deflater_run(deflater, contents->data, contents->len,
-                             contents->len, &out);
+                             SIZE_MAX, &out);
     skio__deflater_free(deflater);
     if (err != SKIO_OK) {
         skio__buf_deinit(&out);
