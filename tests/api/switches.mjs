@@ -56,8 +56,10 @@ const servers = ["interop-server", "conformance-server", "embed-server",
                  "bench-server", "listener-server", "hooks-server",
                  "engine-server"]
     .map((name) => `build/${name}`);
+const examples = { "interop/test_delivery.mjs": ["build/examples/mailbox"] };
 const goalsOf = (program) =>
-    (isScript(program) ? servers : [`build/tests/${program}`]);
+    (isScript(program) ? [...servers, ...examples[program] ?? []]
+                       : [`build/tests/${program}`]);
 
 /** Run a row's tests of one program; the names that passed, or null when the
  * program could not say. */

@@ -10,6 +10,8 @@
  *   --generate-id FLAG         ids are the query's "id"; without it they fail
  *   --initial-packet TEXT
  *   --max BYTES                maxHttpBufferSize
+ *   --trailing-slash FLAG      addTrailingSlash
+ *   --transports NAME[,NAME]
  *   --ping-interval MS
  *   --allow-eio3 FLAG
  *   --cors-origin ORIGINS      "*" or one
@@ -24,6 +26,7 @@
  *                            "packet TYPE DATA", "packetCreate TYPE DATA",
  *                            "flush", "drain", "heartbeat", "close REASON"
  *   GET /state?tag=       -> what the session tells of itself, or null
+ *   GET /cookies?tag=     -> [a, b], of the request that opened it; or null
  *   GET /count            -> sessions that are open
  *   GET /say?tag=&text=   sends a message          -> 1, or 0: no session
  *   GET /close?tag=&discard=FLAG                   -> likewise
@@ -280,6 +283,30 @@ get_state(skio_http *request, void *user)
         skio_engine_request_header(opener, "x-word"));
 }
 
+/* The request's cookie of this name, or NULL. */
+static const char *
+cookie(const skio_session *session, const char *name, char *buf, size_t size)
+{
+    return session != NULL &&
+                   skio_engine_request_cookie(skio_session_request(session),
+                                              name, buf, size) >= 0
+               ? buf
+               : NULL;
+}
+
+static void
+get_cookies(skio_http *request, void *user)
+{
+    const skio_session *session = asked(request)->session;
+    char a[256];
+    char b[256];
+
+    (void)user;
+    (void)skio_http_reply(request, 200, "[%s,%s]",
+                          cookie(session, "a", a, sizeof a),
+                          cookie(session, "b", b, sizeof b));
+}
+
 static void
 get_count(skio_http *request, void *user)
 {
@@ -343,6 +370,12 @@ read_option(skio_server_options *options, const char *name, const char *value,
         options->initial_packet = value;
     else if (strcmp(name, "--max") == 0)
         options->max_http_buffer_size = strtoul(value, NULL, 10);
+    else if (strcmp(name, "--trailing-slash") == 0)
+        options->add_trailing_slash = flag;
+    else if (strcmp(name, "--transports") == 0)
+        options->transports =
+            (strstr(value, "polling") != NULL ? SKIO_POLLING : 0u) |
+            (strstr(value, "websocket") != NULL ? SKIO_WEBSOCKET : 0u);
     else if (strcmp(name, "--ping-interval") == 0)
         options->ping_interval_ms = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--allow-eio3") == 0)
@@ -389,6 +422,8 @@ watch(skio_server *io, bool makes_ids)
         err = skio_http_on(io, "GET", "/life", get_life, NULL);
     if (err == SKIO_OK)
         err = skio_http_on(io, "GET", "/state", get_state, NULL);
+    if (err == SKIO_OK)
+        err = skio_http_on(io, "GET", "/cookies", get_cookies, NULL);
     if (err == SKIO_OK)
         err = skio_http_on(io, "GET", "/count", get_count, NULL);
     if (err == SKIO_OK)

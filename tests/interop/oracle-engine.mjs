@@ -8,11 +8,13 @@ import { createServer } from "node:http";
 import { require } from "./npm.mjs";
 
 const { Server } = require("engine.io");
+const { parse } = require("cookie");
 
 const args = process.argv.slice(2);
 const port = Number(args.shift());
 const options = {};
 const cors = {};
+const attached = { path: "/socket.io" };
 let makesIds = false;
 
 for (let i = 0; i < args.length; i += 2) {
@@ -24,6 +26,10 @@ for (let i = 0; i < args.length; i += 2) {
         options.initialPacket = value;
     else if (name === "--max")
         options.maxHttpBufferSize = Number(value);
+    else if (name === "--trailing-slash")
+        attached.addTrailingSlash = value === "1";
+    else if (name === "--transports")
+        options.transports = value.split(",");
     else if (name === "--ping-interval")
         options.pingInterval = Number(value);
     else if (name === "--allow-eio3")
@@ -65,7 +71,10 @@ const http = createServer((request, response) => {
         .writeHead(200, { "Content-Type": "application/json" })
         .end(JSON.stringify(value));
 
-    if (url.pathname === "/life") {
+    if (url.pathname === "/cookies") {
+        const cookies = parse(session?.request.headers.cookie ?? "");
+        json(["a", "b"].map((name) => cookies[name] ?? null));
+    } else if (url.pathname === "/life") {
         json(lives.get(tag) ?? []);
     } else if (url.pathname === "/state") {
         json(session ? state(session) : null);
@@ -114,7 +123,7 @@ engine.on("connection", (session) => {
         sessions.delete(tag);
     });
 });
-engine.attach(http, { path: "/socket.io" });
+engine.attach(http, attached);
 process.on("SIGTERM", () => {
     engine.close();
     http.close();

@@ -524,6 +524,23 @@ passing_preflights(skio_server_options *options)
     options->cors_preflight_continue = true;
 }
 
+SCENARIO(a_middleware_cannot_let_in_a_page_that_may_not_connect,
+         passing_preflights, later_middleware)
+{
+    static const char page[] = "origin: https://b.test\n";
+    struct peer_http *http = peer_request(peer, "GET", POLLING, page);
+    struct peer_ws *ws = peer_ws_request(peer, WEBSOCKET, page);
+
+    must(peer, skio_verdict_accept(take(peer, 0)));
+    peer_flush(peer);
+    peer_expect_http(http, 403, FORBIDDEN);
+    must(peer, skio_verdict_accept(take(peer, 1)));
+    peer_flush(peer);
+    peer_expect(ws, FORBIDDEN);
+    peer_expect_close(ws, 1008);
+    peer_expect_event(peer, NULL);
+}
+
 SCENARIO(a_middleware_may_answer_a_preflight_later, passing_preflights,
          later_middleware)
 {
@@ -799,6 +816,8 @@ main(void)
         cmocka_unit_test(a_verdict_outlives_its_server),
         cmocka_unit_test(a_middleware_sees_every_request),
         cmocka_unit_test(a_middleware_may_decide_later_on_any_request),
+        cmocka_unit_test(
+            a_middleware_cannot_let_in_a_page_that_may_not_connect),
         cmocka_unit_test(a_middleware_may_answer_a_preflight_later),
         cmocka_unit_test(a_verdict_amid_a_body_lets_the_rest_follow),
         cmocka_unit_test(a_body_that_waits_is_bounded),
