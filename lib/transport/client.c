@@ -249,8 +249,8 @@ compress_contents(struct skio__lws *transport, struct form *form,
     if (deflater == NULL)
         return;
     skio__buf_init(&out, transport->mem);
-    err = skio__deflater_run(deflater, contents->data, contents->len,
-                             SIZE_MAX, &out);
+    err = skio__deflater_run(deflater, contents->data, contents->len, SIZE_MAX,
+                             &out);
     skio__deflater_free(deflater);
     if (err != SKIO_OK) {
         skio__buf_deinit(&out);
