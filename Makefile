@@ -97,8 +97,10 @@ WARN = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes \
 WARN_yes = -Werror
 SANFLAGS = $(if $(SAN),-fsanitize=$(SAN) -fno-sanitize-recover=all \
              -fno-omit-frame-pointer)
+# Who looks for mistakes looks for those of threads, too.
+DEBUG_FLAGS = $(if $(SAN)$(filter yes,$(DEBUG)),-DSKIO_DEBUG)
 # Ours first, the user's last: a distributor's flag always wins.
-FLAGS = $(WARN) $(SANFLAGS) -I$(B)/include -I$(srcdir)/include
+FLAGS = $(WARN) $(SANFLAGS) $(DEBUG_FLAGS) -I$(B)/include -I$(srcdir)/include
 LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \

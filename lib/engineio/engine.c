@@ -149,9 +149,41 @@ skio__engine_random(const struct eio_engine *engine, void *buf, size_t len)
         randombytes_buf(buf, len);
 }
 
+#ifdef SKIO_DEBUG
+/* What only this thread has the address of. */
+static const void *
+this_thread(void)
+{
+    static _Thread_local char own;
+
+    return &own;
+}
+
+void
+skio__engine_check_thread(struct eio_engine *engine)
+{
+    bool is_loop_thread =
+        engine->thread == NULL || engine->thread == this_thread();
+
+    if (!is_loop_thread)
+        skio__log(&engine->log, SKIO_LOG_ERROR,
+                  "called from a thread that is not the loop thread");
+    assert(is_loop_thread);
+}
+
+void
+skio__engine_take_thread(struct eio_engine *engine)
+{
+    if (engine->depth > 0)
+        skio__engine_check_thread(engine);
+    engine->thread = this_thread();
+}
+#endif
+
 void
 skio__engine_enter(struct eio_engine *engine)
 {
+    skio__engine_check_thread(engine);
     engine->depth++;
 }
 

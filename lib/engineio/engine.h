@@ -62,6 +62,9 @@ struct eio_engine {
     uint32_t undecided;         /* requests that wait for a verdict */
     uint32_t id_counter;
     unsigned depth; /* nesting of enter */
+#ifdef SKIO_DEBUG
+    const void *thread; /* of the latest turn; NULL: none was run */
+#endif
     bool flush_wanted;
     bool shutting_down;
     bool is_deaf;  /* the transport is gone: no answer reaches anybody */
@@ -111,6 +114,28 @@ void skio__engine_random(const struct eio_engine *engine, void *buf,
 
 /* Every entry from outside is bracketed; leave frees what died inside. */
 void skio__engine_enter(struct eio_engine *engine);
+/*
+ * With --enable-debug: stop the program if this is not the loop thread, the one
+ * that ran the latest turn. At the gates that everything passes which changes
+ * something; else it costs nothing.
+ */
+#ifdef SKIO_DEBUG
+void skio__engine_check_thread(struct eio_engine *engine);
+void skio__engine_take_thread(struct eio_engine *engine);
+#else
+static inline void
+skio__engine_check_thread(struct eio_engine *engine)
+{
+    (void)engine;
+}
+
+static inline void
+skio__engine_take_thread(struct eio_engine *engine)
+{
+    (void)engine;
+}
+#endif
+
 void skio__engine_leave(struct eio_engine *engine);
 
 /* The earliest due time of the engine's own timers, or SKIO__NEVER. */

@@ -463,6 +463,8 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 {
     int err;
 
+    skio__engine_check_thread(session->engine);
+
     if (session->protocol == 4 || (blob->flags & SKIO__BLOB_BINARY) == 0) {
         err = queue_blob(session, blob);
     } else if (session->state != EIO_STATE_OPEN) {

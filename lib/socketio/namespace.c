@@ -240,6 +240,7 @@ event_list(skio_nsp *nsp, const char *event, struct sio_handlers **out)
     size_t len = strlen(event);
     struct sio_event *found;
 
+    skio__engine_check_thread(&nsp->server->engine);
     if (len > nsp->server->options.max_name_bytes ||
         skio__packet_is_reserved(event, len))
         return SKIO_EINVAL;
@@ -293,6 +294,7 @@ skio_off(skio_nsp *nsp, const char *event, skio_event_fn *fn, void *user)
     struct sio_event *found =
         skio__events_find(&nsp->events, event, strlen(event));
 
+    skio__engine_check_thread(&nsp->server->engine);
     if (found == NULL)
         return 0;
     return skio__handlers_remove(&found->handlers, (sio_any_function *)fn,
@@ -304,6 +306,7 @@ static int
 add_to(skio_nsp *nsp, struct sio_handlers *list, sio_any_function *fn,
        void *user)
 {
+    skio__engine_check_thread(&nsp->server->engine);
     return skio__handlers_add(list, skio__server_mem(nsp->server), fn, user);
 }
 

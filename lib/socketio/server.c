@@ -238,6 +238,8 @@ skio_server_free(skio_server *server)
         return;
     }
 
+    /* The loop is over: whoever has waited for its thread may do this. */
+    skio__engine_take_thread(&server->engine);
     skio_transport_shutdown(server);
     skio_transport_flush(server);
     if (server->engine.hooks.destroy != NULL)

@@ -80,6 +80,7 @@ skio_exchange_new(skio_server *server, const skio_request *request,
 void
 skio_transport_flush(skio_server *server)
 {
+    skio__engine_take_thread(&server->engine);
     skio__engine_enter(&server->engine);
     skio__engine_flush(&server->engine);
     skio__engine_leave(&server->engine);

@@ -369,6 +369,7 @@ struct mine {
     char *note; /* JSON, or NULL */
     char *log[LOG_MAX];
     size_t log_count;
+    bool says_goodbye;
 };
 
 static void
@@ -405,6 +406,28 @@ on_connect(skio_socket *socket, void *user)
     record_add(&connections, tag_of(socket), nsp_of(socket), NULL);
     skio_emit(socket, "welcome", "%s, %p", nsp_of(socket),
               SKIO_VALUE(skio_socket_auth(socket)));
+}
+
+static bool
+count_room(const char *room, void *user)
+{
+    (void)room;
+    ++*(int *)user;
+    return true;
+}
+
+static void
+on_disconnecting(skio_socket *socket, enum skio_disconnect reason, void *user)
+{
+    const struct mine *mine = skio_socket_data(socket);
+    int rooms = 0;
+
+    (void)user;
+    if (mine == NULL || !mine->says_goodbye)
+        return;
+    skio_each_room(socket, count_room, &rooms);
+    skio_emit(socket, "late", "%hhd, %d, %s", skio_socket_is_connected(socket),
+              rooms, skio_disconnect_name(reason));
 }
 
 static void
@@ -819,6 +842,18 @@ on_disconnect_me(skio_socket *socket, const skio_value *args, skio_ack *ack,
 }
 
 static void
+on_say_goodbye(skio_socket *socket, const skio_value *args, skio_ack *ack,
+               void *user)
+{
+    struct mine *mine = skio_socket_data(socket);
+
+    (void)args;
+    (void)user;
+    mine->says_goodbye = true;
+    skio_ack_send(ack, NULL);
+}
+
+static void
 on_bye(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
     (void)args;
@@ -1192,6 +1227,7 @@ serve(skio_server *io, const char *name)
         {"later", on_later, NULL},
         {"disconnect-me", on_disconnect_me, NULL},
         {"bye", on_bye, NULL},
+        {"say-goodbye", on_say_goodbye, NULL},
         {"count", on_count, NULL},
         {"reasons", on_records, &reasons},
         {"connections", on_records, &connections},
@@ -1215,6 +1251,7 @@ serve(skio_server *io, const char *name)
     size_t i;
 
     must_ok(skio_on_connect(nsp, on_connect, NULL), name);
+    must_ok(skio_on_disconnecting(nsp, on_disconnecting, NULL), name);
     must_ok(skio_on_disconnect(nsp, on_disconnect, NULL), name);
     must_ok(skio_on_any(nsp, on_any, NULL), name);
     for (i = 0; i < sizeof events / sizeof *events; i++)

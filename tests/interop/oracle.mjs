@@ -215,6 +215,11 @@ function serve(nsp, socket) {
     on("later", ([delay, value], ack) => {
         setTimeout(() => ack(value), delay);
     });
+    on("say-goodbye", (_, ack) => {
+        socket.on("disconnecting", (reason) =>
+            socket.emit("late", socket.connected, socket.rooms.size, reason));
+        ack();
+    });
     on("disconnect-me", ([close]) => {
         socket.disconnect(close === true);
     });

@@ -811,4 +811,27 @@ twin("volatile_is_dropped_when_no_poll_waits", async (server, t) => {
     return [first, (await waiting)[1].split(RS)[0]];
 }, { expect: [["431[]"], '42["volatile","delivered"]'] });
 
+twin("what_is_emitted_while_disconnecting_is_sent_when_the_client_leaves",
+     async (server, t) => {
+         const socket = await joined(server, t);
+
+         socket.send('421["say-goodbye"]');
+         const answer = await socket.take(1);
+         socket.send("41");
+         return [answer, await socket.take(1)];
+     }, { expect: [["431[]"],
+                   ['42["late",true,1,"client namespace disconnect"]']] });
+
+twin("what_is_emitted_while_disconnecting_is_sent_when_the_server_ends_it",
+     async (server, t) => {
+         const socket = await joined(server, t);
+
+         socket.send('421["say-goodbye"]');
+         const answer = await socket.take(1);
+         socket.send('42["disconnect-me",false]');
+         return [answer, await socket.take(2)];
+     }, { expect: [["431[]"],
+                   ["41",
+                    '42["late",true,1,"server namespace disconnect"]']] });
+
 await finish();
