@@ -87,7 +87,7 @@ expect_long(struct peer *peer, char c, size_t count)
 static void
 expect_compressed(struct peer_ws *ws, const void *want, size_t want_len)
 {
-    struct skio__inflater *inflater = skio__inflater_new(skio__mem_default());
+    struct skio__inflater *inflater;
     struct skio__buf out;
     unsigned opcode = 0;
     const char *data = "";
@@ -96,6 +96,7 @@ expect_compressed(struct peer_ws *ws, const void *want, size_t want_len)
 
     peer_check(ws->peer, peer_frame(ws, &opcode, &data, &len));
     peer_check(ws->peer, ws->was_compressed && len < want_len);
+    inflater = skio__inflater_new(skio__mem_default());
     skio__buf_init(&out, skio__mem_default());
     out.max = want_len;
     same = inflater != NULL &&
