@@ -65,7 +65,8 @@ typedef struct skio_arg {
 enum skio_flags {
     SKIO_VOLATILE = 1, /**< drop it for whoever cannot take it right now */
     SKIO_LOCAL = 2,    /**< this server only, not the cluster */
-    SKIO_COMPRESS = 4  /**< worth compressing, where compression is on */
+    /** not worth compressing, where compression is on: compress(false) */
+    SKIO_NO_COMPRESS = 4
 };
 
 /**

@@ -42,10 +42,18 @@ SKIO_API int skio_lws_mount(skio_server *server, struct lws_http_mount *mount)
 
 /**
  * Set what a context needs: header room, no h2, no per-connection validity
- * timers. Call before the host's own changes to info.
+ * timers, skio_lws_extensions(). Call before the host's own changes to info.
  */
 SKIO_API void skio_lws_context_info(struct lws_context_creation_info *info)
     SKIO_NONNULL(1);
+
+/**
+ * What a vhost's `extensions` must hold for the option per_message_deflate;
+ * skio_lws_context_info() sets it. A host that has extensions for its own
+ * protocols puts the first entry of this list before them: it is for the
+ * server's protocol alone.
+ */
+SKIO_API const struct lws_extension *skio_lws_extensions(void);
 
 /**
  * What the callback of a host's protocol 0 asks first: lws gives CONNECT and

@@ -48,6 +48,18 @@ typedef struct skio_server_options {
      * more than sessions. */
     bool allow_eio3;
 
+    /* Compression: what is repeated, or secret beside what a stranger writes,
+     * is better not compressed. Needs zlib, else SKIO_ENOTSUP. See
+     * skio_compression(7). */
+    bool per_message_deflate;                 /**< false: of WebSockets */
+    size_t per_message_deflate_threshold;     /**< 1024: no shorter message */
+    uint32_t per_message_deflate_level;       /**< 6, of 1 to 9 */
+    uint32_t per_message_deflate_window_bits; /**< 15, of 9 to 15 */
+    uint32_t per_message_deflate_mem_level;   /**< 8, of 1 to 9 */
+    bool http_compression;                    /**< false: of polls */
+    size_t http_compression_threshold;        /**< 1024: no shorter payload */
+    uint32_t http_compression_level;          /**< 6, of 1 to 9 */
+
     /* Who may connect from a browser. NULL: pages of the same origin only.
      * "*": every page. Else a comma-separated list of origins, as in
      * "https://a.example, https://b.example:8443", to which the own origin
@@ -180,7 +192,8 @@ SKIO_API void skio_server_options_init_size(skio_server_options *options,
  * options  NULL for the defaults.
  *
  * Returns SKIO_OK and fills *out; SKIO_EINVAL for an option out of its range
- * (the log names it); SKIO_EIO when libsodium cannot start; SKIO_ENOMEM.
+ * (the log names it); SKIO_ENOTSUP for one that this build lacks (likewise);
+ * SKIO_EIO when libsodium cannot start; SKIO_ENOMEM.
  *
  * Threads: the calling thread becomes the loop thread, until skio_run() makes
  * its caller the loop thread. Since: 0.1.

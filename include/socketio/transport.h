@@ -162,6 +162,18 @@ SKIO_API int skio_exchange_end(skio_exchange *exchange) SKIO_NONNULL(1);
 /** The peer went away before the response. The exchange is gone. */
 SKIO_API void skio_exchange_abort(skio_exchange *exchange) SKIO_NONNULL(1);
 
+/**
+ * Accept the client's offer to compress messages (permessage-deflate), where
+ * the option of that name is on and the offer is one to accept: the headers of
+ * the 101 response then say so, some frames of skio_ws_peek() are compressed,
+ * and skio_ws_compressed() tells of the client's. For transports that can see
+ * the RSV1 bit; without this call nothing is compressed.
+ *
+ * Returns whether it was accepted now.
+ */
+SKIO_API bool skio_exchange_accept_deflate(skio_exchange *exchange)
+    SKIO_NONNULL(1);
+
 /** Headers for the 101 response of an accepted upgrade. Borrowed. */
 SKIO_API size_t skio_exchange_headers(const skio_exchange *exchange,
                                       const skio_header **out)
@@ -189,6 +201,13 @@ SKIO_API skio_ws *skio_ws_open(skio_exchange *exchange, void *handle)
 SKIO_API void skio_ws_receive(skio_ws *ws, const void *data, size_t len,
                               bool binary, bool first, bool final)
     SKIO_NONNULL(1);
+
+/**
+ * The frame whose first piece comes next has RSV1 set: it begins a compressed
+ * message. Where that was not accepted, or inside of a message, the next
+ * skio_ws_receive() ends the connection with 1002.
+ */
+SKIO_API void skio_ws_compressed(skio_ws *ws) SKIO_NONNULL(1);
 
 /**
  * Look at what is to be written: slices of finished frames, in order.

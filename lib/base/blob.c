@@ -11,6 +11,7 @@
 
 /* RFC 6455 5.2 */
 #define FIN 0x80
+#define RSV1 0x40 /* compressed: RFC 7692, 6 */
 #define OPCODE_TEXT 1
 #define OPCODE_BINARY 2
 #define LEN_MAX_7 125
@@ -57,6 +58,7 @@ skio__blob_new(const skio_allocator *mem, bool binary, size_t len)
     blob->len = (uint32_t)len;
     blob->mem = mem;
     blob->eio3 = NULL;
+    blob->form = NULL;
     return blob;
 }
 
@@ -113,6 +115,42 @@ skio__blob_packet(const struct skio__blob *blob, const void **data, size_t *len)
 }
 
 struct skio__blob *
+skio__blob_form(struct skio__blob *blob, unsigned window_bits)
+{
+    struct skio__blob *form;
+
+    for (form = blob->form; form != NULL; form = form->form) {
+        if ((form->flags >> SKIO__BLOB_WINDOW_SHIFT & 0xf) == window_bits)
+            return form;
+    }
+    return (blob->flags & 1u << (SKIO__BLOB_PLAIN_SHIFT + window_bits)) != 0
+               ? blob
+               : NULL;
+}
+
+struct skio__blob *
+skio__blob_add_form(struct skio__blob *blob, unsigned window_bits,
+                    const void *data, size_t len)
+{
+    bool binary = (blob->flags & SKIO__BLOB_BINARY) != 0;
+    struct skio__blob *form = skio__blob_copy(blob->mem, binary, data, len);
+
+    if (form == NULL)
+        return NULL;
+    form->bytes[SKIO__BLOB_HEAD_MAX - form->head] |= RSV1;
+    form->flags |= SKIO__BLOB_FORM | window_bits << SKIO__BLOB_WINDOW_SHIFT;
+    form->form = blob->form;
+    blob->form = form;
+    return form;
+}
+
+void
+skio__blob_add_no_form(struct skio__blob *blob, unsigned window_bits)
+{
+    blob->flags |= 1u << (SKIO__BLOB_PLAIN_SHIFT + window_bits);
+}
+
+struct skio__blob *
 skio__blob_ref(struct skio__blob *blob)
 {
     assert(blob->refs > 0 && blob->refs < UINT32_MAX);
@@ -129,5 +167,6 @@ skio__blob_unref(struct skio__blob *blob)
     if (--blob->refs > 0)
         return;
     skio__blob_unref(blob->eio3);
+    skio__blob_unref(blob->form);
     skio__mem_free(blob->mem, blob);
 }

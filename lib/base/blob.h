@@ -26,9 +26,13 @@
 #define SKIO__BLOB_HEAD_MAX 10 /* FIN and opcode, 127, eight length bytes */
 
 enum skio__blob_flag {
-    SKIO__BLOB_BINARY = 1 << 0,   /* opcode 2, not 1 */
-    SKIO__BLOB_VOLATILE = 1 << 1, /* may be dropped for a slow reader */
-    SKIO__BLOB_COMPRESS = 1 << 2  /* worth compressing if negotiated */
+    SKIO__BLOB_BINARY = 1 << 0,      /* opcode 2, not 1 */
+    SKIO__BLOB_VOLATILE = 1 << 1,    /* may be dropped for a slow reader */
+    SKIO__BLOB_NO_COMPRESS = 1 << 2, /* not worth compressing */
+    SKIO__BLOB_FORM = 1 << 3,        /* the compressed form of another */
+    SKIO__BLOB_WINDOW_SHIFT = 4,     /* of a form: its window's bits */
+    SKIO__BLOB_PLAIN_SHIFT = 8       /* and so many bits of a window: nothing
+                                        is gained, 1 << (shift + bits) */
 };
 
 struct skio__blob {
@@ -38,6 +42,8 @@ struct skio__blob {
     uint32_t len;   /* bytes of the packet */
     const skio_allocator *mem;
     struct skio__blob *eio3; /* a binary one for protocol 3; NULL: not made */
+    struct skio__blob *form; /* compressed, and that one's `form` the same with
+                                another window; NULL: not made */
     unsigned char bytes[];
 };
 
@@ -64,6 +70,19 @@ void skio__blob_frame(const struct skio__blob *blob, const void **data,
                       size_t *len);
 void skio__blob_packet(const struct skio__blob *blob, const void **data,
                        size_t *len);
+
+/*
+ * The compressed form for a window (RFC 7692): a blob whose frame has RSV1 set
+ * and whose packet is data. skio__blob_form() returns it, blob itself when
+ * nothing is gained by it, or NULL when that is not known yet. The form belongs
+ * to the blob; NULL from skio__blob_add_form(): no memory.
+ */
+struct skio__blob *skio__blob_form(struct skio__blob *blob,
+                                   unsigned window_bits);
+struct skio__blob *skio__blob_add_form(struct skio__blob *blob,
+                                       unsigned window_bits, const void *data,
+                                       size_t len);
+void skio__blob_add_no_form(struct skio__blob *blob, unsigned window_bits);
 
 /* Take another reference; returns blob. */
 struct skio__blob *skio__blob_ref(struct skio__blob *blob);

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "engineio/compression.h"
 #include "engineio/dirty.h"
 #include "engineio/exchange.h"
 #include "engineio/heartbeat.h"
@@ -75,7 +76,8 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     engine->ping = skio__blob_copy(mem, false, ping, sizeof ping);
     if (options->allow_eio3)
         engine->pong = skio__blob_copy(mem, false, pong, sizeof pong);
-    if (engine->ping == NULL || (options->allow_eio3 && engine->pong == NULL)) {
+    if (engine->ping == NULL || (options->allow_eio3 && engine->pong == NULL) ||
+        skio__compression_init(engine) != SKIO_OK) {
         skio__blob_unref(engine->ping);
         skio__blob_unref(engine->pong);
         skio__mem_free(mem, engine->path);
@@ -121,6 +123,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__map_deinit(&engine->sessions);
     skio__map_deinit(&engine->addresses);
     skio__buf_deinit(&engine->scratch);
+    skio__compression_deinit(engine);
     skio__blob_unref(engine->ping);
     skio__blob_unref(engine->pong);
     skio__hooks_deinit(engine);

@@ -23,6 +23,7 @@
 
 #define EIO_ID_MAX 63 /* of a session's id that the host makes */
 
+struct eio_compression;
 struct eio_engine;
 struct eio_hooks;
 struct eio_tap;
@@ -81,14 +82,15 @@ struct eio_engine {
 
     struct eio_dirty *dirty_first; /* sessions and sockets with output */
     struct eio_dirty *dirty_last;
-    struct skio_session *dead; /* to be freed by leave */
-    struct skio__buf scratch;  /* joins payloads */
-    struct skio__blob *ping;   /* one for all sessions */
-    struct skio__blob *pong;   /* the same; NULL without allow_eio3 */
-    struct eio_hooks *hooked;  /* NULL: nothing is hooked in */
-    struct eio_tap *taps;      /* NULL: nobody watches */
-    char detail[128];          /* of the close that is told; "": none */
-    struct eio_raw *raw;       /* the handlers of skio_engine_handle() */
+    struct skio_session *dead;           /* to be freed by leave */
+    struct skio__buf scratch;            /* joins payloads */
+    struct skio__blob *ping;             /* one for all sessions */
+    struct skio__blob *pong;             /* the same; NULL without allow_eio3 */
+    struct eio_compression *compression; /* NULL: off */
+    struct eio_hooks *hooked;            /* NULL: nothing is hooked in */
+    struct eio_tap *taps;                /* NULL: nobody watches */
+    char detail[128];    /* of the close that is told; "": none */
+    struct eio_raw *raw; /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };
 

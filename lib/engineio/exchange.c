@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engineio/extension.h"
 #include "engineio/handshake.h"
 #include "engineio/polling.h"
 #include "engineio/upgrade.h"
@@ -51,6 +52,7 @@ skio__exchange_free(skio_exchange *exchange)
     skio__buf_deinit(&exchange->body);
     skio__request_unref(exchange->request);
     skio__visit_unref(exchange->asker.visit);
+    skio__mem_free(exchange->engine->mem, exchange->extension);
     skio__mem_free(exchange->engine->mem, exchange->headers);
     skio__mem_free(exchange->engine->mem, exchange);
 }
@@ -112,6 +114,9 @@ read_headers(const struct eio_engine *engine, struct eio_question *question)
         agent != NULL &&
         (strstr(agent, ";MSIE") != NULL || strstr(agent, "Trident/") != NULL);
     question->origin = header(request, "origin");
+    if (engine->options->http_compression && !request->upgrade)
+        question->asker.coding =
+            (uint8_t)skio__coding_choose(header(request, "accept-encoding"));
     question->origin_may_connect =
         skio__cors_judge(engine->options, request, question->origin,
                          &question->asker.cors);
@@ -131,8 +136,35 @@ take_request(struct eio_engine *engine, const struct eio_question *question)
                                              engine->options->latest_headers);
 }
 
-int
-skio__exchange_list_headers(skio_exchange *exchange)
+/* Keep what may be answered to the client's offers. Returns SKIO_OK,
+ * SKIO_EPROTO or SKIO_ENOMEM. */
+static int
+read_extensions(skio_exchange *exchange, const skio_request *request)
+{
+    struct eio_engine *engine = exchange->engine;
+    const skio_server_options *options = engine->options;
+    const char *offers = header(request, "sec-websocket-extensions");
+    struct eio_extension found;
+    int got;
+
+    if (!options->per_message_deflate || offers == NULL)
+        return SKIO_OK;
+    got = skio__extension_choose(offers,
+                                 (uint8_t)
+                                     options->per_message_deflate_window_bits,
+                                 &found);
+    if (got <= 0)
+        return got;
+    exchange->extension =
+        skio__mem_alloc(engine->mem, sizeof *exchange->extension);
+    if (exchange->extension == NULL)
+        return SKIO_ENOMEM;
+    *exchange->extension = found;
+    return SKIO_OK;
+}
+
+static int
+list_headers(skio_exchange *exchange)
 {
     struct eio_engine *engine = exchange->engine;
     struct eio_visit *visit = exchange->asker.visit;
@@ -144,6 +176,8 @@ skio__exchange_list_headers(skio_exchange *exchange)
         skio__visit_headers(engine, visit);
         max += visit->headers.count;
     }
+    if (exchange->extension != NULL)
+        max++; /* for the answer to its offer */
     if (max == 0)
         return SKIO_OK;
     exchange->headers =
@@ -157,6 +191,28 @@ skio__exchange_list_headers(skio_exchange *exchange)
     else
         memcpy(exchange->headers, cors, count * sizeof *cors);
     return SKIO_OK;
+}
+
+bool
+skio__exchange_prepare(skio_exchange *exchange,
+                       const struct eio_question *question)
+{
+    static const char text[] =
+        "Invalid or unacceptable Sec-WebSocket-Extensions header";
+    struct eio_engine *engine = exchange->engine;
+    int err = read_extensions(exchange, question->request);
+
+    if (err == SKIO_OK)
+        err = list_headers(exchange);
+    if (err == SKIO_OK)
+        return true;
+    if (exchange != question->asker.held)
+        skio__exchange_free(exchange);
+    if (err == SKIO_EPROTO)
+        skio__reply_status(engine, &question->asker, 400, text);
+    else
+        skio__reply_busy(engine, &question->asker);
+    return false;
 }
 
 static int
@@ -194,8 +250,8 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
             goto fail;
     }
     if (question->asker.ws == NULL &&
-        skio__exchange_list_headers(exchange) != SKIO_OK)
-        goto fail;
+        !skio__exchange_prepare(exchange, question))
+        return SKIO_EXCHANGE_ANSWERED;
     *out = exchange;
     return SKIO_EXCHANGE_UPGRADE;
 
@@ -392,6 +448,19 @@ skio_exchange_headers(const skio_exchange *exchange, const skio_header **out)
 }
 
 bool
+skio_exchange_accept_deflate(skio_exchange *exchange)
+{
+    const struct eio_extension *extension = exchange->extension;
+
+    if (extension == NULL || exchange->window_bits != 0)
+        return false;
+    exchange->window_bits = extension->window_bits;
+    exchange->headers[exchange->header_count++] =
+        (skio_header){"Sec-WebSocket-Extensions", extension->answer};
+    return true;
+}
+
+bool
 skio__exchange_open(skio_exchange *exchange, skio_ws *ws)
 {
     struct eio_engine *engine = exchange->engine;
@@ -418,6 +487,8 @@ skio_ws_open(skio_exchange *exchange, void *handle)
 
     skio__engine_enter(engine);
     ws = skio__ws_new(engine, handle);
+    if (ws != NULL)
+        ws->window_bits = exchange->window_bits;
     if (ws != NULL && exchange->kind == EIO_EXCHANGE_JUDGED) {
         skio__verdict_open(exchange, ws);
     } else {

@@ -9,6 +9,7 @@
 
 #include "base/id.h"
 #include "engineio/dirty.h"
+#include "engineio/extension.h"
 #include "engineio/reply.h"
 #include "engineio/request.h"
 
@@ -40,7 +41,9 @@ struct skio_exchange {
     bool is_complete;                    /* judged: so is its body */
     char sid[EIO_ID_MAX + 1]; /* probe: looked up again after the 101; connect:
                                  of the host's making, "" if of ours */
-    skio_header *headers;     /* of the 101; NULL: none */
+    struct eio_extension *extension; /* that may be accepted; NULL: none */
+    uint8_t window_bits;             /* it was; 0: it was not */
+    skio_header *headers;            /* of the 101; NULL: none */
     size_t header_count;
     char origin[]; /* what asker.cors.allow_origin points to */
 };
@@ -63,8 +66,11 @@ int skio__exchange_admit(struct eio_engine *engine,
                          const struct eio_question *question,
                          skio_exchange **out);
 
-/* Find the headers of its 101. Returns SKIO_OK or SKIO_ENOMEM. */
-int skio__exchange_list_headers(skio_exchange *exchange);
+/* Find the headers of its 101, and what may be answered to the client's offer
+ * of compression. False: the request was answered, and the exchange freed
+ * unless it is asker.held. */
+bool skio__exchange_prepare(skio_exchange *exchange,
+                            const struct eio_question *question);
 
 /* After the 101: whether the ws may live. The exchange is the caller's. */
 bool skio__exchange_open(skio_exchange *exchange, skio_ws *ws);

@@ -344,6 +344,7 @@ skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
                       exchange->sid, true, &session) != SKIO_OK)
         return false;
     session->wants_base64 = ws->wants_base64;
+    session->window_bits = ws->window_bits;
     engine->counters.packets_out += session->queue.count;
     session->ws = ws;
     ws->session = session;

@@ -145,12 +145,32 @@ reply_all(struct skio_session *session, const struct eio_asker *asker)
     return SKIO_OK;
 }
 
+/* Whether a packet of the payload is worth compressing. */
+static bool
+wants_compression(const struct eio_queue *queue)
+{
+    uint32_t i;
+
+    for (i = 0; i < queue->count; i++) {
+        if ((skio__queue_at(queue, i)->flags & SKIO__BLOB_NO_COMPRESS) == 0)
+            return true;
+    }
+    return false;
+}
+
 static int
 reply_queue(struct skio_session *session, const struct eio_asker *asker)
 {
     bool is_watched = session->state == EIO_STATE_OPEN; /* not a last word */
+    struct eio_asker plain;
     int err;
 
+    if (asker->coding != SKIO__CODING_NONE &&
+        !wants_compression(&session->queue)) {
+        plain = *asker;
+        plain.coding = SKIO__CODING_NONE;
+        asker = &plain;
+    }
     if (is_watched)
         EIO_TAP(session, flush);
     err = reply_all(session, asker);

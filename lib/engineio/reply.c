@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/json.h"
+#include "engineio/compression.h"
 #include "engineio/headers.h"
 #include "engineio/request.h"
 #include "engineio/websocket.h"
@@ -256,6 +257,31 @@ skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker)
     send_reply(engine, asker, &reply, NULL, NULL, 0);
 }
 
+/* Send a payload in its final form, compressed if the client takes that. */
+static void
+send_payload(struct eio_engine *engine, const struct eio_asker *asker,
+             struct reply *reply, const char *type, const void *body,
+             size_t len)
+{
+    struct skio__buf small;
+    const char *coding;
+
+    if (asker->coding == SKIO__CODING_NONE) {
+        send_reply(engine, asker, reply, type, body, len);
+        return;
+    }
+    skio__buf_init(&small, engine->mem);
+    coding = skio__compression_body(engine, (enum skio__coding)asker->coding,
+                                    body, len, &small);
+    if (coding != NULL) {
+        add(reply, "Content-Encoding", coding);
+        send_reply(engine, asker, reply, type, small.data, small.len);
+    } else {
+        send_reply(engine, asker, reply, type, body, len);
+    }
+    skio__buf_deinit(&small);
+}
+
 static int
 reply_script(struct eio_engine *engine, const struct eio_asker *asker,
              struct reply *reply, const void *body, size_t len)
@@ -266,8 +292,8 @@ reply_script(struct eio_engine *engine, const struct eio_asker *asker,
     skio__buf_init(&script, engine->mem);
     err = skio__jsonp_wrap(&script, asker->jsonp, body, len);
     if (err == SKIO_OK)
-        send_reply(engine, asker, reply, "text/plain; charset=UTF-8",
-                   script.data, script.len);
+        send_payload(engine, asker, reply, "text/plain; charset=UTF-8",
+                     script.data, script.len);
     skio__buf_deinit(&script);
     return err;
 }
@@ -280,7 +306,7 @@ skio__reply_octets(struct eio_engine *engine, const struct eio_asker *asker,
 
     begin(&reply, engine, asker, 200);
     add_payload_headers(&reply, engine, asker);
-    send_reply(engine, asker, &reply, "application/octet-stream", body, len);
+    send_payload(engine, asker, &reply, "application/octet-stream", body, len);
 }
 
 int
@@ -296,7 +322,7 @@ skio__reply_try_payload(struct eio_engine *engine,
         add(&reply, "Set-Cookie", cookie);
     if (asker->is_jsonp)
         return reply_script(engine, asker, &reply, body, len);
-    send_reply(engine, asker, &reply, "text/plain; charset=UTF-8", body, len);
+    send_payload(engine, asker, &reply, "text/plain; charset=UTF-8", body, len);
     return SKIO_OK;
 }
 

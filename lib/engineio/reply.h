@@ -7,6 +7,7 @@
 #ifndef SKIO_ENGINEIO_REPLY_H
 #define SKIO_ENGINEIO_REPLY_H
 
+#include "base/coding.h"
 #include "engineio/cors.h"
 #include "engineio/hooks.h"
 #include "engineio/jsonp.h"
@@ -30,6 +31,7 @@ struct eio_asker {
     bool is_jsonp;     /* the answer is a script */
     bool wants_base64; /* protocol 3: takes no binary frames */
     uint8_t protocol;  /* 3 or 4 */
+    uint8_t coding;    /* enum skio__coding for payloads */
     char jsonp[EIO_JSONP_DIGITS + 1];
     bool must_close;         /* more of its body may come */
     struct eio_visit *visit; /* borrowed; NULL: nothing is hooked in */

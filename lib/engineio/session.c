@@ -6,6 +6,7 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "engineio/compression.h"
 #include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
@@ -434,13 +435,16 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
 {
     struct eio_engine *engine = session->engine;
     size_t max = engine->options->max_outbound_bytes;
-    size_t len = (size_t)blob->head + blob->len;
+    size_t len;
     int err;
 
     if (session->state != EIO_STATE_OPEN || is_left(session))
         return SKIO_ECLOSED;
     if (session->doom != 0)
         return SKIO_ENOBUFS;
+    if (session->window_bits != 0)
+        blob = skio__compression_of(engine, blob, session->window_bits);
+    len = (size_t)blob->head + blob->len;
     if (len > max || session->queue.bytes > max - len) {
         skio__session_doom(session, SKIO_DISCONNECT_SLOW_CONSUMER);
         return SKIO_ENOBUFS;

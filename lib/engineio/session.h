@@ -54,6 +54,7 @@ struct skio_session {
     uint8_t state;                 /* enum eio_state */
     uint8_t protocol;
     uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
+    uint8_t window_bits; /* of compressed messages out; 0: none are sent */
     bool is_admitted : 1;
     bool awaits_pong : 1;
     bool had_grace : 1;  /* a packet has restarted the pong timer already */

@@ -67,6 +67,7 @@ commit(struct skio_session *session)
     session->is_upgraded = true;
     EIO_TAP(session, upgrade);
     session->wants_base64 = ws->wants_base64;
+    session->window_bits = ws->window_bits;
     skio__dirty_clear(session->engine, &session->dirty);
 
     if (session->state == EIO_STATE_CLOSING) {

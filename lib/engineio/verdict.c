@@ -126,8 +126,8 @@ hold(skio_verdict *verdict, struct eio_question *question, skio_exchange **out)
     if (exchange == NULL)
         goto fail;
     if (request->upgrade && question->asker.ws == NULL &&
-        skio__exchange_list_headers(exchange) != SKIO_OK)
-        goto fail;
+        !skio__exchange_prepare(exchange, question))
+        return SKIO_EXCHANGE_ANSWERED;
     if (skio__address_enter(engine, address, &verdict->address) != SKIO_OK)
         goto fail;
 

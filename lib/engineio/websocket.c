@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "engineio/compression.h"
 #include "engineio/exchange.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
@@ -217,7 +218,7 @@ receive_text(skio_ws *ws, const char *data, size_t len)
     if (!skio__utf8_valid(data, len)) {
         if (ws->session->ws == ws)
             skio__session_detail(ws->session, "a text message is not UTF-8");
-        fail(ws, EIO_WS_NOT_UTF8);
+        fail(ws, EIO_WS_BAD_DATA);
         return;
     }
     if (ws->session->protocol == 3)
@@ -267,9 +268,39 @@ too_big(skio_ws *ws, size_t len)
     hit_limit(ws, EIO_WS_TOO_BIG);
 }
 
+/*
+ * A compressed message is inflated when it is complete: until then it costs
+ * what it weighs on the wire, and no connection holds a window.
+ */
+static void
+receive_compressed(skio_ws *ws, const void *data, size_t len, bool binary)
+{
+    struct eio_engine *engine = ws->engine;
+    struct skio__buf out;
+
+    skio__buf_init(&out, engine->mem);
+    out.max = engine->options->max_http_buffer_size;
+    switch (skio__compression_inflate(engine, data, len, &out)) {
+    case SKIO_OK:
+        receive_message(ws, out.data, out.len, binary);
+        break;
+    case SKIO_ETOOBIG:
+        too_big(ws, engine->options->max_http_buffer_size + 1);
+        break;
+    case SKIO_EPROTO:
+        fail(ws, EIO_WS_BAD_DATA);
+        break;
+    default:
+        fail(ws, EIO_WS_NO_STATUS);
+        break;
+    }
+    skio__buf_deinit(&out);
+}
+
 /* Keep a piece. Returns whether the connection goes on. */
 static bool
-collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first)
+collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first,
+        bool compressed)
 {
     const skio_allocator *mem = ws->engine->mem;
     struct eio_inbox *inbox = ws->inbox;
@@ -287,6 +318,7 @@ collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first)
         skio__buf_init(&inbox->bytes, mem);
         inbox->bytes.max = ws->engine->options->max_http_buffer_size;
         inbox->binary = binary;
+        inbox->compressed = compressed;
         ws->inbox = inbox;
     }
     inbox->pieces++;
@@ -310,23 +342,41 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
               bool first, bool final)
 {
     struct eio_inbox *inbox;
+    bool compressed = ws->has_rsv1;
 
+    ws->has_rsv1 = false;
+    if (compressed && (!first || ws->window_bits == 0)) {
+        fail(ws, EIO_WS_PROTOCOL_ERROR);
+        return;
+    }
     if (first && final && ws->inbox == NULL) {
         if (len > ws->engine->options->max_http_buffer_size)
             too_big(ws, len);
+        else if (compressed)
+            receive_compressed(ws, data, len, binary);
         else
             receive_message(ws, data, len, binary);
         return;
     }
-    if (!collect(ws, data, len, binary, first) || !final)
+    if (!collect(ws, data, len, binary, first, compressed) || !final)
         return;
 
     /* Taken off the connection first: the receiver may close it. */
     inbox = ws->inbox;
     ws->inbox = NULL;
-    receive_message(ws, inbox->bytes.data, inbox->bytes.len, inbox->binary);
+    if (inbox->compressed)
+        receive_compressed(ws, inbox->bytes.data, inbox->bytes.len,
+                           inbox->binary);
+    else
+        receive_message(ws, inbox->bytes.data, inbox->bytes.len, inbox->binary);
     skio__buf_deinit(&inbox->bytes);
     skio__mem_free(ws->engine->mem, inbox);
+}
+
+void
+skio_ws_compressed(skio_ws *ws)
+{
+    ws->has_rsv1 = true;
 }
 
 void

@@ -20,7 +20,7 @@
 enum eio_ws_status {
     EIO_WS_NO_STATUS = 0, /* the frame is empty, as Node's */
     EIO_WS_PROTOCOL_ERROR = 1002,
-    EIO_WS_NOT_UTF8 = 1007,
+    EIO_WS_BAD_DATA = 1007, /* no UTF-8, or not what was compressed */
     EIO_WS_POLICY = 1008,
     EIO_WS_TOO_BIG = 1009,
     EIO_WS_TRY_AGAIN = 1013
@@ -31,6 +31,7 @@ struct eio_inbox {
     struct skio__buf bytes;
     size_t pieces;
     bool binary;
+    bool compressed; /* these bytes are */
 };
 
 struct skio_ws {
@@ -48,9 +49,11 @@ struct skio_ws {
     uint8_t close_len;     /* 0: no Close frame yet */
     uint8_t close_written;
     unsigned char close[EIO_WS_CLOSE_MAX];
-    bool is_stuck : 1; /* the last flush could not write everything */
-    bool is_held : 1;  /* in ws_flush(): do not free yet */
+    uint8_t window_bits; /* permessage-deflate is on; 0: it is not */
+    bool is_stuck : 1;   /* the last flush could not write everything */
+    bool is_held : 1;    /* in ws_flush(): do not free yet */
     bool is_gone : 1;
+    bool has_rsv1 : 1;     /* the frame whose piece comes next */
     bool wants_base64 : 1; /* protocol 3: the peer takes no binary frames */
     bool is_judged : 1;
 };

@@ -70,6 +70,7 @@ skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
     if (err != SKIO_OK)
         return err;
     message->nsp = nsp;
+    skio__message_set_flags(message, target->flags);
 
     asking = skio__mem_calloc(skio__server_mem(server), 1, sizeof *asking);
     if (asking == NULL) {

@@ -41,6 +41,7 @@ send(skio_socket *socket, struct skio_message *message, unsigned flags)
 
     if (stamped == NULL)
         return SKIO_ENOMEM;
+    skio__message_set_flags(stamped, flags);
     err = skio__socket_send(socket, stamped, flags);
     skio__message_unref(stamped);
     return err;
@@ -77,6 +78,7 @@ send_to(struct skio_message *message, const skio_target *target)
 
     if (stamped == NULL)
         return SKIO_ENOMEM;
+    skio__message_set_flags(stamped, target != NULL ? target->flags : 0);
     /* Those who watch may do anything, free the server included. */
     skio__engine_enter(engine);
     err = adapter->ops->broadcast(adapter, stamped, target);

@@ -464,6 +464,18 @@ skio__message_add(struct skio_message *message, struct skio__blob *blob)
     (void)add_blob(message, blob);
 }
 
+void
+skio__message_set_flags(struct skio_message *message, unsigned flags)
+{
+    const uint32_t bit = SKIO__BLOB_NO_COMPRESS;
+    uint32_t wanted = (flags & SKIO_NO_COMPRESS) != 0 ? bit : 0;
+
+    if ((message->blobs[0]->flags & bit) == wanted)
+        return;
+    for (uint32_t i = 0; i < message->count; i++)
+        message->blobs[i]->flags = (message->blobs[i]->flags & ~bit) | wanted;
+}
+
 struct skio_message *
 skio__message_ref(struct skio_message *message)
 {

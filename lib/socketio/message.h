@@ -82,6 +82,8 @@ struct skio_message *skio__message_with_tail(const struct skio_message *message,
 int skio__message_grow(const skio_allocator *mem, struct skio_message **message,
                        uint32_t *cap);
 void skio__message_add(struct skio_message *message, struct skio__blob *blob);
+/* Whether it may be compressed where it is sent next. */
+void skio__message_set_flags(struct skio_message *message, unsigned flags);
 
 struct skio_message *skio__message_ref(struct skio_message *message);
 void skio__message_unref(struct skio_message *message); /* NULL: nothing */

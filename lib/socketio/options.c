@@ -58,6 +58,12 @@ static const skio_server_options defaults = {
     .max_response_headers = 32,
     .max_response_header_bytes = 2048,
     .verdict_timeout_ms = 10000,
+    .per_message_deflate_threshold = 1024,
+    .per_message_deflate_level = 6,
+    .per_message_deflate_window_bits = 15,
+    .per_message_deflate_mem_level = 8,
+    .http_compression_threshold = 1024,
+    .http_compression_level = 6,
     .cors_methods = "GET,HEAD,PUT,PATCH,POST,DELETE",
     .max_outbound_bytes = (size_t)1 << 20,
     .outbound_high_bytes = (size_t)64 << 10,
@@ -133,6 +139,16 @@ find_bad(const skio_server_options *o)
     if (o->outbound_high_bytes == 0 ||
         o->outbound_high_bytes > o->max_outbound_bytes)
         return "outbound_high_bytes";
+    if (o->per_message_deflate_level < 1 || o->per_message_deflate_level > 9)
+        return "per_message_deflate_level";
+    if (o->per_message_deflate_window_bits < 9 ||
+        o->per_message_deflate_window_bits > 15)
+        return "per_message_deflate_window_bits";
+    if (o->per_message_deflate_mem_level < 1 ||
+        o->per_message_deflate_mem_level > 9)
+        return "per_message_deflate_mem_level";
+    if (o->http_compression_level < 1 || o->http_compression_level > 9)
+        return "http_compression_level";
     if (o->recovery_ms > max_ms)
         return "recovery_ms";
     if (o->recovery_max_sessions == 0)

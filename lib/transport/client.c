@@ -20,8 +20,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/coding.h"
+#include "base/deflate.h"
 #include "base/mem.h"
-#include "transport/encoding.h"
 #include "transport/lws.h"
 
 #define CLIENT_MAX (8 << 20)   /* bytes of one file */
@@ -50,7 +51,7 @@ struct form {
 };
 
 struct skio__client_cache {
-    struct form forms[CLIENT_FILES][ENCODING_COUNT];
+    struct form forms[CLIENT_FILES][SKIO__CODING_COUNT];
 };
 
 /* What of a file goes out. */
@@ -58,7 +59,7 @@ struct contents {
     char tag[TAG_MAX];
     char *data;
     size_t len;
-    enum skio__encoding encoding;
+    enum skio__coding encoding;
     bool is_kept; /* data is the cache's */
 };
 
@@ -68,7 +69,7 @@ skio__client_free(struct skio__lws *transport)
     struct skio__client_cache *cache = transport->client_cache;
 
     for (size_t i = 0; cache != NULL && i < CLIENT_FILES; i++)
-        for (int e = 0; e < ENCODING_COUNT; e++)
+        for (int e = 0; e < SKIO__CODING_COUNT; e++)
             skio__mem_free(transport->mem, cache->forms[i][e].data);
     skio__mem_free(transport->mem, cache);
     transport->client_cache = NULL;
@@ -203,7 +204,7 @@ read_file(struct skio__lws *transport, int fd, struct stat *st,
 /* ---- Its forms ---- */
 
 static struct form *
-form_of(struct skio__lws *transport, int file, enum skio__encoding encoding)
+form_of(struct skio__lws *transport, int file, enum skio__coding encoding)
 {
     if (transport->client_cache == NULL)
         transport->client_cache =
@@ -216,7 +217,7 @@ form_of(struct skio__lws *transport, int file, enum skio__encoding encoding)
 
 static void
 use_form(struct contents *contents, const struct form *form,
-         enum skio__encoding encoding)
+         enum skio__coding encoding)
 {
     memcpy(contents->tag, form->tag, sizeof(contents->tag));
     contents->data = form->data;
@@ -229,18 +230,34 @@ use_form(struct contents *contents, const struct form *form,
  * is. */
 static void
 compress_contents(struct skio__lws *transport, struct form *form,
-                  enum skio__encoding encoding, struct contents *contents)
+                  enum skio__coding encoding, struct contents *contents)
 {
-    char *data;
-    size_t len;
+    const struct skio__deflate_settings settings = {
+        .format = encoding == SKIO__CODING_GZIP ? SKIO__DEFLATE_GZIP
+                                                : SKIO__DEFLATE_ZLIB,
+        .level = 6,
+        .window_bits = SKIO__DEFLATE_BITS_MAX,
+        .mem_level = 8,
+    };
+    struct skio__deflater *deflater;
+    struct skio__buf out;
+    int err;
 
-    if (contents->len > COMPRESS_MAX ||
-        skio__encoding_apply(encoding, transport->mem, contents->data,
-                             contents->len, &data, &len) != SKIO_OK)
+    if (contents->len > COMPRESS_MAX)
         return;
+    deflater = skio__deflater_new(transport->mem, &settings);
+    if (deflater == NULL)
+        return;
+    skio__buf_init(&out, transport->mem);
+    err = skio__deflater_run(deflater, contents->data, contents->len, SIZE_MAX,
+                             &out);
+    skio__deflater_free(deflater);
+    if (err != SKIO_OK) {
+        skio__buf_deinit(&out);
+        return;
+    }
     skio__mem_free(transport->mem, form->data);
-    form->data = data;
-    form->len = len;
+    form->data = skio__buf_steal(&out, &form->len);
     memcpy(form->tag, contents->tag, sizeof(form->tag));
     skio__mem_free(transport->mem, contents->data);
     use_form(contents, form, encoding);
@@ -248,7 +265,7 @@ compress_contents(struct skio__lws *transport, struct form *form,
 
 /* Returns SKIO_OK, or the reason why there is nothing to send. */
 static int
-load(struct skio__lws *transport, int file, enum skio__encoding encoding,
+load(struct skio__lws *transport, int file, enum skio__coding encoding,
      struct contents *contents)
 {
     const char *folder = transport->options->client_dir;
@@ -259,7 +276,7 @@ load(struct skio__lws *transport, int file, enum skio__encoding encoding,
 
     if (fd < 0)
         return SKIO_ENOENT;
-    if (encoding != ENCODING_IDENTITY)
+    if (encoding != SKIO__CODING_NONE)
         form = form_of(transport, file, encoding);
     make_tag(contents->tag, &st);
     if (form != NULL && strcmp(form->tag, contents->tag) == 0) {
@@ -315,9 +332,9 @@ respond(struct skio__conn *conn, const struct skio__head *head, int file,
 
     /* each encoding is another sequence of bytes, with a tag of its own */
     snprintf(tag, sizeof(tag), "\"%s%s%s\"", contents->tag,
-             contents->encoding != ENCODING_IDENTITY ? "-" : "",
-             contents->encoding != ENCODING_IDENTITY
-                 ? skio__encoding_name(contents->encoding)
+             contents->encoding != SKIO__CODING_NONE ? "-" : "",
+             contents->encoding != SKIO__CODING_NONE
+                 ? skio__coding_name(contents->encoding)
                  : "");
     headers[1] = (skio_header){"ETag", tag};
     headers[2] =
@@ -333,10 +350,10 @@ respond(struct skio__conn *conn, const struct skio__head *head, int file,
         skio__conn_respond(conn, &response);
         return;
     }
-    if (contents->encoding != ENCODING_IDENTITY)
+    if (contents->encoding != SKIO__CODING_NONE)
         headers[response.header_count++] =
             (skio_header){"Content-Encoding",
-                          skio__encoding_name(contents->encoding)};
+                          skio__coding_name(contents->encoding)};
     response.content_type = is_map ? "application/json; charset=utf-8"
                                    : "application/javascript; charset=utf-8";
     response.body = contents->data;
@@ -349,7 +366,7 @@ skio__client_serve(struct skio__conn *conn, const struct skio__head *head)
 {
     struct skio__lws *transport = conn->transport;
     const skio_request *request = &head->request;
-    struct contents contents = {.encoding = ENCODING_IDENTITY};
+    struct contents contents = {.encoding = SKIO__CODING_NONE};
     int file;
     int err;
 
@@ -362,7 +379,7 @@ skio__client_serve(struct skio__conn *conn, const struct skio__head *head)
         return false;
 
     err = load(transport, file,
-               skio__encoding_choose(
+               skio__coding_choose(
                    skio__request_find(request, "accept-encoding")),
                &contents);
     if (err == SKIO_OK)

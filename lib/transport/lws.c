@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "transport/endpoint.h"
+#include "transport/lws_deflate.h"
 #include "transport/lws_headers.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -168,8 +169,16 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         if (conn->kind != CONN_UPGRADE)
             skio__upgrade_unname(conn->transport);
         return 0;
+    case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
+        return skio__deflate_confirm(conn, in) ? 0 : -1;
     case LWS_CALLBACK_ADD_HEADERS:
         skio__upgrade_unname(conn->transport);
+        if (conn->deflates && skio__deflate_take_back(in) != 0) {
+            skio_transport_log(conn->transport->server, SKIO_LOG_ERROR,
+                               "lws: this version answers an extension in an "
+                               "unknown way; turn per_message_deflate off");
+            return -1;
+        }
         return skio__upgrade_headers(conn, in);
     case LWS_CALLBACK_ESTABLISHED:
         return skio__ws_established(conn);
@@ -439,6 +448,7 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
     case LWS_CALLBACK_HTTP_BODY:
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
+    case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
     case LWS_CALLBACK_ADD_HEADERS:
     case LWS_CALLBACK_ESTABLISHED:
     case LWS_CALLBACK_RECEIVE:
@@ -486,6 +496,13 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
     default:
         return 0;
     }
+}
+
+bool
+skio__lws_is_ours(const struct lws_protocols *protocol)
+{
+    return protocol->callback == skio__lws_callback ||
+           protocol->callback == skio__loop_callback;
 }
 
 void

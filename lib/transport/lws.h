@@ -93,10 +93,13 @@ struct skio__conn {
     bool lws_reads : 1;  /* as lws sees it, a body does */
     bool watched : 1;    /* in the hang-up set, and not read */
     bool rx_off : 1;
-    bool peer_closed : 1; /* its Close frame came */
-    bool finished : 1;    /* ours went out */
-    bool writing : 1;     /* inside lws' writeable callback */
-    uint8_t leftover;     /* enum skio__leftover, after the last request */
+    bool peer_closed : 1;   /* its Close frame came */
+    bool finished : 1;      /* ours went out */
+    bool deflates : 1;      /* permessage-deflate is on */
+    bool has_extension : 1; /* lws was told that it may try one */
+    bool amid_frame : 1;    /* deflates: the last piece did not end its frame */
+    bool writing : 1;       /* inside lws' writeable callback */
+    uint8_t leftover;       /* enum skio__leftover, after the last request */
 };
 
 /* Whether lws has bytes in store that came with an earlier request. */

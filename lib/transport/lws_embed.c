@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "transport/lws.h"
+#include "transport/lws_deflate.h"
 #include "transport/lws_protocol.h"
 
 int
@@ -61,6 +62,14 @@ skio_lws_context_info(struct lws_context_creation_info *info)
     if (info->pt_serv_buf_size == 0)
         info->pt_serv_buf_size = SKIO__LWS_READ;
     info->alpn = "http/1.1";
+    if (info->extensions == NULL)
+        info->extensions = skio__deflate_extensions;
+}
+
+const struct lws_extension *
+skio_lws_extensions(void)
+{
+    return skio__deflate_extensions;
 }
 
 bool

@@ -21,6 +21,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/lws_accept.h"
+#include "transport/lws_deflate.h"
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -135,6 +136,8 @@ make_context(struct skio__lws *transport)
     info.max_http_header_data2 = skio__lws_header_room(options);
     info.pt_serv_buf_size = SKIO__LWS_READ;
     info.alpn = "http/1.1";
+    if (options->per_message_deflate)
+        info.extensions = skio__deflate_extensions;
     if (loop->ev != NULL) {
         info.options |= LWS_SERVER_OPTION_LIBEV;
         info.foreign_loops = loops;
@@ -208,9 +211,9 @@ free_loop(struct skio__lws *transport)
 
 /* lws has made the vhost's SSL_CTX: only here, since the user pointer of a
  * host's vhost is the host's. */
-static int
-on_own_callback(struct lws *wsi, enum lws_callback_reasons reason, void *user,
-                void *in, size_t len)
+int
+skio__loop_callback(struct lws *wsi, enum lws_callback_reasons reason,
+                    void *user, void *in, size_t len)
 {
     if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS)
         return skio__tls_attach(lws_get_vhost_user(in), user);
@@ -229,7 +232,7 @@ make_loop(struct skio__lws *transport)
     transport->loop = loop;
     transport->own = true;
     skio__lws_protocol_fill(transport, &loop->protocols[0]);
-    loop->protocols[0].callback = on_own_callback;
+    loop->protocols[0].callback = skio__loop_callback;
 
     err = skio__paths_init(transport);
     if (err == SKIO_OK)

@@ -12,6 +12,13 @@
 int skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
                        void *user, void *in, size_t len);
 
+/* The same for the own context: lws_listen.c. */
+int skio__loop_callback(struct lws *wsi, enum lws_callback_reasons reason,
+                        void *user, void *in, size_t len);
+
+/* Whether connections of a protocol are ours. */
+bool skio__lws_is_ours(const struct lws_protocols *protocol);
+
 void skio__lws_protocol_fill(struct skio__lws *transport,
                              struct lws_protocols *protocol);
 

@@ -18,6 +18,8 @@
 
 #include <libwebsockets.h>
 
+#include "transport/lws_deflate.h"
+
 #define FRAGMENTS_MAX 10000 /* of one message; ws' default is 131072 */
 #define WRITES_MAX 64       /* in one go; then the others' turn comes */
 
@@ -287,6 +289,8 @@ skio__ws_receive(struct skio__conn *conn, const void *data, size_t len)
         return -1;
     }
 
+    if (conn->deflates && skio__deflate_begins(conn, first))
+        skio_ws_compressed(conn->u.ws);
     skio_ws_receive(conn->u.ws, data, len, lws_frame_is_binary(wsi) != 0, first,
                     final);
     return 0;

@@ -14,6 +14,7 @@
  *     --parser msgpack  speaks as socket.io-msgpack-parser does
  *     --recovery MS     connection state recovery
  *     --tls CERT KEY    TLS, by PEM files
+ *     --deflate         compresses WebSocket messages and polls
  *
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
@@ -123,6 +124,9 @@ parse_options(int argc, char **argv, skio_server_options *options)
                    strcmp(argv[i + 1], "msgpack") == 0) {
             options->parser = skio_parser_msgpack();
             i++;
+        } else if (strcmp(argv[i], "--deflate") == 0) {
+            options->per_message_deflate = true;
+            options->http_compression = true;
         } else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
             options->tls_cert_file = argv[++i];
             options->tls_key_file = argv[++i];
@@ -159,7 +163,7 @@ main(int argc, char **argv)
     skio_server_options_init(&options);
     if (port < 0 || !parse_options(argc - 2, argv + 2, &options)) {
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
-                        "[--parser msgpack] [--tls CERT KEY]\n");
+                        "[--parser msgpack] [--deflate] [--tls CERT KEY]\n");
         return 2;
     }
 

@@ -163,7 +163,8 @@ export const differences = [
         when: ({ each, mine, node }) => each.via === "polling" &&
             isClosed(mine) && isDeepStrictEqual(mine.seen, node.seen) &&
             mine.reasons.some(([, reason]) => /^forced/.test(reason)) &&
-            node.reasons.some(([, reason]) => reason === "transport close"),
+            node.reasons.some(([, reason]) =>
+                /^(transport|parse) (close|error)$/.test(reason)),
     },
     {
         name: "keys_are_only_text",

@@ -11,6 +11,8 @@
  *   --transports polling,websocket                --cookie NAME
  *   --tls-cert FILE --tls-key FILE                --client-dir FOLDER
  *   --no-upgrades         --recovery MS
+ *   --deflate             compress WebSocket messages and polls, without
+ *                         context takeover, both from 1024 bytes
  *
  * Namespaces "/", "/custom" and "/auth", with the same events in each.
  *
@@ -56,6 +58,7 @@
  *   broadcast (args…)  to all but the sender, as broadcast(args…)
  *   broadcast-to (room, rest…)       to a room but the sender
  *   volatile-to (room, rest…)        to a room, volatile
+ *   plain-to (room, rest…)           to a room, not compressed
  *   sockets-join (rooms, room)       -> nothing
  *   sockets-leave (rooms, room)      -> nothing
  *   sockets-disconnect (rooms, close) -> nothing
@@ -1049,6 +1052,19 @@ on_volatile_to(skio_socket *socket, const skio_value *args, skio_ack *ack,
 }
 
 static void
+on_plain_to(skio_socket *socket, const skio_value *args, skio_ack *ack,
+            void *user)
+{
+    const char *room = str_of(args, "0");
+
+    (void)ack;
+    (void)user;
+    emit_rest(socket,
+              SKIO_TARGET(.to = SKIO_ROOMS(room), .flags = SKIO_NO_COMPRESS),
+              "plain-to", args, 1);
+}
+
+static void
 on_sockets_join(skio_socket *socket, const skio_value *args, skio_ack *ack,
                 void *user)
 {
@@ -1225,6 +1241,7 @@ serve(skio_server *io, const char *name)
         {"broadcast", on_broadcast, NULL},
         {"broadcast-to", on_broadcast_to, NULL},
         {"volatile-to", on_volatile_to, NULL},
+        {"plain-to", on_plain_to, NULL},
         {"sockets-join", on_sockets_join, NULL},
         {"sockets-leave", on_sockets_leave, NULL},
         {"sockets-disconnect", on_sockets_disconnect, NULL},
@@ -1275,6 +1292,11 @@ parse_option(skio_server_options *options, const char *name, const char *value)
     }
     if (strcmp(name, "--eio3") == 0) {
         options->allow_eio3 = true;
+        return 1;
+    }
+    if (strcmp(name, "--deflate") == 0) {
+        options->per_message_deflate = true;
+        options->http_compression = true;
         return 1;
     }
     if (value == NULL)

@@ -51,6 +51,9 @@ function parseOptions(argv) {
             options.parser = require(`socket.io-${argv[++i]}-parser`);
         else if (name === "--no-upgrades")
             options.allowUpgrades = false;
+        else if (name === "--deflate")
+            options.perMessageDeflate = { serverNoContextTakeover: true,
+                                          clientNoContextTakeover: true };
         else if (name === "--eio3")
             options.allowEIO3 = true;
         else
@@ -246,6 +249,9 @@ function serve(nsp, socket) {
     on("broadcast", (args) => socket.broadcast.emit("broadcast", ...args));
     on("broadcast-to", ([room, ...args]) => {
         socket.to(room).emit("broadcast-to", ...args);
+    });
+    on("plain-to", ([room, ...args]) => {
+        nsp.to(room).compress(false).emit("plain-to", ...args);
     });
     on("volatile-to", ([room, ...args]) => {
         nsp.to(room).volatile.emit("volatile-to", ...args);

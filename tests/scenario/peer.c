@@ -800,7 +800,9 @@ peer_frame(struct peer_ws *ws, unsigned *opcode, const char **data, size_t *len)
 
     if (left < 2)
         return false;
-    peer_check(ws->peer, (at[0] & 0x70) == 0); /* no reserved bit */
+    /* No reserved bit, but RSV1 where that was agreed on. */
+    ws->was_compressed = (at[0] & 0x40) != 0;
+    peer_check(ws->peer, (at[0] & (ws->inflates ? 0x30 : 0x70)) == 0);
     peer_check(ws->peer, (at[0] & 0x80) != 0); /* one frame a message */
     peer_check(ws->peer, (at[1] & 0x80) == 0); /* a server does not mask */
     *opcode = at[0] & 0x0fu;

@@ -72,6 +72,8 @@ struct peer_ws {
     bool is_blocked;        /* the socket takes nothing */
     bool has_output;        /* ws_flush() was called meanwhile */
     bool breaks;            /* the next write finds the connection gone */
+    bool inflates;          /* its offer of compression was accepted */
+    bool was_compressed;    /* the last frame that was read */
 };
 
 /* How the input of one run is treated. */
