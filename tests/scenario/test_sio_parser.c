@@ -3,7 +3,7 @@
  * hostile peer says to either
  *
  * Bytes are those of socket.io-msgpack-parser 3.0.2 in Node's server, save for
- * the refusal of a namespace that nobody made: there "nsp" stands before "data".
+ * the refusal of an unknown namespace: there "nsp" stands before "data".
  */
 #include "scenario/sio.h"
 
