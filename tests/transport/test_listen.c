@@ -436,6 +436,43 @@ connection_without_a_request_is_closed_in_time(void **state)
     finish(&runner);
 }
 
+/* An answered connection stays for the next request, and no longer. */
+static void
+connection_without_a_next_request_is_closed_in_time(void **state)
+{
+    static const char request[] =
+        "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n";
+    skio_server_options options;
+    skio_server *server = NULL;
+    struct runner runner;
+    struct timespec before, after;
+    char answer[2048];
+    int fd;
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.close_timeout_ms = 1000;
+    options.idle_timeout_ms = 300;
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    assert_int_equal(skio_listen(server, "127.0.0.1", 0), SKIO_OK);
+    start(&runner, server);
+    fd = dial(AF_INET, skio_server_port(server));
+    for (int i = 0; i < 2; i++) { /* in time there may be another */
+        assert_true(send(fd, request, sizeof request - 1, 0) > 0);
+        assert_true(recv(fd, answer, sizeof answer, 0) > 0);
+        pause_ms(100);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    while (recv(fd, answer, sizeof answer, 0) > 0)
+        ;
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    close(fd);
+    assert_true((after.tv_sec - before.tv_sec) * 1000 +
+                    (after.tv_nsec - before.tv_nsec) / 1000000 <
+                4000);
+    finish(&runner);
+}
+
 /*
  * libwebsockets misses the colon of a name that begins one it knows, and reads
  * on: over the end of the headers, when it is the last. In good time that is
@@ -562,6 +599,7 @@ main(void)
         cmocka_unit_test(stop_before_run_makes_run_return),
         cmocka_unit_test(stop_answers_polls_and_drops_the_idle),
         cmocka_unit_test(connection_without_a_request_is_closed_in_time),
+        cmocka_unit_test(connection_without_a_next_request_is_closed_in_time),
         cmocka_unit_test(
             header_named_like_the_beginning_of_a_known_one_ends_its_connection),
         cmocka_unit_test(lack_of_descriptors_pauses_accepting),

@@ -115,6 +115,14 @@ each_option_has_a_range(void **state)
     REFUSE(verdict_timeout_ms, UINT32_MAX);
     REFUSE(cors_options_success_status, 199);
     REFUSE(cors_options_success_status, 300);
+    REFUSE(per_message_deflate_level, 0);
+    REFUSE(per_message_deflate_level, 10);
+    REFUSE(per_message_deflate_window_bits, 8);
+    REFUSE(per_message_deflate_window_bits, 16);
+    REFUSE(per_message_deflate_mem_level, 0);
+    REFUSE(per_message_deflate_mem_level, 10);
+    REFUSE(http_compression_level, 0);
+    REFUSE(http_compression_level, 10);
     REFUSE(initial_packet, "\xff");
     o.max_outbound_bytes = o.outbound_high_bytes = 4;
     REFUSE(initial_packet, "1234"); /* "4" goes before it */
@@ -151,6 +159,14 @@ options_at_their_bounds_are_taken(void **state)
     skio_server_free(server);
     options.cors_options_success_status = 299;
     options.initial_packet = "";
+    options.per_message_deflate_level = options.http_compression_level = 1;
+    options.per_message_deflate_window_bits = 9;
+    options.per_message_deflate_mem_level = 1;
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    skio_server_free(server);
+    options.per_message_deflate_level = options.http_compression_level = 9;
+    options.per_message_deflate_window_bits = 15;
+    options.per_message_deflate_mem_level = 9;
     assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
     skio_server_free(server);
 }
