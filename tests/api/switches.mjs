@@ -68,14 +68,15 @@ function passed(program, names) {
                   SKIO_BUILD: join(tree, "build"),
                   CMOCKA_MESSAGE_OUTPUT: "TAP",
                   SKIO_ONLY: names.map(pattern).join("|") };
-    const [command, ...words] = isScript(program)
+    const words = isScript(program)
         ? ["node", join(tree, "tests", program)]
         : [join(tree, "build/tests", program)];
-    const run = spawnSync(command, words, { cwd: tree, encoding: "utf8", env,
-                                            timeout: 60000,
-                                            killSignal: "SIGKILL",
-                                            maxBuffer: 1 << 26 });
-    if (run.signal !== null || /^not ok.*stops_cleanly/m.test(run.stdout))
+    // timeout(1) ends the servers of a script along with it.
+    const run = spawnSync("timeout", ["-s", "KILL", "60", ...words],
+                          { cwd: tree, encoding: "utf8", env,
+                            maxBuffer: 1 << 26 });
+    if (run.signal !== null || run.status > 128 ||
+        /^not ok.*stops_cleanly/m.test(run.stdout))
         return null;
     return [...run.stdout.matchAll(/^ok \d+ - (.*)$/gm)]
         .map(([, name]) => name);
