@@ -184,7 +184,7 @@ inflate_part(z_stream *z, const void *data, size_t len, struct skio__buf *out)
     z->next_in = data;
     z->avail_in = (uInt)len;
     while (code == Z_OK) {
-        unsigned char beyond; /* one byte too many shows in here */
+        unsigned char beyond = 0; /* one byte too many shows in here */
         size_t room;
 
         if (make_room(out) != SKIO_OK)
