@@ -19,8 +19,6 @@
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
  */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,22 +26,7 @@
 
 #include <socketio/socketio.h>
 
-static skio_server *running;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    skio_server_stop(running);
-}
-
-static void
-on_log(void *user, enum skio_log_level level, const char *message)
-{
-    (void)user;
-    (void)level;
-    fprintf(stderr, "bench-server: %s\n", message);
-}
+#include "interop/program.h"
 
 static void
 on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
@@ -96,21 +79,6 @@ on_room(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     skio_ack_send(ack, "%hhd", room != NULL);
 }
 
-/* The number that a string is, or -1. */
-static long
-parse_port(const char *text)
-{
-    char *end;
-    long port;
-
-    errno = 0;
-    port = strtol(text, &end, 10);
-    return errno != 0 || end == text || *end != '\0' || port < 0 ||
-                   port > UINT16_MAX
-               ? -1
-               : port;
-}
-
 /* Options after the port. Returns false for one that is unknown. */
 static bool
 parse_options(int argc, char **argv, skio_server_options *options)
@@ -153,9 +121,9 @@ raise_fd_limit(void)
 int
 main(int argc, char **argv)
 {
-    long port = argc >= 2 ? parse_port(argv[1]) : -1;
+    static char name[] = "bench-server";
+    long port = argc >= 2 ? program_port(argv[1]) : -1;
     skio_server_options options;
-    struct sigaction action = {.sa_handler = on_signal};
     skio_server *io;
     skio_nsp *root;
     int err;
@@ -172,7 +140,8 @@ main(int argc, char **argv)
     options.max_connections_per_address = UINT32_MAX;
     options.max_unconnected = UINT32_MAX;
     options.backlog = 4096;
-    options.log = on_log;
+    options.log = program_log;
+    options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
 
     err = skio_server_new(&io, &options);
@@ -193,19 +162,11 @@ main(int argc, char **argv)
     }
 
     err = skio_listen(io, NULL, (uint16_t)port);
-    if (err == SKIO_OK) {
-        running = io;
-        sigaction(SIGTERM, &action, NULL);
-        sigaction(SIGINT, &action, NULL);
-        printf("listening on %u\n", (unsigned)skio_server_port(io));
-        fflush(stdout);
-        err = skio_run(io);
-    }
+    if (err == SKIO_OK)
+        err = program_run(io);
     if (err != SKIO_OK)
         fprintf(stderr, "bench-server: port %ld: %s\n", port,
                 skio_strerror(err));
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
     skio_server_free(io);
     return err != SKIO_OK;
 }

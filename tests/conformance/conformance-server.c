@@ -13,8 +13,6 @@
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
  */
-#include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,22 +20,7 @@
 #include <socketio/engine.h>
 #include <socketio/socketio.h>
 
-static skio_server *running;
-
-static void
-on_signal(int number)
-{
-    (void)number;
-    skio_server_stop(running);
-}
-
-static void
-on_log(void *user, enum skio_log_level level, const char *message)
-{
-    (void)user;
-    (void)level;
-    fprintf(stderr, "conformance-server: %s\n", message);
-}
+#include "interop/program.h"
 
 static void
 on_connect(skio_socket *socket, void *user)
@@ -98,29 +81,14 @@ serve_engineio(skio_server *io)
     return skio_engine_handle(io, &handlers, NULL);
 }
 
-/* The number that a string is, or -1. */
-static long
-parse_port(const char *text)
-{
-    char *end;
-    long port;
-
-    errno = 0;
-    port = strtol(text, &end, 10);
-    return errno != 0 || end == text || *end != '\0' || port < 0 ||
-                   port > UINT16_MAX
-               ? -1
-               : port;
-}
-
 int
 main(int argc, char **argv)
 {
+    static char name[] = "conformance-server";
     bool engine = argc == 3 && strcmp(argv[1], "engineio") == 0;
     bool known = engine || (argc == 3 && strcmp(argv[1], "socketio") == 0);
-    long port = known ? parse_port(argv[2]) : -1;
+    long port = known ? program_port(argv[2]) : -1;
     skio_server_options options;
-    struct sigaction action = {.sa_handler = on_signal};
     skio_server *io;
     int err;
 
@@ -137,7 +105,8 @@ main(int argc, char **argv)
     options.connect_timeout_ms = 1000;
     options.max_http_buffer_size = 1000000;
     options.cors_origins = "*";
-    options.log = on_log;
+    options.log = program_log;
+    options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
 
     err = skio_server_new(&io, &options);
@@ -149,19 +118,11 @@ main(int argc, char **argv)
     err = engine ? serve_engineio(io) : serve_socketio(io);
     if (err == SKIO_OK)
         err = skio_listen(io, NULL, (uint16_t)port);
-    if (err == SKIO_OK) {
-        running = io;
-        sigaction(SIGTERM, &action, NULL);
-        sigaction(SIGINT, &action, NULL);
-        printf("listening on %u\n", (unsigned)skio_server_port(io));
-        fflush(stdout);
-        err = skio_run(io);
-    }
+    if (err == SKIO_OK)
+        err = program_run(io);
     if (err != SKIO_OK)
         fprintf(stderr, "conformance-server: port %ld: %s\n", port,
                 skio_strerror(err));
-    signal(SIGTERM, SIG_DFL);
-    signal(SIGINT, SIG_DFL);
     skio_server_free(io);
     return err != SKIO_OK;
 }

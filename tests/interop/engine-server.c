@@ -32,13 +32,14 @@
  *   GET /close?tag=&discard=FLAG                   -> likewise
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <socketio/engine.h>
 #include <socketio/socketio.h>
+
+#include "interop/program.h"
 
 enum { TAG_MAX = 64, TEXT_MAX = 8192 };
 
@@ -343,21 +344,6 @@ get_close(skio_http *request, void *user)
 
 /* ---- The program ---- */
 
-static void
-on_signal(int signal_number)
-{
-    (void)signal_number;
-    skio_server_stop(running);
-}
-
-static void
-on_log(void *user, enum skio_log_level level, const char *message)
-{
-    (void)user;
-    (void)level;
-    fprintf(stderr, "engine-server: %s\n", message);
-}
-
 static bool
 read_option(skio_server_options *options, const char *name, const char *value,
             bool *makes_ids)
@@ -436,13 +422,14 @@ watch(skio_server *io, bool makes_ids)
 int
 main(int argc, char **argv)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    static char name[] = "engine-server";
     skio_server_options options;
     bool makes_ids = false;
     int err;
 
     skio_server_options_init(&options);
-    options.log = on_log;
+    options.log = program_log;
+    options.log_user = name;
     options.log_level = SKIO_LOG_ERROR;
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 >= argc ||
@@ -465,15 +452,10 @@ main(int argc, char **argv)
     if (err == SKIO_OK)
         err = skio_listen(running, "127.0.0.1",
                           (uint16_t)strtoul(argv[1], NULL, 10));
-    if (err == SKIO_OK) {
-        sigaction(SIGTERM, &action, NULL);
-        printf("listening on %u\n", (unsigned)skio_server_port(running));
-        fflush(stdout);
-        err = skio_run(running);
-    }
+    if (err == SKIO_OK)
+        err = program_run(running);
     if (err != SKIO_OK)
         fprintf(stderr, "engine-server: %s\n", skio_strerror(err));
-    signal(SIGTERM, SIG_DFL);
     skio_server_free(running);
     while (records != NULL) {
         struct record *record = records;

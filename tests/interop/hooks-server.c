@@ -23,16 +23,15 @@
  * x-word or "none"; headers X-Always to the method.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <socketio/socketio.h>
 
-enum { TAG_MAX = 64, TEXT_MAX = 8192 };
+#include "interop/program.h"
 
-static skio_server *running;
+enum { TAG_MAX = 64, TEXT_MAX = 8192 };
 
 /* Records by tag: what is told as JSON, and a verdict that waits. */
 struct record {
@@ -313,21 +312,6 @@ get_decide(skio_http *request, void *user)
  * The program
  */
 
-static void
-on_signal(int signal_number)
-{
-    (void)signal_number;
-    skio_server_stop(running);
-}
-
-static void
-on_log(void *user, enum skio_log_level level, const char *message)
-{
-    (void)user;
-    (void)level;
-    fprintf(stderr, "hooks-server: %s\n", message);
-}
-
 static bool
 read_option(skio_server_options *options, const char *name, const char *value)
 {
@@ -400,13 +384,14 @@ free_records(void)
 int
 main(int argc, char **argv)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    static char name[] = "hooks-server";
     skio_server_options options;
     skio_server *io;
     int err;
 
     skio_server_options_init(&options);
-    options.log = on_log;
+    options.log = program_log;
+    options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
     for (int i = 2; i < argc; i += 2) {
         if (i + 1 >= argc || !read_option(&options, argv[i], argv[i + 1])) {
@@ -428,16 +413,10 @@ main(int argc, char **argv)
     if (err == SKIO_OK)
         err =
             skio_listen(io, "127.0.0.1", (uint16_t)strtoul(argv[1], NULL, 10));
-    if (err == SKIO_OK) {
-        running = io;
-        sigaction(SIGTERM, &action, NULL);
-        printf("listening on %u\n", (unsigned)skio_server_port(io));
-        fflush(stdout);
-        err = skio_run(io);
-    }
+    if (err == SKIO_OK)
+        err = program_run(io);
     if (err != SKIO_OK)
         fprintf(stderr, "hooks-server: %s\n", skio_strerror(err));
-    signal(SIGTERM, SIG_DFL);
     skio_server_free(io);
     free_records();
     return err != SKIO_OK;

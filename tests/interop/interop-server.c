@@ -73,13 +73,14 @@
  */
 #include <inttypes.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <socketio/socketio.h>
+
+#include "interop/program.h"
 
 enum { LOG_MAX = 64, ROOMS_MAX = 16 };
 
@@ -1265,14 +1266,6 @@ serve(skio_server *io, const char *name)
     }
 }
 
-static void
-print_log(void *user, enum skio_log_level level, const char *message)
-{
-    (void)user;
-    if (level <= SKIO_LOG_WARN)
-        fprintf(stderr, "%s\n", message);
-}
-
 static unsigned
 parse_transports(const char *list)
 {
@@ -1338,22 +1331,16 @@ parse_option(skio_server_options *options, const char *name, const char *value)
 
 static skio_server *server;
 
-static void
-on_signal(int number)
-{
-    (void)number;
-    skio_server_stop(server);
-}
-
 int
 main(int argc, char **argv)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    static char name[] = "interop-server";
     skio_server_options options;
     int i, err;
 
     skio_server_options_init(&options);
-    options.log = print_log;
+    options.log = program_log;
+    options.log_user = name;
     /* All the test clients share one address, and many never say goodbye. */
     options.max_connections_per_address = 10000;
     options.max_unconnected = 10000;
@@ -1375,16 +1362,12 @@ main(int argc, char **argv)
     serve(server, "/");
     serve(server, "/custom");
     serve(server, "/auth");
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
     must_ok(skio_listen(server, "127.0.0.1",
                         (uint16_t)strtoul(argv[1], NULL, 10)),
             "listen");
     delays_start(server);
-    printf("listening on %d\n", skio_server_port(server));
-    fflush(stdout);
 
-    err = skio_run(server);
+    err = program_run(server);
     delays_stop();
     skio_server_free(server);
     records_free(&reasons);

@@ -23,13 +23,14 @@
  * GET /who answers with the client's address.
  */
 #include <inttypes.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <socketio/http.h>
 #include <socketio/socketio.h>
+
+#include "interop/program.h"
 
 /* A program for tests has no use for carrying on without memory. */
 static void *
@@ -190,14 +191,6 @@ serve(skio_server *io, const char *name)
     must_ok(skio_on(nsp, "reload", on_reload, io), name);
 }
 
-static void
-print_log(void *user, enum skio_log_level level, const char *message)
-{
-    (void)user;
-    if (level <= SKIO_LOG_WARN)
-        fprintf(stderr, "%s\n", message);
-}
-
 static const char *unix_path;
 static bool is_activated;
 
@@ -238,22 +231,16 @@ parse_option(skio_server_options *options, const char *name, const char *value)
 
 static skio_server *server;
 
-static void
-on_signal(int number)
-{
-    (void)number;
-    skio_server_stop(server);
-}
-
 int
 main(int argc, char **argv)
 {
-    struct sigaction action = {.sa_handler = on_signal};
+    static char name[] = "listener-server";
     skio_server_options options;
     int i, err;
 
     skio_server_options_init(&options);
-    options.log = print_log;
+    options.log = program_log;
+    options.log_user = name;
     options.cors_origins = "*";
     options.max_connections_per_address = 10000;
     options.max_unconnected = 10000;
@@ -275,8 +262,6 @@ main(int argc, char **argv)
     serve(server, "/");
     serve(server, "/other");
     must_ok(skio_http_on(server, "GET", "/who", on_who, NULL), "/who");
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGINT, &action, NULL);
     if (is_activated)
         must_ok(skio_listen_systemd(server) > 0 ? SKIO_OK : SKIO_EINVAL,
                 "passed sockets");
@@ -286,10 +271,8 @@ main(int argc, char **argv)
                 "listen");
     if (unix_path != NULL)
         must_ok(skio_listen_unix(server, unix_path, 0600), unix_path);
-    printf("listening on %d\n", skio_server_port(server));
-    fflush(stdout);
 
-    err = skio_run(server);
+    err = program_run(server);
     skio_server_free(server);
     return err == SKIO_OK ? 0 : 1;
 }
