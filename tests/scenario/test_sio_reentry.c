@@ -21,6 +21,13 @@ enum moment {
     AT_ANSWER,
     AT_VISIT,
     AT_VISIT_ROOM,
+    AT_ANSWERS,
+    AT_FETCH,
+    AT_FETCH_ROOM,
+    AT_COUNT,
+    AT_BACKPRESSURE,
+    AT_EXPIRED,
+    AT_DRAINED,
     AT_DISCONNECTING,
     AT_DISCONNECT,
     MOMENTS
@@ -165,6 +172,73 @@ on_visit_room(const char *room, void *user)
 }
 
 static void
+on_answers(int err, const skio_value *args, size_t received, size_t expected,
+           void *user)
+{
+    (void)err;
+    (void)args;
+    (void)received;
+    (void)expected;
+    at(AT_ANSWERS, NULL, user);
+}
+
+static bool
+on_fetched_room(const char *room, void *user)
+{
+    at(AT_FETCH_ROOM, NULL, user);
+    if (room[0] == '\0')
+        peer_note(user, "a fetched room is gone");
+    return true;
+}
+
+static void
+on_fetch(int err, const skio_remote *const *found, size_t count, size_t missing,
+         void *user)
+{
+    (void)missing;
+    if (err != SKIO_OK)
+        return;
+    at(AT_FETCH, count > 0 ? skio_remote_socket(found[0]) : NULL, user);
+    for (size_t i = 0; i < count; i++)
+        if (strlen(skio_remote_id(found[i])) != 20)
+            peer_note(user, "a fetched socket is gone");
+    if (count > 0)
+        skio_remote_each_room(found[0], on_fetched_room, user);
+}
+
+static void
+on_count(int err, size_t count, size_t missing, void *user)
+{
+    (void)err;
+    (void)count;
+    (void)missing;
+    at(AT_COUNT, NULL, user);
+}
+
+static void
+on_backpressure(skio_socket *socket, size_t queued, void *user)
+{
+    (void)queued;
+    at(AT_BACKPRESSURE, socket, user);
+}
+
+static void
+on_expired(skio_nsp *nsp, const char *id, const char *shared, void *user)
+{
+    (void)nsp;
+    at(AT_EXPIRED, NULL, user);
+    if (strlen(id) != 20 || strcmp(shared, "{}") != 0)
+        peer_note(user, "the expired socket is gone");
+}
+
+static void
+on_drained(skio_server *server, void *user)
+{
+    (void)server;
+    at(AT_DRAINED, NULL, user);
+}
+
+static void
 on_disconnecting(skio_socket *socket, enum skio_disconnect reason, void *user)
 {
     (void)reason;
@@ -198,7 +272,18 @@ watched(struct peer *peer)
         (void)skio_on_any_outgoing(nsps[i], on_outgoing, peer);
         (void)skio_on_disconnecting(nsps[i], on_disconnecting, peer);
         (void)skio_on_disconnect(nsps[i], on_disconnect, peer);
+        (void)skio_on_backpressure(nsps[i], on_backpressure, peer);
+        (void)skio_on_expired(nsps[i], on_expired, peer);
     }
+}
+
+static void
+limited(skio_server_options *options)
+{
+    if (chosen == AT_BACKPRESSURE)
+        options->outbound_high_bytes = 100;
+    if (chosen == AT_EXPIRED)
+        options->recovery_ms = 1000;
 }
 
 /* ---- The actions ---- */
@@ -341,6 +426,37 @@ count_one(skio_socket *socket, void *user)
     return true;
 }
 
+/* Moments that come only when asked for. */
+static void
+ask_for_more(struct peer *peer)
+{
+    skio_nsp *root = root_of(peer);
+    struct peer_ws *ws = peer_websocket(peer);
+    skio_socket *socket = sio_join(ws, "");
+
+    (void)skio_join(socket, "r");
+    if (chosen == AT_VISIT_ROOM)
+        skio_each_room(socket, on_visit_room, peer);
+    else if (chosen == AT_ANSWER)
+        ask(peer, socket);
+    else if (chosen == AT_ANSWERS)
+        peer_check(peer,
+                   skio_emit_with_acks(root, SKIO_TARGET(.timeout_ms = 500),
+                                       on_answers, peer, "q", NULL) == SKIO_OK);
+    else if (chosen == AT_FETCH || chosen == AT_FETCH_ROOM)
+        (void)skio_sockets_fetch(root, NULL, on_fetch, peer);
+    else if (chosen == AT_COUNT)
+        (void)skio_sockets_count(root, NULL, on_count, peer);
+    else if (chosen == AT_DRAINED)
+        peer_check(peer, skio_server_drain(peer->server, 100, on_drained,
+                                           peer) == SKIO_OK);
+    ws->is_blocked = chosen == AT_BACKPRESSURE;
+    for (int i = 0; i < 20 && ws->is_blocked; i++)
+        (void)skio_emit_all(root, "more", "%d", i);
+    peer_flush(peer);
+    peer_wait(peer, 1100);
+}
+
 static void
 everything(struct peer *peer)
 {
@@ -349,7 +465,6 @@ everything(struct peer *peer)
         peer_ws_request(peer, "EIO=4&transport=websocket", NULL);
     struct peer_ws *two =
         peer_ws_request(peer, "EIO=4&transport=websocket", NULL);
-    skio_socket *first;
     size_t count = 0;
 
     say(one, "40");
@@ -363,18 +478,12 @@ everything(struct peer *peer)
     (void)skio_emit_with(root, SKIO_TARGET(.to = SKIO_ROOMS("r", "s")), "out",
                          NULL);
     (void)skio_each_socket(root, on_visit, peer);
-    first = NULL;
     (void)skio_each_socket(root, count_one, &count);
     peer_check(peer, count == skio_nsp_count(root));
     peer_flush(peer);
-    if (chosen == AT_ANSWER || chosen == AT_VISIT_ROOM) {
-        first = sio_join(peer_websocket(peer), "");
-        if (chosen == AT_VISIT_ROOM)
-            skio_each_room(first, on_visit_room, peer);
-        else
-            ask(peer, first);
-        peer_wait(peer, 1100);
-    }
+    if (chosen >= AT_ANSWER && chosen < AT_DISCONNECTING &&
+        chosen != AT_VISIT && chosen != AT_EXPIRED)
+        ask_for_more(peer);
     (void)skio_sockets_leave(root, NULL, "r");
     say(one, "41/made,");
     say(one, "41");
@@ -390,7 +499,7 @@ everything(struct peer *peer)
     peer_expect_event(peer, NULL);
 }
 
-static const struct peer_plan plan = {NULL, watched, everything};
+static const struct peer_plan plan = {limited, watched, everything};
 
 static void
 everything_may_be_done_from_every_callback(void **state)
