@@ -5,14 +5,13 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
-#include "socketio/ack.h"
 #include "socketio/assembly.h"
 #include "socketio/dynamic.h"
+#include "socketio/incoming.h"
 #include "socketio/legacy.h"
 #include "socketio/middleware.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
-#include "socketio/parser.h"
 #include "socketio/recovery.h"
 #include "socketio/socket.h"
 
@@ -52,8 +51,8 @@ tell_error(struct sio_client *client)
  * The peer broke the protocol: close, without a word first, as Node does. Its
  * sockets end with `forced close` there, too.
  */
-static void
-fail(struct sio_client *client, const char *why)
+void
+skio__client_fail(struct sio_client *client, const char *why)
 {
     tell_error(client);
     close_for(client, why, SKIO_DISCONNECT_FORCED_CLOSE);
@@ -70,27 +69,21 @@ forced_reason(const struct sio_client *client)
 }
 
 /* A packet that could be read, at the wrong time. */
-static void
-refuse(struct sio_client *client, const char *why)
+void
+skio__client_misuse(struct sio_client *client, const char *why)
 {
     close_for(client, why, forced_reason(client));
 }
 
 /* The connection failed for want of memory. */
-static void
-fail_nomem(struct sio_client *client)
+void
+skio__client_nomem(struct sio_client *client)
 {
     skio_server *server = skio__client_server(client);
 
     skio__log(&server->engine.log, SKIO_LOG_ERROR,
               "out of memory: a client was disconnected");
     skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE, true);
-}
-
-static bool
-is_old(const struct sio_client *client)
-{
-    return skio__session_protocol(client->session) == 3;
 }
 
 skio_socket *
@@ -164,7 +157,7 @@ skio__client_refuse(struct sio_client *client, const char *nsp, size_t len,
 
     name = skio__mem_strndup(skio__server_mem(server), nsp, len);
     if (name == NULL) {
-        fail_nomem(client);
+        skio__client_nomem(client);
         return;
     }
 
@@ -176,7 +169,7 @@ skio__client_refuse(struct sio_client *client, const char *nsp, size_t len,
         (void)skio__client_send(client, message);
         skio__message_unref(message);
     } else {
-        fail_nomem(client);
+        skio__client_nomem(client);
     }
     skio__mem_free(skio__server_mem(server), name);
 }
@@ -191,7 +184,7 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
 
     if (socket != NULL) {
         if (socket->state != SIO_GONE) {
-            refuse(client, "CONNECT to a joined namespace");
+            skio__client_misuse(client, "CONNECT to a joined namespace");
             return;
         }
         /* The server had disconnected it; the client comes back. */
@@ -199,8 +192,9 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
         skio_socket_unref(socket);
     }
 
-    session =
-        is_old(client) ? NULL : skio__recovery_find(nsp, auth, len, &from);
+    session = skio__client_is_old(client)
+                  ? NULL
+                  : skio__recovery_find(nsp, auth, len, &from);
     socket = skio__socket_new(client, nsp, auth, len);
     if (socket != NULL && session != NULL) {
         skio__recovery_attach(session, socket);
@@ -211,7 +205,7 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
         }
     }
     if (socket == NULL || skio__middleware_start(socket) != SKIO_OK)
-        fail_nomem(client);
+        skio__client_nomem(client);
 }
 
 /* Whether a verdict on this namespace is awaited for the client already. */
@@ -257,7 +251,8 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         return;
     }
     if (is_asked_for(client, packet)) {
-        refuse(client, "CONNECT to a namespace that is being joined");
+        skio__client_misuse(client,
+                            "CONNECT to a namespace that is being joined");
         return;
     }
     if (client->socket_count >= server->options.max_namespaces)
@@ -276,267 +271,28 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         skio__client_join(client, nsp, packet->json, packet->json_len);
 }
 
-/* Protocol 3: `0/name?a=1,`, and the query is the auth. */
-static void
-on_old_connect(struct sio_client *client, struct sio_packet *packet,
-               const char *query, size_t len)
+void
+skio__client_connect(struct sio_client *client, struct sio_packet *packet,
+                     const char *query, size_t len)
 {
     struct skio__buf json;
 
-    if (query == NULL) {
+    if (skio__client_is_old(client) && query == NULL)
         packet->json = NULL;
+    if (query == NULL) {
         on_connect_packet(client, packet);
         return;
     }
 
     skio__buf_init(&json, skio__server_mem(skio__client_server(client)));
     if (skio__legacy_auth(&json, query, len) != SKIO_OK) {
-        fail_nomem(client);
+        skio__client_nomem(client);
     } else {
         packet->json = json.data;
         packet->json_len = json.len;
         on_connect_packet(client, packet);
     }
     skio__buf_deinit(&json);
-}
-
-const char *
-skio__client_event_name(skio_server *server, const struct sio_packet *packet,
-                        size_t *len)
-{
-    const struct skio__json_slice *first = &packet->items[0];
-    char *name;
-
-    *len = 0;
-    if (packet->count == 0)
-        return "";
-
-    name = skio__arena_alloc(&server->arena, (size_t)first->len + 1);
-    if (name == NULL)
-        return NULL;
-
-    if (first->type == SKIO__JSON_STRING) {
-        *len = skio__json_unescape(packet->json, first, name);
-    } else {
-        *len = first->len;
-        memcpy(name, packet->json + first->start, *len);
-    }
-    name[*len] = '\0';
-    return name;
-}
-
-/* Hand an event, complete with its attachments, to the namespace. */
-static void
-deliver_event(skio_socket *socket, const struct sio_packet *packet,
-              const skio_bytes *attachments)
-{
-    skio_server *server = socket->nsp->server;
-    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
-    skio_ack ack = {.socket = socket, .id = packet->id};
-    struct skio_value args;
-    const char *event;
-    size_t len;
-
-    event = skio__client_event_name(server, packet, &len);
-    if (event == NULL) {
-        fail_nomem(socket->client);
-        return;
-    }
-
-    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count,
-                          packet->count > 0 ? 1 : 0, attachments,
-                          packet->attachments, &server->arena);
-    args.first_placeholder = server->first_placeholder;
-
-    skio_socket_ref(socket);
-    skio__nsp_dispatch(socket->nsp, socket, event, len, &args,
-                       packet->has_id ? &ack : NULL);
-    skio_socket_unref(socket);
-
-    skio__value_deinit(&args);
-    skio__arena_release(&server->arena, mark);
-}
-
-static void
-deliver_ack(skio_socket *socket, const struct sio_packet *packet,
-            const skio_bytes *attachments)
-{
-    skio_server *server = socket->nsp->server;
-    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
-    struct skio_value args;
-
-    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count, 0,
-                          attachments, packet->attachments, &server->arena);
-    args.first_placeholder = server->first_placeholder;
-
-    skio_socket_ref(socket);
-    if (packet->has_id)
-        skio__ack_receive(socket, packet->id, &args);
-    skio_socket_unref(socket);
-
-    skio__value_deinit(&args);
-    skio__arena_release(&server->arena, mark);
-}
-
-static void
-deliver(struct sio_client *client, skio_socket *socket,
-        const struct sio_packet *packet, const skio_bytes *attachments)
-{
-    switch (packet->type) {
-    case SIO_EVENT:
-    case SIO_BINARY_EVENT:
-        deliver_event(socket, packet, attachments);
-        break;
-    case SIO_ACK:
-    case SIO_BINARY_ACK:
-        deliver_ack(socket, packet, attachments);
-        break;
-    case SIO_DISCONNECT:
-        skio__socket_close(socket, SKIO_DISCONNECT_CLIENT_NAMESPACE, false);
-        break;
-    case SIO_CONNECT:
-    case SIO_CONNECT_ERROR:
-        refuse(client, "a packet that only servers send");
-        break;
-    }
-}
-
-/* What a client was sent for before: it left, or the server made it leave. */
-static bool
-is_under_way(skio_socket *socket)
-{
-    return socket != NULL && socket->state == SIO_GONE;
-}
-
-/* A packet that was decoded. attachments NULL: they are still to come, if it
- * has any. */
-static void
-on_packet(struct sio_client *client, struct sio_packet *packet,
-          const skio_bytes *attachments)
-{
-    skio_server *server = skio__client_server(client);
-    skio_socket *socket;
-    skio_nsp *nsp;
-
-    if (is_old(client)) {
-        const char *query;
-        size_t query_len;
-
-        skio__legacy_split(packet, &query, &query_len);
-        if (packet->type == SIO_CONNECT) {
-            on_old_connect(client, packet, query, query_len);
-            return;
-        }
-    }
-    if (packet->type == SIO_CONNECT) {
-        on_connect_packet(client, packet);
-        return;
-    }
-
-    nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
-    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
-    if (socket == NULL ||
-        (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
-        refuse(client, "a packet for a namespace that was not joined");
-        return;
-    }
-
-    if (packet->attachments > 0 && attachments == NULL) {
-        client->assembly = skio__assembly_new(client, packet);
-        if (client->assembly == NULL)
-            fail_nomem(client);
-        return;
-    }
-
-    if (is_under_way(socket)) {
-        /* Its DISCONNECT ends what the server began: forget the entry. */
-        if (packet->type == SIO_DISCONNECT) {
-            skio__client_remove(client, socket);
-            skio_socket_unref(socket);
-        }
-        return;
-    }
-    deliver(client, socket, packet, attachments);
-}
-
-static void
-on_text(struct sio_client *client, const char *text, size_t len)
-{
-    struct sio_packet_limits limits;
-    struct sio_packet packet;
-    const char *why;
-
-    if (client->assembly != NULL) {
-        fail(client, "got plaintext data when reconstructing a packet");
-        return;
-    }
-
-    skio__server_packet_limits(skio__client_server(client), &limits);
-    if (skio__packet_decode(text, len, &limits, &packet, &why) != SKIO_OK) {
-        fail(client, why);
-        return;
-    }
-    on_packet(client, &packet, NULL);
-}
-
-/* A message for a parser that is not the default one. */
-static void
-on_foreign(struct sio_client *client, const char *data, size_t len, bool binary)
-{
-    skio_server *server = skio__client_server(client);
-    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
-    struct sio_parsed parsed;
-    const char *why;
-    int err;
-
-    err = skio__parser_decode(&server->options, &server->arena, data, len,
-                              binary, &parsed, &why);
-    if (err == SKIO_OK)
-        on_packet(client, &parsed.packet, parsed.attachments);
-    else if (err == SKIO_ENOMEM)
-        fail_nomem(client);
-    else
-        fail(client, why);
-    skio__arena_release(&server->arena, mark);
-}
-
-static void
-on_binary(struct sio_client *client, const char *data, size_t len)
-{
-    struct sio_assembly *assembly = client->assembly;
-    skio_server *server = skio__client_server(client);
-    skio_socket *socket;
-    skio_nsp *nsp;
-    int err;
-
-    if (assembly == NULL) {
-        fail(client, "got binary data when not reconstructing a packet");
-        return;
-    }
-
-    err = skio__assembly_add(assembly, data, len);
-    if (err == 0)
-        return;
-    if (err < 0) {
-        if (err == SKIO_ENOMEM) {
-            fail_nomem(client);
-        } else {
-            server->engine.counters.limits_hit++;
-            fail(client, "attachments beyond max_http_buffer_size");
-        }
-        return;
-    }
-
-    /* The namespace may have been left while the attachments came. */
-    client->assembly = NULL;
-    nsp =
-        skio__nsp_find(server, assembly->packet.nsp, assembly->packet.nsp_len);
-    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
-    if (socket != NULL && socket->state == SIO_CONNECTED)
-        deliver(client, socket, &assembly->packet, assembly->attachments);
-    skio__assembly_free(assembly);
 }
 
 static void
@@ -549,7 +305,7 @@ on_open(struct skio_session *session)
     skio__fifo_push(&server->connect_due, &client->connect_due,
                     skio__engine_now(&server->engine));
     skio__server_wants_timer(server);
-    if (is_old(client))
+    if (skio__client_is_old(client))
         skio__client_join(client, server->root, NULL, 0);
 }
 
@@ -557,15 +313,7 @@ static void
 on_message(struct skio_session *session, const char *data, size_t len,
            bool binary)
 {
-    struct sio_client *client = skio__session_state(session);
-
-    if (skio__unlikely(skio__client_server(client)->options.parser != NULL) &&
-        client->assembly == NULL)
-        on_foreign(client, data, len, binary);
-    else if (binary)
-        on_binary(client, data, len);
-    else
-        on_text(client, data, len);
+    skio__incoming(skio__session_state(session), data, len, binary);
 }
 
 static void
@@ -668,6 +416,6 @@ skio__client_timeouts(skio_server *server, uint64_t now_ms)
             skio__container_of(node, struct sio_assembly, due);
 
         server->engine.counters.limits_hit++;
-        fail(assembly->client, "attachments did not come in time");
+        skio__client_fail(assembly->client, "attachments did not come in time");
     }
 }

@@ -1,9 +1,8 @@
 /*
  * Clients: what Socket.IO keeps of an Engine.IO session
  *
- * A client has one socket for each namespace it joined. Decodes what arrives,
- * collects the attachments of binary packets, and holds the connection's side
- * of the state machine:
+ * A client has one socket for each namespace it joined. Packets that arrive are
+ * incoming.h's; this is the connection's side of the state machine:
  *
  *     packet for N     N has a socket      N has none
  *     CONNECT          close the client    start connecting
@@ -19,6 +18,7 @@
 #include "socketio/server.h"
 
 struct sio_assembly;
+struct sio_packet;
 
 struct sio_client {
     struct skio__fifo_node connect_due; /* linked until a first join */
@@ -39,6 +39,13 @@ skio__client_server(const struct sio_client *client)
     return skio__session_engine(client->session)->server;
 }
 
+/* Whether it speaks protocol 3. */
+static inline bool
+skio__client_is_old(const struct sio_client *client)
+{
+    return skio__session_protocol(client->session) == 3;
+}
+
 /* The client's socket of a namespace, or NULL. */
 skio_socket *skio__client_socket(const struct sio_client *client,
                                  const skio_nsp *nsp);
@@ -57,14 +64,16 @@ void skio__client_join(struct sio_client *client, skio_nsp *nsp,
 /* The first namespace was joined: the connect timeout is over. */
 void skio__client_joined(struct sio_client *client);
 
-/*
- * The name of an event, unescaped and NUL-terminated in the server's arena; a
- * numeric one is handled under its digits. A packet without data has none: only
- * catch-all handlers see it. NULL when memory ran out.
- */
-const char *skio__client_event_name(skio_server *server,
-                                    const struct sio_packet *packet,
-                                    size_t *len);
+/* A CONNECT packet. query: of an old client's namespace, as its auth; NULL:
+ * none. */
+void skio__client_connect(struct sio_client *client, struct sio_packet *packet,
+                          const char *query, size_t len);
+
+/* The peer broke the protocol; it sent what it may not send now; memory is out:
+ * each ends the connection. */
+void skio__client_fail(struct sio_client *client, const char *why);
+void skio__client_misuse(struct sio_client *client, const char *why);
+void skio__client_nomem(struct sio_client *client);
 
 /* Queue a message's packets. As skio__session_queue(). */
 int skio__client_send(struct sio_client *client, struct skio_message *message);

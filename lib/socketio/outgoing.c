@@ -1,7 +1,7 @@
 #include "socketio/outgoing.h"
 
 #include "base/arena.h"
-#include "socketio/client.h"
+#include "socketio/incoming.h"
 #include "socketio/parser.h"
 
 bool
@@ -65,7 +65,7 @@ skio__outgoing_tell(skio_socket *socket, const struct skio_message *message)
 
     if (read_message(server, message, &parsed) &&
         (packet->type == SIO_EVENT || packet->type == SIO_BINARY_EVENT))
-        event = skio__client_event_name(server, packet, &len);
+        event = skio__incoming_event_name(server, packet, &len);
     if (event != NULL) {
         skio__value_init_args(&args, packet->json, &packet->root, packet->items,
                               skio__packet_kept(packet), packet->count, 1,

@@ -1,0 +1,261 @@
+#include "socketio/incoming.h"
+
+#include <string.h>
+
+#include "base/compiler.h"
+#include "socketio/ack.h"
+#include "socketio/assembly.h"
+#include "socketio/legacy.h"
+#include "socketio/namespace.h"
+#include "socketio/parser.h"
+#include "socketio/socket.h"
+
+const char *
+skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
+                          size_t *len)
+{
+    const struct skio__json_slice *first = &packet->items[0];
+    char *name;
+
+    *len = 0;
+    if (packet->count == 0)
+        return "";
+
+    name = skio__arena_alloc(&server->arena, (size_t)first->len + 1);
+    if (name == NULL)
+        return NULL;
+
+    if (first->type == SKIO__JSON_STRING) {
+        *len = skio__json_unescape(packet->json, first, name);
+    } else {
+        *len = first->len;
+        memcpy(name, packet->json + first->start, *len);
+    }
+    name[*len] = '\0';
+    return name;
+}
+
+/* Hand an event, complete with its attachments, to the namespace. */
+static void
+deliver_event(skio_socket *socket, const struct sio_packet *packet,
+              const skio_bytes *attachments)
+{
+    skio_server *server = socket->nsp->server;
+    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
+    skio_ack ack = {.socket = socket, .id = packet->id};
+    struct skio_value args;
+    const char *event;
+    size_t len;
+
+    event = skio__incoming_event_name(server, packet, &len);
+    if (event == NULL) {
+        skio__client_nomem(socket->client);
+        return;
+    }
+
+    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
+                          skio__packet_kept(packet), packet->count,
+                          packet->count > 0 ? 1 : 0, attachments,
+                          packet->attachments, &server->arena);
+    args.first_placeholder = server->first_placeholder;
+
+    skio_socket_ref(socket);
+    skio__nsp_dispatch(socket->nsp, socket, event, len, &args,
+                       packet->has_id ? &ack : NULL);
+    skio_socket_unref(socket);
+
+    skio__value_deinit(&args);
+    skio__arena_release(&server->arena, mark);
+}
+
+static void
+deliver_ack(skio_socket *socket, const struct sio_packet *packet,
+            const skio_bytes *attachments)
+{
+    skio_server *server = socket->nsp->server;
+    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
+    struct skio_value args;
+
+    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
+                          skio__packet_kept(packet), packet->count, 0,
+                          attachments, packet->attachments, &server->arena);
+    args.first_placeholder = server->first_placeholder;
+
+    skio_socket_ref(socket);
+    if (packet->has_id)
+        skio__ack_receive(socket, packet->id, &args);
+    skio_socket_unref(socket);
+
+    skio__value_deinit(&args);
+    skio__arena_release(&server->arena, mark);
+}
+
+static void
+deliver(struct sio_client *client, skio_socket *socket,
+        const struct sio_packet *packet, const skio_bytes *attachments)
+{
+    switch (packet->type) {
+    case SIO_EVENT:
+    case SIO_BINARY_EVENT:
+        deliver_event(socket, packet, attachments);
+        break;
+    case SIO_ACK:
+    case SIO_BINARY_ACK:
+        deliver_ack(socket, packet, attachments);
+        break;
+    case SIO_DISCONNECT:
+        skio__socket_close(socket, SKIO_DISCONNECT_CLIENT_NAMESPACE, false);
+        break;
+    case SIO_CONNECT:
+    case SIO_CONNECT_ERROR:
+        skio__client_misuse(client, "a packet that only servers send");
+        break;
+    }
+}
+
+/* What a client was sent for before: it left, or the server made it leave. */
+static bool
+is_under_way(skio_socket *socket)
+{
+    return socket != NULL && socket->state == SIO_GONE;
+}
+
+/* A packet that was decoded. attachments NULL: they are still to come, if it
+ * has any. */
+static void
+on_packet(struct sio_client *client, struct sio_packet *packet,
+          const skio_bytes *attachments)
+{
+    skio_server *server = skio__client_server(client);
+    const char *query = NULL;
+    size_t query_len = 0;
+    skio_socket *socket;
+    skio_nsp *nsp;
+
+    if (skio__client_is_old(client))
+        skio__legacy_split(packet, &query, &query_len);
+    if (packet->type == SIO_CONNECT) {
+        skio__client_connect(client, packet, query, query_len);
+        return;
+    }
+
+    nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
+    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
+    if (socket == NULL ||
+        (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
+        skio__client_misuse(client,
+                            "a packet for a namespace that was not joined");
+        return;
+    }
+
+    if (packet->attachments > 0 && attachments == NULL) {
+        client->assembly = skio__assembly_new(client, packet);
+        if (client->assembly == NULL)
+            skio__client_nomem(client);
+        return;
+    }
+
+    if (is_under_way(socket)) {
+        /* Its DISCONNECT ends what the server began: forget the entry. */
+        if (packet->type == SIO_DISCONNECT) {
+            skio__client_remove(client, socket);
+            skio_socket_unref(socket);
+        }
+        return;
+    }
+    deliver(client, socket, packet, attachments);
+}
+
+static void
+on_text(struct sio_client *client, const char *text, size_t len)
+{
+    struct sio_packet_limits limits;
+    struct sio_packet packet;
+    const char *why;
+
+    if (client->assembly != NULL) {
+        skio__client_fail(client,
+                          "got plaintext data when reconstructing a packet");
+        return;
+    }
+
+    skio__server_packet_limits(skio__client_server(client), &limits);
+    if (skio__packet_decode(text, len, &limits, &packet, &why) != SKIO_OK) {
+        skio__client_fail(client, why);
+        return;
+    }
+    on_packet(client, &packet, NULL);
+}
+
+/* A message for a parser that is not the default one. */
+static void
+on_foreign(struct sio_client *client, const char *data, size_t len, bool binary)
+{
+    skio_server *server = skio__client_server(client);
+    struct skio__arena_mark mark = skio__arena_mark(&server->arena);
+    struct sio_parsed parsed;
+    const char *why;
+    int err;
+
+    err = skio__parser_decode(&server->options, &server->arena, data, len,
+                              binary, &parsed, &why);
+    if (err == SKIO_OK)
+        on_packet(client, &parsed.packet, parsed.attachments);
+    else if (err == SKIO_ENOMEM)
+        skio__client_nomem(client);
+    else
+        skio__client_fail(client, why);
+    skio__arena_release(&server->arena, mark);
+}
+
+static void
+on_binary(struct sio_client *client, const char *data, size_t len)
+{
+    struct sio_assembly *assembly = client->assembly;
+    skio_server *server = skio__client_server(client);
+    skio_socket *socket;
+    skio_nsp *nsp;
+    int err;
+
+    if (assembly == NULL) {
+        skio__client_fail(client,
+                          "got binary data when not reconstructing a packet");
+        return;
+    }
+
+    err = skio__assembly_add(assembly, data, len);
+    if (err == 0)
+        return;
+    if (err < 0) {
+        if (err == SKIO_ENOMEM) {
+            skio__client_nomem(client);
+        } else {
+            server->engine.counters.limits_hit++;
+            skio__client_fail(client,
+                              "attachments beyond max_http_buffer_size");
+        }
+        return;
+    }
+
+    /* The namespace may have been left while the attachments came. */
+    client->assembly = NULL;
+    nsp =
+        skio__nsp_find(server, assembly->packet.nsp, assembly->packet.nsp_len);
+    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
+    if (socket != NULL && socket->state == SIO_CONNECTED)
+        deliver(client, socket, &assembly->packet, assembly->attachments);
+    skio__assembly_free(assembly);
+}
+
+void
+skio__incoming(struct sio_client *client, const char *data, size_t len,
+               bool binary)
+{
+    if (skio__unlikely(skio__client_server(client)->options.parser != NULL) &&
+        client->assembly == NULL)
+        on_foreign(client, data, len, binary);
+    else if (binary)
+        on_binary(client, data, len);
+    else
+        on_text(client, data, len);
+}
