@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/date.h"
+#include "base/msgpack_token.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
@@ -22,37 +23,6 @@
 #define PLACEHOLDER_LEN (sizeof(PLACEHOLDER) - 1 + SKIO__NUMBER_MAX + 1)
 
 #define TYPE_LEN 4 /* the type of an ext, -128 */
-
-enum kind {
-    KIND_NIL,
-    KIND_UNDEFINED,
-    KIND_BOOL,
-    KIND_UINT,
-    KIND_INT,
-    KIND_DOUBLE,
-    KIND_STR,
-    KIND_BYTES,
-    KIND_DATE,
-    KIND_EXT,
-    KIND_ARRAY,
-    KIND_MAP
-};
-
-struct token {
-    enum kind kind;
-    union {
-        bool boolean;
-        uint64_t u64;
-        int64_t i64; /* also a Date's milliseconds */
-        double number;
-        uint32_t count; /* of elements, or members */
-        struct {
-            const char *data;
-            uint32_t len;
-            int type; /* of an ext */
-        } run;
-    } as;
-};
 
 /* A container that is open. */
 struct level {
@@ -63,8 +33,7 @@ struct level {
 };
 
 struct walk {
-    const unsigned char *pos;
-    const unsigned char *end;
+    struct skio__msgpack_input in;
     struct skio__buf *out; /* NULL: only check */
     size_t json_len;       /* bound of what would have been written */
     skio_bytes *bytes;
@@ -75,234 +44,6 @@ struct walk {
     uint32_t depth;
     struct level stack[SKIO__MSGPACK_DEPTH_MAX];
 };
-
-/* ---- Reading ---- */
-
-static size_t
-left(const struct walk *w)
-{
-    return (size_t)(w->end - w->pos);
-}
-
-/* A big-endian number of so many bytes. False when they are not there. */
-static bool
-take_uint(struct walk *w, unsigned bytes, uint64_t *out)
-{
-    uint64_t n = 0;
-
-    if (left(w) < bytes)
-        return false;
-    while (bytes-- > 0)
-        n = n << 8 | *w->pos++;
-    *out = n;
-    return true;
-}
-
-/* Two's complement of so many bytes, 1 to 8. */
-static int64_t
-to_signed(uint64_t n, unsigned bytes)
-{
-    const uint64_t sign = UINT64_C(1) << ((8 * bytes - 1) & 63);
-
-    return n < sign ? (int64_t)n : -(int64_t)(2 * sign - 1 - n) - 1;
-}
-
-static int
-take_run(struct walk *w, enum kind kind, uint64_t len, struct token *token)
-{
-    if (len > left(w))
-        return SKIO_EPROTO;
-    token->kind = kind;
-    token->as.run.data = (const char *)w->pos;
-    token->as.run.len = (uint32_t)len;
-    w->pos += len;
-    return SKIO_OK;
-}
-
-/* Each element takes a byte at least, so a count beyond that is a lie. */
-static int
-take_container(struct walk *w, enum kind kind, uint64_t count,
-               struct token *token)
-{
-    if (count > left(w) / (kind == KIND_MAP ? 2 : 1))
-        return SKIO_EPROTO;
-    token->kind = kind;
-    token->as.count = (uint32_t)count;
-    return SKIO_OK;
-}
-
-static int
-take_sized(struct walk *w, enum kind kind, unsigned size, struct token *token)
-{
-    uint64_t len;
-
-    if (!take_uint(w, size, &len))
-        return SKIO_EPROTO;
-    if (kind == KIND_ARRAY || kind == KIND_MAP)
-        return take_container(w, kind, len, token);
-    return take_run(w, kind, len, token);
-}
-
-/* Where notepack.io gives type 0 a meaning it depends on the form. */
-static int
-take_ext(struct walk *w, bool is_fixed, uint64_t len, struct token *token)
-{
-    uint64_t type;
-    uint64_t ms;
-    int err;
-
-    if (!take_uint(w, 1, &type))
-        return SKIO_EPROTO;
-    if (is_fixed && type == 0 && len == 8) {
-        if (!take_uint(w, 8, &ms))
-            return SKIO_EPROTO;
-        token->kind = KIND_DATE;
-        token->as.i64 = to_signed(ms, 8);
-        return SKIO_OK;
-    }
-
-    err = take_run(w, KIND_EXT, len, token);
-    token->as.run.type = (int)to_signed(type, 1);
-    if (type == 0 && !is_fixed)
-        token->kind = KIND_BYTES;
-    else if (type == 0 && len == 1)
-        token->kind = KIND_UNDEFINED;
-    return err;
-}
-
-static int
-take_sized_ext(struct walk *w, unsigned size, struct token *token)
-{
-    uint64_t len;
-
-    return take_uint(w, size, &len) ? take_ext(w, false, len, token)
-                                    : SKIO_EPROTO;
-}
-
-static int
-take_float(struct walk *w, unsigned size, struct token *token)
-{
-    uint64_t bits;
-    uint32_t half;
-    float narrow;
-
-    if (!take_uint(w, size, &bits))
-        return SKIO_EPROTO;
-    token->kind = KIND_DOUBLE;
-    if (size == 8) {
-        memcpy(&token->as.number, &bits, sizeof(token->as.number));
-    } else {
-        half = (uint32_t)bits;
-        memcpy(&narrow, &half, sizeof(narrow));
-        token->as.number = (double)narrow;
-    }
-    return SKIO_OK;
-}
-
-static int
-take_integer(struct walk *w, bool is_signed, unsigned size, struct token *token)
-{
-    uint64_t n;
-
-    if (!take_uint(w, size, &n))
-        return SKIO_EPROTO;
-    token->kind = is_signed ? KIND_INT : KIND_UINT;
-    if (is_signed)
-        token->as.i64 = to_signed(n, size);
-    else
-        token->as.u64 = n;
-    return SKIO_OK;
-}
-
-/* The forms whose first byte is theirs alone, from C0 to DF. */
-static int
-take_form(struct walk *w, unsigned form, struct token *token)
-{
-    switch (form) {
-    case 0xc0:
-        token->kind = KIND_NIL;
-        return SKIO_OK;
-    case 0xc2:
-    case 0xc3:
-        token->kind = KIND_BOOL;
-        token->as.boolean = form == 0xc3;
-        return SKIO_OK;
-    case 0xc4:
-    case 0xc5:
-    case 0xc6:
-        return take_sized(w, KIND_BYTES, 1U << (form - 0xc4), token);
-    case 0xc7:
-    case 0xc8:
-    case 0xc9:
-        return take_sized_ext(w, 1U << (form - 0xc7), token);
-    case 0xca:
-    case 0xcb:
-        return take_float(w, form == 0xca ? 4 : 8, token);
-    case 0xcc:
-    case 0xcd:
-    case 0xce:
-    case 0xcf:
-        return take_integer(w, false, 1U << (form - 0xcc), token);
-    case 0xd0:
-    case 0xd1:
-    case 0xd2:
-    case 0xd3:
-        return take_integer(w, true, 1U << (form - 0xd0), token);
-    case 0xd4:
-    case 0xd5:
-    case 0xd6:
-    case 0xd7:
-    case 0xd8:
-        return take_ext(w, true, 1U << (form - 0xd4), token);
-    case 0xd9:
-    case 0xda:
-    case 0xdb:
-        return take_sized(w, KIND_STR, 1U << (form - 0xd9), token);
-    case 0xdc:
-    case 0xdd:
-        return take_sized(w, KIND_ARRAY, form == 0xdc ? 2 : 4, token);
-    case 0xde:
-    case 0xdf:
-        return take_sized(w, KIND_MAP, form == 0xde ? 2 : 4, token);
-    default:
-        return SKIO_EPROTO;
-    }
-}
-
-static int
-take_token(struct walk *w, struct token *token)
-{
-    unsigned form;
-
-    if (w->pos == w->end)
-        return SKIO_EPROTO;
-    form = *w->pos++;
-
-    if (form < 0x80) {
-        token->kind = KIND_UINT;
-        token->as.u64 = form;
-        return SKIO_OK;
-    }
-    if (form < 0x90)
-        return take_container(w, KIND_MAP, form & 0x0f, token);
-    if (form < 0xa0)
-        return take_container(w, KIND_ARRAY, form & 0x0f, token);
-    if (form < 0xc0)
-        return take_run(w, KIND_STR, form & 0x1f, token);
-    if (form >= 0xe0) {
-        token->kind = KIND_INT;
-        token->as.i64 = (int64_t)form - 0x100;
-        return SKIO_OK;
-    }
-    return take_form(w, form, token);
-}
-
-/* Whether the next value is undefined, which an object leaves out. */
-static bool
-is_undefined_next(const struct walk *w)
-{
-    return left(w) >= 3 && w->pos[0] == 0xd4 && w->pos[1] == 0;
-}
 
 /* ---- Writing ---- */
 
@@ -386,7 +127,7 @@ put_string(struct walk *w, const char *text, size_t len)
 }
 
 static void
-put_number(struct walk *w, const struct token *token)
+put_number(struct walk *w, const struct skio__msgpack_token *token)
 {
     char text[SKIO__NUMBER_MAX];
     size_t len;
@@ -395,9 +136,9 @@ put_number(struct walk *w, const struct token *token)
         w->json_len += SKIO__NUMBER_MAX;
         return;
     }
-    if (token->kind == KIND_UINT)
+    if (token->kind == SKIO__MSGPACK_UINT)
         len = skio__number_format_u64(token->as.u64, text);
-    else if (token->kind == KIND_INT)
+    else if (token->kind == SKIO__MSGPACK_INT)
         len = skio__number_format_i64(token->as.i64, text);
     else
         len = skio__number_format(token->as.number, text);
@@ -439,7 +180,7 @@ put_bytes(struct walk *w, const char *data, size_t len)
 
 /* `[type,bytes]`. */
 static int
-put_ext(struct walk *w, const struct token *token)
+put_ext(struct walk *w, const struct skio__msgpack_token *token)
 {
     char number[SKIO__NUMBER_MAX];
     int err;
@@ -455,7 +196,7 @@ put_ext(struct walk *w, const struct token *token)
 }
 
 static int
-open_container(struct walk *w, const struct token *token)
+open_container(struct walk *w, const struct skio__msgpack_token *token)
 {
     struct level *level;
 
@@ -463,7 +204,7 @@ open_container(struct walk *w, const struct token *token)
         return SKIO_ELIMIT;
     level = &w->stack[w->depth++];
     level->left = token->as.count;
-    level->is_map = token->kind == KIND_MAP;
+    level->is_map = token->kind == SKIO__MSGPACK_MAP;
     level->is_first = true;
     level->wants_key = level->is_map;
     put_char(w, level->is_map ? '{' : '[');
@@ -471,33 +212,33 @@ open_container(struct walk *w, const struct token *token)
 }
 
 static int
-put_value(struct walk *w, const struct token *token)
+put_value(struct walk *w, const struct skio__msgpack_token *token)
 {
     switch (token->kind) {
-    case KIND_NIL:
-    case KIND_UNDEFINED:
+    case SKIO__MSGPACK_NIL:
+    case SKIO__MSGPACK_UNDEFINED:
         put(w, "null", 4);
         break;
-    case KIND_BOOL:
+    case SKIO__MSGPACK_BOOL:
         put(w, token->as.boolean ? "true" : "false", token->as.boolean ? 4 : 5);
         break;
-    case KIND_UINT:
-    case KIND_INT:
-    case KIND_DOUBLE:
+    case SKIO__MSGPACK_UINT:
+    case SKIO__MSGPACK_INT:
+    case SKIO__MSGPACK_DOUBLE:
         put_number(w, token);
         break;
-    case KIND_STR:
+    case SKIO__MSGPACK_STR:
         put_string(w, token->as.run.data, token->as.run.len);
         break;
-    case KIND_DATE:
+    case SKIO__MSGPACK_DATE:
         put_date(w, token->as.i64);
         break;
-    case KIND_BYTES:
+    case SKIO__MSGPACK_BYTES:
         return put_bytes(w, token->as.run.data, token->as.run.len);
-    case KIND_EXT:
+    case SKIO__MSGPACK_EXT:
         return put_ext(w, token);
-    case KIND_ARRAY:
-    case KIND_MAP:
+    case SKIO__MSGPACK_ARRAY:
+    case SKIO__MSGPACK_MAP:
         return open_container(w, token);
     }
     return SKIO_OK;
@@ -505,16 +246,16 @@ put_value(struct walk *w, const struct token *token)
 
 /* What has no text in JSON has one as a key of an object. */
 static const char *
-key_word(const struct token *token)
+key_word(const struct skio__msgpack_token *token)
 {
     switch (token->kind) {
-    case KIND_NIL:
+    case SKIO__MSGPACK_NIL:
         return "null";
-    case KIND_UNDEFINED:
+    case SKIO__MSGPACK_UNDEFINED:
         return "undefined";
-    case KIND_BOOL:
+    case SKIO__MSGPACK_BOOL:
         return token->as.boolean ? "true" : "false";
-    case KIND_DOUBLE:
+    case SKIO__MSGPACK_DOUBLE:
         if (isnan(token->as.number))
             return "NaN";
         if (isinf(token->as.number))
@@ -526,16 +267,17 @@ key_word(const struct token *token)
 }
 
 static int
-put_key(struct walk *w, const struct token *token)
+put_key(struct walk *w, const struct skio__msgpack_token *token)
 {
     const char *word = key_word(token);
 
-    if (token->kind == KIND_STR) {
+    if (token->kind == SKIO__MSGPACK_STR) {
         put_string(w, token->as.run.data, token->as.run.len);
     } else if (word != NULL) {
         put_string(w, word, strlen(word));
-    } else if (token->kind == KIND_UINT || token->kind == KIND_INT ||
-               token->kind == KIND_DOUBLE) {
+    } else if (token->kind == SKIO__MSGPACK_UINT ||
+               token->kind == SKIO__MSGPACK_INT ||
+               token->kind == SKIO__MSGPACK_DOUBLE) {
         put_char(w, '"');
         put_number(w, token);
         put_char(w, '"');
@@ -563,19 +305,19 @@ step_key(struct walk *w, struct level *level)
     struct skio__buf *out = w->out;
     size_t len = out != NULL ? out->len : 0;
     bool was_first = level->is_first;
-    struct token token;
+    struct skio__msgpack_token token;
     int err;
 
     put_comma(w, level);
-    err = take_token(w, &token);
+    err = skio__msgpack_take(&w->in, &token);
     if (err == SKIO_OK)
         err = put_key(w, &token);
     if (err != SKIO_OK)
         return err;
 
     level->wants_key = false;
-    if (is_undefined_next(w)) {
-        w->pos += 3;
+    if (skio__msgpack_undefined_next(&w->in)) {
+        w->in.pos += 3;
         level->wants_key = true;
         level->is_first = was_first;
         level->left--;
@@ -589,7 +331,7 @@ static int
 step(struct walk *w)
 {
     struct level *level = w->depth > 0 ? &w->stack[w->depth - 1] : NULL;
-    struct token token;
+    struct skio__msgpack_token token;
     int err;
 
     if (level != NULL && level->left == 0) {
@@ -600,7 +342,7 @@ step(struct walk *w)
     if (level != NULL && level->wants_key)
         return step_key(w, level);
 
-    err = take_token(w, &token);
+    err = skio__msgpack_take(&w->in, &token);
     if (err != SKIO_OK)
         return err;
     if (level != NULL) {
@@ -626,8 +368,8 @@ walk(struct walk *w)
 static void
 begin(struct walk *w, const void *data, size_t len)
 {
-    w->pos = data;
-    w->end = w->pos + len;
+    w->in.pos = data;
+    w->in.end = w->in.pos + len;
     w->out = NULL;
     w->json_len = 0;
     w->bytes = NULL;
@@ -654,7 +396,7 @@ skio__msgpack_scan(const void *data, size_t len,
         w.max_depth = limits->max_depth;
 
     err = walk(&w);
-    if (err == SKIO_OK && w.pos != w.end)
+    if (err == SKIO_OK && w.in.pos != w.in.end)
         err = SKIO_EPROTO;
     scan->json_len = w.json_len;
     scan->bytes = w.byte_count;
