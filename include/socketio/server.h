@@ -49,8 +49,7 @@ typedef struct skio_server_options {
     bool allow_eio3;
 
     /* Compression: what is repeated, or secret beside what a stranger writes,
-     * is better not compressed. Needs zlib, else SKIO_ENOTSUP. See
-     * skio_compression(7). */
+     * is better not compressed. See skio_compression(7). */
     bool per_message_deflate;                 /**< false: of WebSockets */
     size_t per_message_deflate_threshold;     /**< 1024: no shorter message */
     uint32_t per_message_deflate_level;       /**< 6, of 1 to 9 */
@@ -192,8 +191,7 @@ SKIO_API void skio_server_options_init_size(skio_server_options *options,
  * options  NULL for the defaults.
  *
  * Returns SKIO_OK and fills *out; SKIO_EINVAL for an option out of its range
- * (the log names it); SKIO_ENOTSUP for one that this build lacks (likewise);
- * SKIO_EIO when libsodium cannot start; SKIO_ENOMEM.
+ * (the log names it); SKIO_EIO when libsodium cannot start; SKIO_ENOMEM.
  *
  * Threads: the calling thread becomes the loop thread, until skio_run() makes
  * its caller the loop thread. Since: 0.1.

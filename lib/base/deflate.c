@@ -3,14 +3,12 @@
  */
 #include "base/deflate.h"
 
-#include "base/mem.h"
-
-#if SKIO_HAVE_ZLIB
-
 #include <assert.h>
 
 #define ZLIB_CONST
 #include <zlib.h>
+
+#include "base/mem.h"
 
 /* What every sync flush ends with, and a message leaves out: RFC 7692, 7.2.1 */
 #define TAIL_LEN 4
@@ -30,12 +28,6 @@ struct skio__inflater {
     z_stream z;
     const skio_allocator *mem;
 };
-
-bool
-skio__deflate_is_built(void)
-{
-    return true;
-}
 
 static voidpf
 allocate(voidpf mem, uInt items, uInt size)
@@ -232,64 +224,3 @@ skio__inflater_run(struct skio__inflater *inflater, const void *data,
         return SKIO_EPROTO;
     }
 }
-
-#else /* built without */
-
-bool
-skio__deflate_is_built(void)
-{
-    return false;
-}
-
-struct skio__deflater *
-skio__deflater_new(const skio_allocator *mem,
-                   const struct skio__deflate_settings *settings)
-{
-    (void)mem;
-    (void)settings;
-    return NULL;
-}
-
-void
-skio__deflater_free(struct skio__deflater *deflater)
-{
-    (void)deflater;
-}
-
-int
-skio__deflater_run(struct skio__deflater *deflater, const void *data,
-                   size_t len, size_t max, struct skio__buf *out)
-{
-    (void)deflater;
-    (void)data;
-    (void)len;
-    (void)max;
-    (void)out;
-    return SKIO_ENOTSUP;
-}
-
-struct skio__inflater *
-skio__inflater_new(const skio_allocator *mem)
-{
-    (void)mem;
-    return NULL;
-}
-
-void
-skio__inflater_free(struct skio__inflater *inflater)
-{
-    (void)inflater;
-}
-
-int
-skio__inflater_run(struct skio__inflater *inflater, const void *data,
-                   size_t len, struct skio__buf *out)
-{
-    (void)inflater;
-    (void)data;
-    (void)len;
-    (void)out;
-    return SKIO_ENOTSUP;
-}
-
-#endif

@@ -1,9 +1,8 @@
 /*
  * DEFLATE: bytes made smaller, and back
  *
- * zlib, where the build has it (SKIO_HAVE_ZLIB); else nothing can be made and
- * the options that need it are refused. Neither side keeps anything from one
- * call to the next, so one of a kind serves all connections.
+ * By zlib. Neither side keeps anything from one call to the next, so one of a
+ * kind serves all connections.
  */
 #ifndef SKIO_BASE_DEFLATE_H
 #define SKIO_BASE_DEFLATE_H
@@ -32,10 +31,7 @@ struct skio__deflate_settings {
 struct skio__deflater;
 struct skio__inflater;
 
-/* Whether this build can. */
-bool skio__deflate_is_built(void);
-
-/* NULL: out of memory, or not built. Takes (1 << (window_bits + 2)) + (1 <<
+/* NULL: out of memory. Takes (1 << (window_bits + 2)) + (1 <<
  * (mem_level + 9)) bytes and a few KB. */
 struct skio__deflater *skio__deflater_new(
     const skio_allocator *mem, const struct skio__deflate_settings *settings);

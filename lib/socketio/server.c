@@ -122,23 +122,6 @@ log_bad_option(const skio_server_options *options, const char *name)
     skio__log(&log, SKIO_LOG_ERROR, "the option %s is out of its range", name);
 }
 
-/* Whether an option asks for what was not built, which the log tells. */
-static bool
-is_missing(const skio_server_options *options)
-{
-    struct skio__logger log = {options->log, options->log_user,
-                               options->log_level};
-
-    if ((!options->per_message_deflate && !options->http_compression) ||
-        skio__deflate_is_built())
-        return false;
-    skio__log(&log, SKIO_LOG_ERROR,
-              "the option %s needs zlib, without which this library was built",
-              options->per_message_deflate ? "per_message_deflate"
-                                           : "http_compression");
-    return true;
-}
-
 int
 skio_server_new(skio_server **out, const skio_server_options *options)
 {
@@ -167,12 +150,6 @@ skio_server_new(skio_server **out, const skio_server_options *options)
     if (err != SKIO_OK) {
         if (bad != NULL)
             log_bad_option(&server->options, bad);
-        goto fail_options;
-    }
-
-    if (is_missing(&server->options)) {
-        skio__options_deinit(&server->options, mem);
-        err = SKIO_ENOTSUP;
         goto fail_options;
     }
 

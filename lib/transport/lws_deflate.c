@@ -18,7 +18,7 @@
 #define EXTENSION "permessage-deflate"
 #define HEADER "Sec-WebSocket-Extensions:"
 #define RSV1 0x40
-#define LINE_MAX 80 /* more than lws' line has, and less than stands before */
+#define TAIL_MAX 80 /* more than lws' line has, and less than stands before */
 
 static struct skio__conn *
 conn_of(struct lws *wsi)
@@ -87,7 +87,7 @@ skio__deflate_take_back(struct lws_process_html_args *args)
 
     if (memcmp(line, "\r\n", 2) != 0)
         return -1;
-    while (end - line < LINE_MAX && line[-1] != '\n')
+    while (end - line < TAIL_MAX && line[-1] != '\n')
         line--;
     if (strncasecmp(line, HEADER, sizeof(HEADER) - 1) != 0)
         return -1;

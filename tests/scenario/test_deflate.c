@@ -164,6 +164,113 @@ SCENARIO(what_does_not_inflate_ends_the_connection, compressing, peer_echo)
     peer_expect_close(ws, 1007);
 }
 
+/* ---- What the options say of zlib ---- */
+
+#define VARIED 900
+
+/* Text that repeats itself beyond a window of 512 bytes. */
+static void
+vary(char text[VARIED])
+{
+    unsigned state = 1;
+
+    for (size_t i = 0; i < VARIED; i++) {
+        state = state * 1103515245u + 12345u;
+        text[i] = i < VARIED - 300 ? (char)('a' + (state >> 16) % 26)
+                                   : text[i - (VARIED - 300)];
+    }
+    text[0] = '4';
+}
+
+/* What zlib makes of it; false: no memory, or no gain. */
+static bool
+make(const struct skio__deflate_settings *settings, const char text[VARIED],
+     char out[VARIED], size_t *len)
+{
+    struct skio__deflater *deflater =
+        skio__deflater_new(skio__mem_default(), settings);
+    struct skio__buf buf;
+    bool made = false;
+
+    skio__buf_init(&buf, skio__mem_default());
+    if (deflater != NULL)
+        made =
+            skio__deflater_run(deflater, text, VARIED, VARIED, &buf) == SKIO_OK;
+    *len = buf.len;
+    if (made)
+        memcpy(out, buf.data, buf.len);
+    skio__buf_deinit(&buf);
+    skio__deflater_free(deflater);
+    return made;
+}
+
+static void
+narrow(skio_server_options *options)
+{
+    compressing(options);
+    options->per_message_deflate_level = 1;
+    options->per_message_deflate_window_bits = 9;
+    options->per_message_deflate_mem_level = 1;
+}
+
+static void
+fast(skio_server_options *options)
+{
+    options->http_compression = true;
+    options->http_compression_threshold = 100;
+    options->http_compression_level = 1;
+}
+
+SCENARIO(messages_are_compressed_as_the_options_say, narrow, peer_echo)
+{
+    const struct skio__deflate_settings wanted = {SKIO__DEFLATE_MESSAGE, 1, 9,
+                                                  1};
+    const struct skio__deflate_settings usual = {SKIO__DEFLATE_MESSAGE, 6, 15,
+                                                 8};
+    struct peer_ws *ws = peer_ws_begin(peer, WEBSOCKET, OFFER);
+    char text[VARIED], small[VARIED], other[VARIED];
+    size_t len = 0, other_len = 0;
+    unsigned opcode = 0;
+    const char *data = "";
+    size_t data_len = 0;
+
+    vary(text);
+    peer_check(peer, make(&wanted, text, small, &len));
+    peer_check(peer, make(&usual, text, other, &other_len));
+    peer_check(peer, other_len < len);
+    peer_check(peer, ws->http->exchange != NULL);
+    ws->inflates = skio_exchange_accept_deflate(ws->http->exchange);
+    peer_ws_finish(ws);
+    peer_check(peer, ws->ws != NULL);
+    peer_expect_prefix(ws, "0{");
+    peer_say_bytes(ws, text, VARIED, false);
+    peer_check(peer, peer_frame(ws, &opcode, &data, &data_len));
+    peer_check(peer, ws->was_compressed && data_len == len &&
+                         memcmp(data, small, len) == 0);
+}
+
+SCENARIO(polls_are_compressed_as_the_options_say, fast, peer_echo)
+{
+    const struct skio__deflate_settings wanted = {SKIO__DEFLATE_GZIP, 1, 15, 8};
+    const struct skio__deflate_settings usual = {SKIO__DEFLATE_GZIP, 6, 15, 8};
+    const char *query = peer_polling(peer);
+    char text[VARIED], small[VARIED], other[VARIED];
+    size_t len = 0, other_len = 0;
+    struct peer_http *http;
+
+    vary(text);
+    peer_check(peer, make(&wanted, text, small, &len));
+    peer_check(peer, make(&usual, text, other, &other_len));
+    peer_check(peer, other_len != len || memcmp(other, small, len) != 0);
+    peer_expect_http(peer_post_bytes(peer, query, NULL, text, VARIED), 200,
+                     "ok");
+    http = peer_request(peer, "GET", query, "accept-encoding: gzip\n");
+    peer_expect_http(http, 200, NULL);
+    peer_expect_header(http, "Content-Encoding", "gzip");
+    peer_check(peer, http->body.len == len &&
+                         memcmp(http->body.data, small, len) == 0);
+}
+
 int
 main(void)
 {
@@ -172,6 +279,8 @@ main(void)
         cmocka_unit_test(who_did_not_offer_gets_it_plain),
         cmocka_unit_test(a_compressed_message_is_limited),
         cmocka_unit_test(what_does_not_inflate_ends_the_connection),
+        cmocka_unit_test(messages_are_compressed_as_the_options_say),
+        cmocka_unit_test(polls_are_compressed_as_the_options_say),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
