@@ -14,6 +14,7 @@
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
 #include "socketio/format.h"
+#include "socketio/loop.h"
 #include "socketio/namespace.h"
 #include "socketio/server.h"
 #include "socketio/value.h"
@@ -38,6 +39,7 @@ skio_transport_attach(skio_server *server, const skio_transport *hooks,
     copy.struct_size = sizeof copy;
     server->engine.hooks = copy;
     server->engine.transport = transport;
+    skio__loop_attached(server);
     return SKIO_OK;
 }
 
