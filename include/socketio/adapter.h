@@ -281,6 +281,12 @@ SKIO_API int skio_adapter_carry(const skio_nsp *nsp, const skio_value *value,
                                 const char *path, skio_adapter_carry_fn *fn,
                                 void *user) SKIO_NONNULL(1, 2, 3, 4);
 
+/** Call fn, now, with a socket's handshake as JSON text. Returns SKIO_OK;
+ *  SKIO_ECLOSED for one that was left over by a server; SKIO_ENOMEM. */
+SKIO_API int skio_adapter_carry_handshake(const skio_socket *socket,
+                                          skio_adapter_carry_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
 /** How long it waits for its clients, in milliseconds. */
 SKIO_API uint32_t skio_adapter_asking_timeout(const struct skio_asking *asking)
     SKIO_NONNULL(1);
