@@ -213,7 +213,7 @@ first_placeholder(const struct sio_encoder *encoder)
 
 static void
 begin_attachments(const struct sio_encoder *encoder,
-                  struct sio_attachments *attachments)
+                  struct skio__attachments *attachments)
 {
     /* A parser may put them into the message, where they are not counted. */
     skio__attachments_init(attachments, encoder->mem,
@@ -390,7 +390,7 @@ skio__message_event_json(const struct sio_encoder *encoder, const char *event,
 
 static int
 put_list(const struct sio_encoder *encoder, struct skio__buf *json,
-         struct sio_attachments *attachments, const struct skio_value *list)
+         struct skio__attachments *attachments, const struct skio_value *list)
 {
     int err = skio__buf_putc(json, '[');
 
@@ -408,7 +408,7 @@ skio__message_event_list(const struct sio_encoder *encoder,
                          const struct skio_value *list,
                          struct skio_message **out)
 {
-    struct sio_attachments attachments;
+    struct skio__attachments attachments;
     size_t max;
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
