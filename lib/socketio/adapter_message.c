@@ -3,12 +3,14 @@
  */
 #include <socketio/adapter.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "socketio/attachments.h"
 #include "socketio/message.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
+#include "socketio/recovery.h"
 #include "socketio/value.h"
 
 void
@@ -131,6 +133,26 @@ void
 skio_adapter_message_set_flags(skio_message *message, unsigned flags)
 {
     skio__message_set_flags(message, flags);
+}
+
+int
+skio_adapter_message_with_offset(const skio_message *message,
+                                 const char *offset, skio_message **out)
+{
+    char tail[SIO_OFFSET_MAX + sizeof ",\"\""];
+    struct skio_message *copy;
+    int len;
+
+    if (!skio__recovery_is_offset(offset))
+        return SKIO_EINVAL;
+    len = snprintf(tail, sizeof tail, ",\"%s\"", offset);
+    copy = skio__recovery_tail(message->nsp, message, tail, (size_t)len);
+    if (copy == NULL)
+        return SKIO_ENOMEM;
+    copy->blobs[0]->flags |=
+        message->blobs[0]->flags & (uint32_t)SKIO__BLOB_NO_COMPRESS;
+    *out = copy;
+    return SKIO_OK;
 }
 
 skio_message *
