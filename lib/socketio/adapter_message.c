@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "socketio/attachments.h"
+#include "base/attachments.h"
 #include "socketio/message.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
@@ -112,7 +112,7 @@ skio_adapter_carry(const skio_nsp *nsp, const skio_value *value,
 {
     const skio_allocator *mem = skio__server_mem(nsp->server);
     const skio_value *part = skio_get_value(value, path);
-    struct sio_attachments list;
+    struct skio__attachments list;
     struct skio__buf json;
     int err;
 

@@ -14,7 +14,6 @@
 #include "engineio/exchange.h"
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
-#include "socketio/format.h"
 #include "socketio/loop.h"
 #include "socketio/namespace.h"
 #include "socketio/recovery_remote.h"
