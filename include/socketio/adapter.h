@@ -323,6 +323,10 @@ SKIO_API int skio_adapter_message_with_offset(const skio_message *message,
                                               skio_message **out)
     SKIO_NONNULL(1, 2, 3);
 
+/** How many bytes it has in all, for those who keep it. */
+SKIO_API size_t skio_adapter_message_size(const skio_message *message)
+    SKIO_NONNULL(1);
+
 /** Keep a message, or give it up. */
 SKIO_API skio_message *skio_adapter_message_ref(skio_message *message)
     SKIO_NONNULL(1);

@@ -155,6 +155,12 @@ skio_adapter_message_with_offset(const skio_message *message,
     return SKIO_OK;
 }
 
+size_t
+skio_adapter_message_size(const skio_message *message)
+{
+    return message->bytes;
+}
+
 skio_message *
 skio_adapter_message_ref(skio_message *message)
 {
