@@ -352,6 +352,7 @@ streams_free(struct skio__cluster *cluster)
     skio__cluster_deinit(cluster);
     skio__redis_unwatch(streams->redis, streams);
     skio__redis_reader_ignore(reader, &streams->listener);
+    skio__streams_sessions_close(streams);
     skio__streams_sessions_deinit(streams);
     skio__order_deinit(streams);
     skio__buf_deinit(&streams->channel);

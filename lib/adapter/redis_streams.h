@@ -2,8 +2,8 @@
  * The adapter on a stream: what its halves share
  *
  * redis_streams.c carries messages. For recovery redis_order.c delivers events
- * in the stream's order, redis_sessions.c keeps sessions and finds what a client
- * missed.
+ * in the stream's order, redis_sessions.c keeps sessions, redis_restore.c finds
+ * what a client missed.
  */
 #ifndef SKIO_ADAPTER_REDIS_STREAMS_H
 #define SKIO_ADAPTER_REDIS_STREAMS_H
@@ -109,14 +109,6 @@ int skio__streams_session_save(skio_adapter *adapter,
                                const skio_adapter_session *session);
 void skio__streams_session_end(skio_adapter *adapter, const char *pid,
                                const char *sid);
-int skio__streams_session_restore(skio_adapter *adapter, const char *pid,
-                                  const char *offset,
-                                  skio_adapter_restoring *restoring);
-int skio__streams_session_missed(skio_adapter *adapter,
-                                 const skio_adapter_session *session,
-                                 const char *offset,
-                                 skio_adapter_restoring *restoring);
-
 /* Returns SKIO_OK or SKIO_ENOMEM. */
 int skio__streams_sessions_init(struct skio__streams *streams);
 void skio__streams_sessions_deinit(struct skio__streams *streams);
@@ -125,6 +117,21 @@ void skio__streams_sessions_up(struct skio__streams *streams);
 /* Clients of this server got events without an offset: none of their sessions
  * says the truth any more. */
 void skio__streams_sessions_give_up(struct skio__streams *streams);
+/* The key of a session, appended. Returns buf->err. */
+int skio__streams_session_key(struct skio__buf *buf,
+                              const struct skio__streams *streams,
+                              const char *pid);
+
+/* ---- redis_restore.c ---- */
+
+int skio__streams_session_restore(skio_adapter *adapter, const char *pid,
+                                  const char *offset,
+                                  skio_adapter_restoring *restoring);
+int skio__streams_session_missed(skio_adapter *adapter,
+                                 const skio_adapter_session *session,
+                                 const char *offset,
+                                 skio_adapter_restoring *restoring);
+
 /* Answer those who wait to be restored: they are not. */
 void skio__streams_sessions_close(struct skio__streams *streams);
 
