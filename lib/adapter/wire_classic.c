@@ -328,7 +328,7 @@ read_broadcast(struct skio__wire_reader *reader,
     if (err == SKIO_OK)
         err = skio__wire_get_packet(reader, &parts[1], &nsp, message);
     if (err == SKIO_OK)
-        err = skio__wire_get_opts(reader, &parts[2], message);
+        err = skio__wire_get_opts(reader, &parts[2], true, message);
     if (err != SKIO_OK)
         return err;
     if (!nsp.is_there) {
@@ -389,7 +389,7 @@ read_operation(struct skio__wire_reader *reader,
     if (!skio__wire_is_truthy(reader, &request[OPTS]))
         return read_legacy(reader, request, message);
 
-    err = skio__wire_get_opts(reader, &request[OPTS], message);
+    err = skio__wire_get_opts(reader, &request[OPTS], false, message);
     if (err != SKIO_OK)
         return err;
     if (message->type == SKIO__WIRE_DISCONNECT_SOCKETS) {
@@ -411,7 +411,7 @@ read_acked_broadcast(struct skio__wire_reader *reader,
     if (err == SKIO_OK)
         err = skio__wire_get_text(reader, &nsp, &message->nsp);
     if (err == SKIO_OK)
-        err = skio__wire_get_opts(reader, &request[OPTS], message);
+        err = skio__wire_get_opts(reader, &request[OPTS], true, message);
     return err;
 }
 
@@ -433,7 +433,7 @@ read_question(struct skio__wire_reader *reader,
     case SKIO__WIRE_SOCKETS:
         return skio__wire_get_names(reader, &request[ROOMS], &message->to);
     case SKIO__WIRE_FETCH_SOCKETS:
-        return skio__wire_get_opts(reader, &request[OPTS], message);
+        return skio__wire_get_opts(reader, &request[OPTS], false, message);
     case SKIO__WIRE_SERVER_SIDE_EMIT:
         return skio__wire_get_payload(reader, &request[DATA], SKIO__WIRE_EVENT,
                                       message);

@@ -448,6 +448,43 @@ sockets_come_before_rooms(void **state)
     skio__arena_deinit(&arena);
 }
 
+/* Only broadcasts have them there. */
+static void
+flags_of_an_operation_are_ignored(void **state)
+{
+    static const struct {
+        const char *text;
+        unsigned flags;
+        uint32_t timeout_ms;
+    } cases[] = {
+#define OPTS "\"opts\":{\"flags\":{\"volatile\":true,\"timeout\":5}}"
+        {"{\"type\":2," OPTS "}", 0, 0},
+        {"{\"type\":4," OPTS "}", 0, 0},
+        {"{\"type\":5,\"requestId\":\"r\"," OPTS "}", 0, 0},
+        {"{\"type\":7,\"requestId\":\"r\",\"packet\":" PACKET "," OPTS "}",
+         SKIO_VOLATILE, 5},
+    };
+    struct test_alloc alloc;
+    struct skio__arena arena;
+    size_t i;
+
+    (void)state;
+    test_alloc_init(&alloc);
+    skio__arena_init(&arena, &alloc.allocator, 0);
+    for (i = 0; i < COUNT_OF(cases); i++) {
+        struct skio__wire_message got;
+
+        assert_int_equal(skio__wire_classic_decode(cases[i].text,
+                                                   strlen(cases[i].text),
+                                                   SKIO__WIRE_CLASSIC_REQUEST,
+                                                   &wire_limits, &arena, &got),
+                         SKIO_OK);
+        assert_int_equal(got.flags, cases[i].flags);
+        assert_int_equal(got.timeout_ms, cases[i].timeout_ms);
+    }
+    skio__arena_deinit(&arena);
+}
+
 /* ---- Limits ---- */
 
 static void
@@ -751,6 +788,7 @@ main(void)
         cmocka_unit_test(members_of_a_request_may_be_missing_or_wrong),
         cmocka_unit_test(members_of_a_response_may_be_missing_or_wrong),
         cmocka_unit_test(sockets_come_before_rooms),
+        cmocka_unit_test(flags_of_an_operation_are_ignored),
         cmocka_unit_test(limits_are_kept_at_each_end),
         cmocka_unit_test(a_full_buffer_is_left_as_it_was),
         cmocka_unit_test(a_message_that_is_cut_is_refused),
