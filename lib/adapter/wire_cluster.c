@@ -302,22 +302,22 @@ read_of_type(struct skio__wire_reader *reader,
 
     switch (message->type) {
     case SKIO__WIRE_BROADCAST:
-        err = skio__wire_get_opts(reader, &data[OPTS], message);
+        err = skio__wire_get_opts(reader, &data[OPTS], true, message);
         return err != SKIO_OK ? err
                               : skio__wire_get_packet(reader, &data[PACKET],
                                                       NULL, message);
     case SKIO__WIRE_SOCKETS_JOIN:
     case SKIO__WIRE_SOCKETS_LEAVE:
-        err = skio__wire_get_opts(reader, &data[OPTS], message);
+        err = skio__wire_get_opts(reader, &data[OPTS], true, message);
         return err != SKIO_OK ? err
                               : skio__wire_get_names(reader, &data[ROOMS],
                                                      &message->rooms);
     case SKIO__WIRE_DISCONNECT_SOCKETS:
         message->close = skio__wire_is_truthy(reader, &data[CLOSE]);
         message->taken = skio__wire_is_truthy(reader, &data[TAKEN]);
-        return skio__wire_get_opts(reader, &data[OPTS], message);
+        return skio__wire_get_opts(reader, &data[OPTS], true, message);
     case SKIO__WIRE_FETCH_SOCKETS:
-        return skio__wire_get_opts(reader, &data[OPTS], message);
+        return skio__wire_get_opts(reader, &data[OPTS], true, message);
     case SKIO__WIRE_FETCH_SOCKETS_RESPONSE:
         return skio__wire_get_payload(reader, &data[SOCKETS], SKIO__WIRE_ARRAY,
                                       message);

@@ -134,9 +134,10 @@ int skio__wire_get_name(struct skio__wire_reader *reader,
                         const struct skio__wire_member *member,
                         const char *const **out);
 
-/* {rooms, except, flags}: each may be missing, the object may not. */
+/* {rooms, except, flags}: each may be missing, the object may not. Without
+ * flags they are not looked at. */
 int skio__wire_get_opts(struct skio__wire_reader *reader,
-                        const struct skio__wire_member *member,
+                        const struct skio__wire_member *member, bool with_flags,
                         struct skio__wire_message *message);
 
 enum skio__wire_shape {

@@ -338,7 +338,7 @@ read_flags(const struct skio__wire_reader *reader,
 
 int
 skio__wire_get_opts(struct skio__wire_reader *reader,
-                    const struct skio__wire_member *member,
+                    const struct skio__wire_member *member, bool with_flags,
                     struct skio__wire_message *message)
 {
     struct skio__wire_member known[] = {{.name = "rooms"},
@@ -353,7 +353,7 @@ skio__wire_get_opts(struct skio__wire_reader *reader,
         err = skio__wire_get_names(reader, &known[0], &message->to);
     if (err == SKIO_OK)
         err = skio__wire_get_names(reader, &known[1], &message->except);
-    if (err == SKIO_OK)
+    if (err == SKIO_OK && with_flags)
         read_flags(reader, &known[2], message);
     return err;
 }

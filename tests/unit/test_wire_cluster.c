@@ -972,6 +972,14 @@ survives(const struct record *r, const char *bytes, size_t len,
     assert_int_equal(encode(&again, &second, same.way), SKIO_OK);
     if (second.attachment_count == first.attachment_count)
         wire_assert_bytes(r->name, &again, said.data, said.len);
+    /* In MessagePack as well; a number is then written as Node would. */
+    same.way = PACKED;
+    skio__buf_reset(&said);
+    assert_int_equal(skio__wire_cluster_encode(&said, &first, true), SKIO_OK);
+    assert_int_equal(decode(said.data, said.len, &same, arena, &second),
+                     SKIO_OK);
+    assert_int_equal(first.type, second.type);
+    assert_true(wire_same_names(first.to, second.to));
     skio__buf_deinit(&said);
     skio__buf_deinit(&again);
     return true;
