@@ -264,12 +264,19 @@ SKIO_API void skio_adapter_responses(struct skio_server_asking *asking, int err,
                                      const char *json, size_t len,
                                      size_t missing) SKIO_NONNULL(1, 3);
 
-/** A message as it is carried elsewhere: the array of name and arguments, with
- *  placeholders for its attachments. Borrowed from the message. */
-SKIO_API void skio_adapter_message_json(const skio_message *message,
-                                        skio_bytes *json) SKIO_NONNULL(1, 2);
+/**
+ * A message as it is carried elsewhere: the array of name and arguments, with
+ * placeholders for its attachments, {"_placeholder":true,"num":n} from 0 on.
+ * Borrowed from the message.
+ *
+ * Returns SKIO_OK. With a parser of its own the message is read again first:
+ * SKIO_ENOMEM, or SKIO_EINVAL for one that cannot be written so, since an object
+ * in it looks like a placeholder; json is empty then.
+ */
+SKIO_API int skio_adapter_message_json(const skio_message *message,
+                                       skio_bytes *json) SKIO_NONNULL(1, 2);
 
-/** How many attachments a message has. */
+/** How many attachments a message has; 0 when its JSON cannot be had. */
 SKIO_API uint32_t skio_adapter_message_attachments(const skio_message *message)
     SKIO_NONNULL(1);
 

@@ -461,6 +461,20 @@ send_missed(skio_socket *socket)
     return err;
 }
 
+static int
+join_rooms(skio_socket *socket, const char *rooms)
+{
+    const struct sio_session *session = socket->session;
+    int err = SKIO_OK;
+
+    for (; err == SKIO_OK && *rooms != '\0'; rooms += strlen(rooms) + 1) {
+        err = skio_join(socket, SIO_ROOM_NAME(rooms));
+        if (socket->session != session)
+            return SKIO_ECLOSED;
+    }
+    return err;
+}
+
 /*
  * Whoever watches rooms may emit when one is joined, or end the socket: what
  * was missed goes before, and the session may be another's after.
@@ -469,23 +483,18 @@ int
 skio__recovery_restore(skio_socket *socket)
 {
     struct sio_session *session = socket->session;
-    const char *room = session->rooms;
+    char *rooms = session->rooms;
     int err = send_missed(socket);
-
-    while (err == SKIO_OK && room != NULL && *room != '\0') {
-        err = skio_join(socket, SIO_ROOM_NAME(room));
-        if (socket->session != session)
-            return SKIO_ECLOSED;
-        room += strlen(room) + 1;
-    }
-    if (err != SKIO_OK)
-        return err;
 
     skio__mem_free(&socket->home->mem, socket->shared);
     socket->shared = session->shared;
     session->shared = NULL;
+    session->rooms = NULL;
     skio__recovery_drop_state(session);
-    return SKIO_OK;
+    if (err == SKIO_OK && rooms != NULL)
+        err = join_rooms(socket, rooms);
+    skio__mem_free(&socket->home->mem, rooms);
+    return err;
 }
 
 void
