@@ -39,6 +39,7 @@ void skio__redis_unref(struct skio__redis *redis);
 
 const skio_redis_options *skio__redis_options(const struct skio__redis *redis);
 skio_server *skio__redis_server(const struct skio__redis *redis);
+const skio_allocator *skio__redis_mem(const struct skio__redis *redis);
 
 /* Commands can be sent. */
 bool skio__redis_is_up(const struct skio__redis *redis);

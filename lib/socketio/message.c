@@ -211,6 +211,17 @@ first_placeholder(const struct sio_encoder *encoder)
     return encoder->parser != NULL ? encoder->parser->first_placeholder : 0;
 }
 
+static void
+begin_attachments(const struct sio_encoder *encoder,
+                  struct sio_attachments *attachments)
+{
+    /* A parser may put them into the message, where they are not counted. */
+    skio__attachments_init(attachments, encoder->mem,
+                           encoder->parser != NULL ? UINT32_MAX
+                                                   : encoder->max_attachments);
+    attachments->first = first_placeholder(encoder);
+}
+
 /* What a failure to write the JSON is called outside. */
 static int
 json_error(const struct skio__buf *json, int err)
@@ -311,11 +322,7 @@ encode_format(const struct sio_encoder *encoder, const char *event, uint64_t id,
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
 
-    /* A parser may put them into the message, where they are not counted. */
-    skio__attachments_init(&attachments, encoder->mem,
-                           encoder->parser != NULL ? UINT32_MAX
-                                                   : encoder->max_attachments);
-    attachments.first = first_placeholder(encoder);
+    begin_attachments(encoder, &attachments);
     err = put_event(encoder, json, &attachments, event, format, args);
     if (err == SKIO_OK) {
         const struct parts parts = {
@@ -378,6 +385,45 @@ skio__message_event_json(const struct sio_encoder *encoder, const char *event,
         err = encode(encoder, &parts, out);
     }
     text->max = max;
+    return err;
+}
+
+static int
+put_list(const struct sio_encoder *encoder, struct skio__buf *json,
+         struct sio_attachments *attachments, const struct skio_value *list)
+{
+    int err = skio__buf_putc(json, '[');
+
+    if (err == SKIO_OK)
+        err = skio__attachments_splice(attachments, json, list);
+    if (err == SKIO_OK)
+        err = skio__buf_putc(json, ']');
+    if (err == SKIO_OK)
+        err = check_placeholders(encoder, json, attachments->count);
+    return json_error(json, err);
+}
+
+int
+skio__message_event_list(const struct sio_encoder *encoder,
+                         const struct skio_value *list, uint64_t id,
+                         struct skio_message **out)
+{
+    struct sio_attachments attachments;
+    size_t max;
+    struct skio__buf *json = begin_json(encoder, &max);
+    int err;
+
+    begin_attachments(encoder, &attachments);
+    err = put_list(encoder, json, &attachments, list);
+    if (err == SKIO_OK) {
+        const struct parts parts = {
+            SIO_EVENT, id, json->data, json->len, &attachments,
+        };
+
+        err = encode(encoder, &parts, out);
+    }
+    skio__attachments_deinit(&attachments);
+    json->max = max;
     return err;
 }
 
