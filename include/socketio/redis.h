@@ -42,8 +42,10 @@ enum skio_redis_state {
 typedef struct skio_redis_event {
     enum skio_redis_state state;
     int err;          /**< why it is down: SKIO_ECLOSED, SKIO_ETIMEDOUT,
-                           SKIO_EACCES for a refused password, SKIO_EPROTO,
-                           SKIO_EIO, SKIO_ENOENT for an unknown host */
+                           SKIO_EACCES for a refused password, SKIO_EBUSY while
+                           Redis is loading or no master, SKIO_EPROTO,
+                           SKIO_ELIMIT for an answer too large, SKIO_EIO,
+                           SKIO_ENOENT for an unknown host, SKIO_ENOMEM */
     const char *text; /**< the same in words; borrowed */
     uint64_t gap_ms;  /**< UP: for how long messages of others may have been
                            missed; 0 at the first connection */
@@ -58,8 +60,9 @@ typedef void skio_redis_event_fn(skio_server *server,
 typedef struct skio_redis_options {
     size_t struct_size;
 
-    /* Where Redis is. A URL says it all, redis://user:password@host:port/db,
-     * rediss:// for TLS, unix:/path?db=1; else the parts that follow do. */
+    /* Where Redis is: a URL, redis://user:password@host:port/db, rediss:// for
+     * TLS, unix:/path?db=1&user=a&password=b, each part percent-encoded; what
+     * it does not say, the parts that follow do. */
     const char *url;       /**< NULL */
     const char *host;      /**< "127.0.0.1" */
     uint16_t port;         /**< 6379 */

@@ -49,8 +49,9 @@ typedef void skio__redis_reply_fn(int err,
 
 struct skio__redis_link_hooks {
     /* It stands (AUTH and SELECT done): send what it begins with. Or it was
-     * lost, or an attempt failed (err and text say why; all replies that were
-     * due have been told already). */
+     * lost, or an attempt failed; all replies that were due have been told
+     * already. err and text say why: what skio_redis_event has, SKIO_ELIMIT for
+     * an answer beyond the limits, SKIO_ENOMEM, SKIO_ENOTSUP without a loop. */
     void (*up)(struct skio__redis_link *link, void *user);
     void (*down)(struct skio__redis_link *link, int err, const char *text,
                  void *user);
@@ -70,9 +71,9 @@ struct skio__redis_link_hooks {
  * subscribes   It is for subscriptions: what it sends has no reply of its own
  *              (fn is NULL), everything Redis says comes to push(); PING is the
  *              link's own affair.
- * name         For the log, CLIENT SETNAME-free; copied.
  *
- * NULL: no memory. up() is never called from inside.
+ * NULL: no memory. No hook is called from inside. Only while the loop can be
+ * used: see skio_loop_ready().
  */
 struct skio__redis_link *
 skio__redis_link_new(skio_server *server, const skio_redis_options *options,
@@ -88,8 +89,13 @@ void skio__redis_link_free(struct skio__redis_link *link);
  *
  * fn  NULL: the reply does not matter (an error of Redis is logged).
  *
+ * What is sent in one turn of the loop is written at once, in the next. An
+ * error that begins with READONLY ends the connection, behind fn: Redis has
+ * become a replica, and the master is somewhere else.
+ *
  * Returns SKIO_OK; SKIO_ECLOSED while it is not up; SKIO_ENOBUFS beyond
- * max_output_bytes; SKIO_ENOMEM. fn is called only when it was taken.
+ * max_output_bytes, where each command that waits for its reply counts as 24
+ * bytes; SKIO_ENOMEM. fn is called only when it was taken.
  */
 int skio__redis_link_send(struct skio__redis_link *link, const skio_bytes *argv,
                           size_t argc, skio__redis_reply_fn *fn, void *user);
@@ -103,7 +109,11 @@ int skio__redis_link_send_blocking(struct skio__redis_link *link,
 
 bool skio__redis_link_is_up(const struct skio__redis_link *link);
 
-/* Lose the connection, as if Redis had, and connect again. */
+/* When a byte came from Redis last, in the loop's milliseconds; 0: never. */
+uint64_t skio__redis_link_heard_ms(const struct skio__redis_link *link);
+
+/* Lose the connection, as if Redis had, and connect again. It is not up from
+ * now on; replies and down() are told a little later, never from inside. */
 void skio__redis_link_reset(struct skio__redis_link *link, int err,
                             const char *why);
 
