@@ -102,6 +102,8 @@ typedef struct skio_redis_options {
     bool only_plaintext;            /**< false; true: binary data is not put
                                          into base64 */
     bool sharded_pubsub;            /**< false */
+    uint32_t offset_timeout_ms;     /**< 500: with recovery, an event waits so
+                                         long for its place in the stream */
 
     uint32_t connect_timeout_ms; /**< 5000, names included */
     uint32_t command_timeout_ms; /**< 5000 without an answer: reconnect */

@@ -247,10 +247,9 @@ cluster_broadcast(skio_adapter *adapter, skio_message *message,
     return cluster->local->ops->broadcast(cluster->local, message, target);
 }
 
-/* JOIN, LEAVE and DISCONNECT. */
-static void
-say_change(struct skio__cluster *cluster, enum skio__wire_type type,
-           const skio_target *target, const char *room, bool close)
+void
+skio__cluster_say(struct skio__cluster *cluster, enum skio__wire_type type,
+                  const skio_target *target, const char *room, bool close)
 {
     struct skio__arena_mark mark = skio__arena_mark(&cluster->arena);
     const char *const rooms[] = {room, NULL};
@@ -272,7 +271,7 @@ cluster_sockets_join(skio_adapter *adapter, const skio_target *target,
 {
     struct skio__cluster *cluster = skio__cluster_of(adapter);
 
-    say_change(cluster, SKIO__WIRE_SOCKETS_JOIN, target, room, false);
+    skio__cluster_say(cluster, SKIO__WIRE_SOCKETS_JOIN, target, room, false);
     return cluster->local->ops->sockets_join(cluster->local, target, room);
 }
 
@@ -282,7 +281,7 @@ cluster_sockets_leave(skio_adapter *adapter, const skio_target *target,
 {
     struct skio__cluster *cluster = skio__cluster_of(adapter);
 
-    say_change(cluster, SKIO__WIRE_SOCKETS_LEAVE, target, room, false);
+    skio__cluster_say(cluster, SKIO__WIRE_SOCKETS_LEAVE, target, room, false);
     return cluster->local->ops->sockets_leave(cluster->local, target, room);
 }
 
@@ -292,7 +291,8 @@ cluster_sockets_disconnect(skio_adapter *adapter, const skio_target *target,
 {
     struct skio__cluster *cluster = skio__cluster_of(adapter);
 
-    say_change(cluster, SKIO__WIRE_DISCONNECT_SOCKETS, target, NULL, close);
+    skio__cluster_say(cluster, SKIO__WIRE_DISCONNECT_SOCKETS, target, NULL,
+                      close);
     return cluster->local->ops->sockets_disconnect(cluster->local, target,
                                                    close);
 }

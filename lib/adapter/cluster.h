@@ -120,6 +120,9 @@ int skio__cluster_load(struct skio__cluster *cluster,
 int skio__cluster_send(struct skio__cluster *cluster,
                        const struct skio__wire_message *message,
                        const char *to);
+/* Say a JOIN, a LEAVE or a DISCONNECT, unless the target is local. */
+void skio__cluster_say(struct skio__cluster *cluster, enum skio__wire_type type,
+                       const skio_target *target, const char *room, bool close);
 /* Unpredictable, of the carrier's kind; out has room for the longest. */
 void skio__cluster_make_id(const struct skio__cluster *cluster, char *out);
 

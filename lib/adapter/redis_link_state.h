@@ -107,7 +107,7 @@ void skio__redis_link_dialed(int err, int fd, const char *text, void *user);
 /* redis_link_io.c: bytes, commands and replies. */
 int skio__redis_link_open(struct skio__redis_link *link, int fd);
 void skio__redis_link_close(struct skio__redis_link *link);
-/* Queue a command, whatever the state. fn NULL: no entry among the dues. */
+/* Queue a command, whatever the state; is_due: it has a reply of its own. */
 int skio__redis_link_put(struct skio__redis_link *link, const skio_bytes *argv,
                          size_t argc, uint32_t block_ms,
                          skio__redis_reply_fn *fn, void *user, bool is_due);

@@ -53,13 +53,16 @@ struct skio__wire_message {
      * of NUL-terminated names; NULL is an empty one. */
     const char *const *to;
     const char *const *except;
-    unsigned flags;      /* SKIO_VOLATILE, SKIO_COMPRESS... as SKIO_ has them */
+    unsigned flags;      /* SKIO_VOLATILE, SKIO_NO_COMPRESS; no other is told */
     uint32_t timeout_ms; /* flags.timeout; 0: none */
 
-    const char *const *rooms; /* JOIN, LEAVE: which; ALL_ROOMS: the answer */
+    const char *const *rooms; /* JOIN, LEAVE: which; RESPONSE with has_rooms:
+                                 the answer, where json is empty */
     bool close;               /* DISCONNECT */
-    bool taken; /* DISCONNECT, of ours: the socket's session lives on at who
+    bool taken;     /* DISCONNECT, of ours: the socket's session lives on at who
                    says it. Not known to Node, which ignores it. */
+    bool is_legacy; /* classic JOIN, LEAVE, DISCONNECT: of one socket, whose id
+                       is in `to`; answered, by who has it, with a RESPONSE */
     size_t client_count; /* BROADCAST_CLIENT_COUNT */
 
     /*
@@ -88,9 +91,16 @@ struct skio__wire_limits {
 
 /* ---- wire_classic.c ---- */
 
-/* A broadcast without acks (array of three, MessagePack), or a request, or a
+/*
+ * A broadcast without acks (array of three, MessagePack), or a request, or a
  * response (JSON, or MessagePack where Node has it: types 7 and 9). nsp is
- * needed for the packet. Returns out->err, or SKIO_EINVAL. */
+ * needed for the packet. In JSON an attachment is {"type":"Buffer","data":[]},
+ * as JSON.stringify() has it, and such an object for who gets it.
+ *
+ * Returns out->err, or SKIO_EINVAL for what has no request that needs one, no
+ * json that needs some, or is no message of the language; out is then as it
+ * was.
+ */
 int skio__wire_classic_encode(struct skio__buf *out,
                               const struct skio__wire_message *message);
 
@@ -102,8 +112,12 @@ enum skio__wire_classic_channel {
 };
 
 /*
+ * message is written only on success. nsp is "/" for a broadcast that does not
+ * tell it. Attachments belong to the payload: bytes elsewhere are refused.
+ * Events have a name, a string or a number, that may be a reserved one.
+ *
  * Returns SKIO_OK; SKIO_EPROTO, SKIO_EUTF8 or SKIO_ELIMIT for what is no such
- * message (ignore it); SKIO_ENOMEM.
+ * message (ignore it); SKIO_ENOMEM. After an error the arena is as it was.
  */
 int skio__wire_classic_decode(const void *data, size_t len,
                               enum skio__wire_classic_channel channel,
@@ -115,7 +129,8 @@ int skio__wire_classic_decode(const void *data, size_t len,
 
 /* The whole envelope {type, data, uid, nsp}: JSON, or MessagePack when one of
  * types 3, 8, 9, 10, 12 has attachments; always_msgpack: MessagePack for all
- * (the streams adapter's ephemeral messages). */
+ * (the streams adapter's ephemeral messages). Returns as classic_encode();
+ * decoding is as classic_decode() too. */
 int skio__wire_cluster_encode(struct skio__buf *out,
                               const struct skio__wire_message *message,
                               bool always_msgpack);

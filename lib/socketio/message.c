@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "socketio/format.h"
 #include "socketio/parser.h"
 
 #define ENGINE_MESSAGE '4' /* Engine.IO protocol v4, "message" */
@@ -27,7 +27,7 @@ struct parts {
     uint64_t id; /* or SIO_NO_ID */
     const char *json;
     size_t json_len;
-    const struct sio_attachments *attachments; /* NULL: cannot have any */
+    const struct skio__attachments *attachments; /* NULL: cannot have any */
 };
 
 /* The binary twin of an event or an ack. */
@@ -56,6 +56,8 @@ new_message(const skio_allocator *mem, uint32_t blobs)
     message->count = 0;
     message->nsp = NULL;
     message->bytes = 0;
+    message->carried = NULL;
+    message->is_foreign = false;
     message->mem = mem;
     return message;
 }
@@ -139,7 +141,7 @@ static int
 encode_with_parser(const struct sio_encoder *encoder, const struct parts *parts,
                    struct skio_message **out)
 {
-    const struct sio_attachments *attachments = parts->attachments;
+    const struct skio__attachments *attachments = parts->attachments;
     const skio_packet packet = {
         .struct_size = sizeof(packet),
         .type = (enum skio_packet_type)parts->type,
@@ -213,7 +215,7 @@ first_placeholder(const struct sio_encoder *encoder)
 
 static void
 begin_attachments(const struct sio_encoder *encoder,
-                  struct sio_attachments *attachments)
+                  struct skio__attachments *attachments)
 {
     /* A parser may put them into the message, where they are not counted. */
     skio__attachments_init(attachments, encoder->mem,
@@ -246,10 +248,10 @@ put_name(const struct sio_encoder *encoder, struct skio__buf *json,
 /* The arguments, with a comma before the first where a name precedes it. */
 static int
 put_arguments(const struct sio_encoder *encoder, struct skio__buf *json,
-              struct sio_attachments *attachments, bool has_name,
+              struct skio__attachments *attachments, bool has_name,
               const char *format, va_list *args)
 {
-    const struct sio_format options = {
+    const struct skio__format_options options = {
         .mem = encoder->mem,
         .max_json_depth = encoder->max_json_depth,
         .trust_raw_json = encoder->trust_raw_json,
@@ -293,7 +295,7 @@ check_placeholders(const struct sio_encoder *encoder,
 
 static int
 put_event(const struct sio_encoder *encoder, struct skio__buf *json,
-          struct sio_attachments *attachments, const char *event,
+          struct skio__attachments *attachments, const char *event,
           const char *format, va_list *args)
 {
     int err;
@@ -317,7 +319,7 @@ static int
 encode_format(const struct sio_encoder *encoder, const char *event, uint64_t id,
               const char *format, va_list *args, struct skio_message **out)
 {
-    struct sio_attachments attachments;
+    struct skio__attachments attachments;
     size_t max;
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
@@ -390,7 +392,7 @@ skio__message_event_json(const struct sio_encoder *encoder, const char *event,
 
 static int
 put_list(const struct sio_encoder *encoder, struct skio__buf *json,
-         struct sio_attachments *attachments, const struct skio_value *list)
+         struct skio__attachments *attachments, const struct skio_value *list)
 {
     int err = skio__buf_putc(json, '[');
 
@@ -408,7 +410,7 @@ skio__message_event_list(const struct sio_encoder *encoder,
                          const struct skio_value *list, uint64_t id,
                          struct skio_message **out)
 {
-    struct sio_attachments attachments;
+    struct skio__attachments attachments;
     size_t max;
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
@@ -538,5 +540,6 @@ skio__message_unref(struct skio_message *message)
         return;
     for (i = 0; i < message->count; i++)
         skio__blob_unref(message->blobs[i]);
+    skio__mem_free(message->mem, message->carried);
     skio__mem_free(message->mem, message);
 }

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/format.h"
 #include "base/mem.h"
 #include "socketio/dynamic.h"
-#include "socketio/format.h"
 
 /* The names that Node keeps for events of its own on a namespace. */
 static bool
@@ -61,6 +61,7 @@ emit(skio_nsp *nsp, struct skio_server_asking *asking, const char *event,
 
     skio__nsp_encoder(nsp, &encoder);
     encoder.any_name = true;
+    encoder.parser = NULL; /* no client reads it */
     va_copy(copy, args);
     err = skio__message_event(&encoder, event, SIO_NO_ID, format, &copy,
                               &message);
@@ -214,7 +215,7 @@ static int
 encode_answer(skio_server *server, struct skio__buf *buf, const char *format,
               va_list *args)
 {
-    struct sio_format options = {
+    struct skio__format_options options = {
         .mem = skio__server_mem(server),
         .max_json_depth = server->options.max_json_depth,
         .trust_raw_json = server->options.trust_raw_json,

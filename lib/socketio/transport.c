@@ -9,13 +9,14 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/mem.h"
 #include "engineio/exchange.h"
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
-#include "socketio/format.h"
 #include "socketio/loop.h"
 #include "socketio/namespace.h"
+#include "socketio/recovery_remote.h"
 #include "socketio/server.h"
 #include "socketio/value.h"
 
@@ -85,6 +86,7 @@ skio_transport_flush(skio_server *server)
     skio__engine_take_thread(&server->engine);
     skio__engine_enter(&server->engine);
     skio__engine_flush(&server->engine);
+    skio__remote_flush(server);
     skio__engine_leave(&server->engine);
 
     skio__drain_turn(server);
@@ -135,7 +137,7 @@ int
 skio_transport_json(skio_server *server, skio_bytes *out, const char *format,
                     va_list args)
 {
-    struct sio_format options = {
+    struct skio__format_options options = {
         .mem = skio__server_mem(server),
         .max_json_depth = server->options.max_json_depth,
         .trust_raw_json = server->options.trust_raw_json,

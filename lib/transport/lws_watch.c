@@ -103,16 +103,32 @@ skio__lws_resolve(void *opaque, const char *host, uint16_t port,
     return skio__resolver_ask(transport->resolver, host, port, resolve);
 }
 
+/* epoll gives those that stay ready their turn again behind all others: the
+ * first to come a second time ends the round. */
+static bool
+was_seen(void *const *seen, int count, const void *ptr)
+{
+    for (int i = 0; i < count; i++)
+        if (seen[i] == ptr)
+            return true;
+    return false;
+}
+
 /* One at a time: what runs may free the watch of another event. */
 void
 skio__lws_watched(struct skio__lws *transport)
 {
+    void *seen[EVENTS_MAX];
+
     for (int i = 0; i < EVENTS_MAX; i++) {
         struct epoll_event event;
         unsigned ready = 0;
 
         if (epoll_wait(transport->loop_fd, &event, 1, 0) != 1)
             break;
+        if (was_seen(seen, i, event.data.ptr))
+            break;
+        seen[i] = event.data.ptr;
         if (event.data.ptr == NULL) {
             skio__resolver_run(transport->resolver);
             continue;

@@ -204,6 +204,57 @@ descriptors_are_watched_until_they_are_not(void **state)
     close(pair[0]);
 }
 
+static int turns;
+static int times_told;
+
+static void
+on_turn(void *user)
+{
+    (void)user;
+    if (++turns == 200)
+        skio_server_stop(server);
+    else
+        assert_int_equal(skio_timer_set(timers[0], 0), SKIO_OK);
+}
+
+static void
+on_always(unsigned ready, void *user)
+{
+    (void)user;
+    assert_int_equal(ready, SKIO_READABLE);
+    times_told++;
+}
+
+/* Who stays ready on purpose, to read on later, leaves the loop to others. */
+static void
+one_that_stays_ready_is_told_once_a_turn(void **state)
+{
+    skio_watch *always[2];
+    int pipes[2][2];
+
+    (void)state;
+    turns = times_told = 0;
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pipe(pipes[i]), 0);
+        assert_int_equal(write(pipes[i][1], "x", 1), 1);
+        assert_int_equal(skio_watch_new(server, pipes[i][0], SKIO_READABLE,
+                                        on_always, NULL, &always[i]),
+                         SKIO_OK);
+    }
+    timers[0] = skio_timer_new(server, on_turn, NULL);
+    assert_int_equal(skio_timer_set(timers[0], 0), SKIO_OK);
+    run();
+    assert_int_equal(turns, 200);
+    assert_true(times_told >= 200);
+    assert_true(times_told <= 4 * 200);
+    for (int i = 0; i < 2; i++) {
+        skio_watch_free(always[i]);
+        close(pipes[i][0]);
+        close(pipes[i][1]);
+    }
+    skio_timer_free(timers[0]);
+}
+
 static void
 no_descriptor_is_no_watch(void **state)
 {
@@ -395,6 +446,7 @@ main(void)
         TEST(timers_run_once_in_the_order_of_their_time),
         TEST(one_that_is_set_again_for_now_lets_the_loop_go_on),
         TEST(descriptors_are_watched_until_they_are_not),
+        TEST(one_that_stays_ready_is_told_once_a_turn),
         TEST(no_descriptor_is_no_watch),
         TEST(a_server_without_a_transport_says_when_it_has_one),
         TEST(names_and_addresses_are_resolved),
