@@ -976,6 +976,63 @@ SCENARIO(events_for_one_client_have_their_place, one_minute, with_vault)
     peer_check(peer, vault.count == 4);
 }
 
+SCENARIO(what_waits_for_its_offset_goes_before_a_disconnect, one_minute,
+         with_vault)
+{
+    struct memory memory;
+    struct memory other;
+    skio_socket *socket = connect_and_hear(peer, &memory);
+
+    (void)connect_and_hear(peer, &other);
+    peer_check(peer, skio_join(socket, "r") == SKIO_OK);
+    vault.holds = true;
+    peer_check(peer, skio_emit(socket, "bye", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root_of(peer), "r", "all", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root_of(peer), "s", "no", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    skio_disconnect(socket, false);
+    peer_flush(peer);
+    peer_expect(memory.ws, "42[\"bye\"]");
+    peer_expect(memory.ws, "42[\"all\"]");
+    peer_expect(memory.ws, "41");
+    peer_check(peer, vault_release(&vault) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    peer_expect_nothing(other.ws);
+}
+
+static void
+end_on_bye(skio_socket *socket, const char *event, const skio_value *args,
+           void *user)
+{
+    (void)args;
+    (void)user;
+    if (strcmp(event, "bye") == 0)
+        skio_disconnect(socket, true);
+}
+
+static void
+with_outgoing(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_on_any_outgoing(root_of(peer), end_on_bye, NULL);
+}
+
+SCENARIO(who_watches_what_is_sent_may_disconnect_first, one_minute,
+         with_outgoing)
+{
+    struct memory memory;
+    skio_socket *socket = connect_and_hear(peer, &memory);
+
+    vault.holds = true;
+    peer_check(peer, skio_emit(socket, "bye", NULL) == SKIO_OK);
+    skio_disconnect(socket, false);
+    peer_flush(peer);
+    peer_expect(memory.ws, "41");
+    peer_expect_close(memory.ws, 1005);
+}
+
 static void
 packed(skio_server_options *options)
 {
@@ -1231,6 +1288,8 @@ main(void)
         cmocka_unit_test(an_adapter_that_cannot_find_more_recovers_nobody),
         cmocka_unit_test(without_middlewares_there_is_none_to_ask),
         cmocka_unit_test(events_for_one_client_have_their_place),
+        cmocka_unit_test(what_waits_for_its_offset_goes_before_a_disconnect),
+        cmocka_unit_test(who_watches_what_is_sent_may_disconnect_first),
         cmocka_unit_test(messagepack_is_recovered),
         cmocka_unit_test(an_adapter_may_visit_and_forget_sessions),
         cmocka_unit_test(without_the_option_nothing_is_kept),

@@ -55,6 +55,8 @@ struct vault {
 
     const skio_server *dead; /* of this server nothing is heard any more */
     bool waits;              /* answer when vault_answer() says so */
+    bool holds;              /* deliver when vault_release() says so */
+    unsigned held;           /* events before this one were delivered */
     bool keeps;              /* a session is not used up when it is told */
     bool fails;              /* sessions cannot be saved */
     bool refuses;            /* questions are refused at once */
@@ -71,6 +73,9 @@ int vault_attach(struct vault *vault, skio_server *server);
 
 /* Answer what is asked, with what is kept now. */
 void vault_answer(struct vault *vault);
+
+/* Deliver what is held, and hold nothing more. */
+int vault_release(struct vault *vault);
 
 /* The session with this private id, or NULL. */
 struct vault_session *vault_find(struct vault *vault, const char *pid);
