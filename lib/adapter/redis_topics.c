@@ -101,6 +101,8 @@ skio__redis_topic_move(struct skio__redis_topic *topic,
     skio__redis_ring_remove(&topic->ring);
     topic->node = node;
     topic->where = where;
+    if (node == NULL) /* nobody has it */
+        topic->in_force = false;
     skio__redis_ring_append(ring, &topic->ring);
 }
 
@@ -145,14 +147,14 @@ void
 skio__redis_topic_settle(struct skio__redis_topic *topic)
 {
     struct skio__redis *hub = topic->hub;
-    bool is_wanted = topic->live > 0;
+    struct skio__redis_node *has = topic->in_force ? topic->node : NULL;
     struct skio__redis_node *owner;
 
     if (topic->where == SKIO__REDIS_SENT)
         return;
-    if (!is_wanted) {
-        if (topic->in_force && topic->node != NULL)
-            skio__redis_topic_enqueue(topic, topic->node);
+    if (topic->live == 0) {
+        if (has != NULL)
+            skio__redis_topic_enqueue(topic, has);
         else if (topic->walking == 0)
             topic_free(topic);
         else /* at the end of the walk */
@@ -163,10 +165,9 @@ skio__redis_topic_settle(struct skio__redis_topic *topic)
         return;
 
     owner = skio__redis_node_of(hub, topic->slot);
-    if (topic->in_force && (owner == NULL || owner == topic->node ||
-                            topic->kind != SKIO__REDIS_SHARD)) {
-        skio__redis_topic_move(topic, topic->node, SKIO__REDIS_REST,
-                               &topic->node->rest);
+    if (has != NULL &&
+        (owner == NULL || owner == has || topic->kind != SKIO__REDIS_SHARD)) {
+        skio__redis_topic_move(topic, has, SKIO__REDIS_REST, &has->rest);
         set_renewed(topic, false);
         return;
     }
@@ -276,7 +277,7 @@ skio__redis_topic_deliver(struct skio__redis_topic *topic,
 
 /* ---- When things change ---- */
 
-/* The topics of a ring, one after the other; each leaves it for another. */
+/* The topics of a ring, one after the other: nobody has them now. */
 static void
 settle_ring(struct skio__redis_ring *from)
 {
@@ -295,17 +296,10 @@ settle_ring(struct skio__redis_ring *from)
 void
 skio__redis_topics_down(struct skio__redis_node *node)
 {
-    struct skio__redis_ring *rings[3] = {&node->rest, &node->sent,
-                                         &node->queue};
-    struct skio__redis_ring *at;
-    size_t i;
-
-    for (i = 0; i < 3; i++) {
-        for (at = rings[i]->next; at != rings[i]; at = at->next)
-            skio__redis_topic_of(at)->in_force = false;
-    }
-    for (i = 0; i < 3; i++)
-        settle_ring(rings[i]);
+    /* Its queue first: the others come there. */
+    settle_ring(&node->queue);
+    settle_ring(&node->rest);
+    settle_ring(&node->sent);
 }
 
 void
