@@ -101,7 +101,7 @@ save_dirty(struct sio_session *session)
 }
 
 void
-skio__remote_flush(skio_server *server)
+skio__remote_save_all(skio_server *server)
 {
     struct skio__fifo_node *last = server->recovery_dirty.ends.prev;
     struct skio__fifo_node *node;

@@ -1,6 +1,7 @@
 #include "scenario/vault.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <socketio/socketio.h>
@@ -246,11 +247,11 @@ struct missed {
 };
 
 static void
-find_missed(const char *nsp, const char *rooms, unsigned from,
+find_missed(const char *nsp, const char *rooms, unsigned long from,
             struct missed *out)
 {
     out->count = 0;
-    for (unsigned i = from; i < vault->count; i++) {
+    for (unsigned long i = from; i < vault->count; i++) {
         const struct vault_event *event = &vault->events[i];
         skio_adapter_missed *next = &out->list[out->count];
         skio_bytes *bytes = &out->bytes[out->count];
@@ -260,7 +261,7 @@ find_missed(const char *nsp, const char *rooms, unsigned from,
             (event->to[0] != '\0' && !meet(event->to, rooms)) ||
             meet(event->except, rooms))
             continue;
-        snprintf(offset, sizeof out->offsets[0], "%u-0", i + 1);
+        snprintf(offset, sizeof out->offsets[0], "%lu-0", i + 1);
         *bytes = (skio_bytes){event->bytes, event->bytes_len};
         *next = (skio_adapter_missed){event->json, strlen(event->json), bytes,
                                       event->has_bytes, offset};
@@ -277,7 +278,7 @@ answer(struct vault_question *question)
     struct missed missed;
     const char *rooms[16];
     skio_adapter_session session = {.struct_size = sizeof session};
-    unsigned from;
+    unsigned long from = strtoul(question->offset, NULL, 10);
 
     question->restoring = NULL;
     if (!question->is_again) {
@@ -290,9 +291,8 @@ answer(struct vault_question *question)
         skio_adapter_restored(restoring, &vault->lie, NULL, 0);
         return;
     }
-    if ((kept == NULL && !question->is_again) ||
-        sscanf(question->offset, "%u-0", &from) != 1 || from > vault->count ||
-        from < vault->oldest) {
+    if ((kept == NULL && !question->is_again) || from == 0 ||
+        from > vault->count || from < vault->oldest) {
         skio_adapter_restored(restoring, NULL, NULL, 0);
         return;
     }
