@@ -128,8 +128,8 @@ typedef struct skio_adapter_ops {
                               const skio_server_asker *asker, const char *json,
                               size_t len);
 
-    /* Connection state recovery, when recovery_ms asks for it. Either the five
-     * that follow, or the server's own memory. */
+    /* Connection state recovery, when recovery_ms asks for it. Either the four
+     * that follow, or the server's own memory; then two that may be absent. */
 
     /**
      * Whether the adapter keeps sessions and what clients miss. Asked once,

@@ -622,6 +622,43 @@ SCENARIO(who_leaves_while_it_waits_may_come_back, one_minute, with_vault)
     vault.waits = false;
     come_back(peer, &memory);
     peer_check(peer, skio_in_room(expect_recovered(peer, &memory), "r"));
+    peer_expect_event(peer, "ask");
+    peer_expect_event(peer, "save [r] {\"n\":7}");
+
+    /* What is told less of is given back in full. */
+    peer_hang_up(memory.ws, true);
+    peer_expect_event(peer, "save [r] {\"n\":7} final");
+    vault.waits = true;
+    vault.lie = (skio_adapter_session){.struct_size = sizeof vault.lie,
+                                       .pid = memory.pid,
+                                       .sid = memory.sid};
+    come_back(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault_answer(&vault);
+    peer_expect_event(peer, "ask");
+    peer_expect_event(peer, "save [] {} final");
+}
+
+static bool
+never(skio_adapter *adapter)
+{
+    (void)adapter;
+    return false;
+}
+
+SCENARIO(an_adapter_that_keeps_nothing_leaves_it_to_the_server, one_minute,
+         NULL)
+{
+    struct memory memory;
+
+    vault = (struct vault){.is_quiet = true, .recovers = never};
+    attach(peer);
+    settle(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault.is_quiet = false;
+    come_back(peer, &memory);
+    (void)expect_recovered(peer, &memory);
+    peer_expect_event(peer, NULL);
 }
 
 SCENARIO(an_answer_that_takes_too_long_is_for_nobody, one_minute, with_vault)
@@ -1272,6 +1309,7 @@ main(void)
         cmocka_unit_test(nothing_is_lost_or_doubled_while_a_client_waits),
         cmocka_unit_test(a_waiting_client_may_not_connect_twice),
         cmocka_unit_test(who_leaves_while_it_waits_may_come_back),
+        cmocka_unit_test(an_adapter_that_keeps_nothing_leaves_it_to_the_server),
         cmocka_unit_test(an_answer_that_takes_too_long_is_for_nobody),
         cmocka_unit_test(a_server_may_be_freed_while_a_client_waits),
         cmocka_unit_test(an_answer_may_come_after_the_server_was_freed),

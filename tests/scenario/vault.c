@@ -462,7 +462,7 @@ make(skio_nsp *nsp, void *user, skio_adapter **out)
     ops = *memory;
     ops.close = close_adapter;
     ops.broadcast = broadcast;
-    ops.recovers = recovers;
+    ops.recovers = vault->recovers != NULL ? vault->recovers : recovers;
     ops.session_save = save;
     ops.session_end = end;
     ops.session_restore = restore;

@@ -63,6 +63,7 @@ struct vault {
     bool is_quiet;           /* note nothing */
     bool abandons;           /* close() answers no question */
     bool has_no_missed;      /* no session_missed(), set before the servers */
+    bool (*recovers)(skio_adapter *adapter); /* NULL: it does */
     /* Told in the place of what is kept, when it has a pid. */
     skio_adapter_session lie;
     skio_adapter_missed lie_missed; /* likewise, when it has JSON */
