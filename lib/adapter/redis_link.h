@@ -80,8 +80,9 @@ skio__redis_link_new(skio_server *server, const skio_redis_options *options,
                      const char *host, uint16_t port, bool subscribes,
                      const struct skio__redis_link_hooks *hooks, void *user);
 
-/* Replies that are due are told with SKIO_ECLOSED first; hooks are not called
- * any more. May be called from any of its callbacks. NULL does nothing. */
+/* What was sent is given to Redis, if it takes it at once. Replies that are due
+ * are told with SKIO_ECLOSED; hooks are not called any more. May be called from
+ * any of its callbacks. NULL does nothing. */
 void skio__redis_link_free(struct skio__redis_link *link);
 
 /*
