@@ -80,6 +80,11 @@ int skio__redis_command(struct skio__redis *redis, const char *key,
                         size_t key_len, const skio_bytes *argv, size_t argc,
                         skio__redis_reply_fn *fn, void *user);
 
+/* A command that says something to the others, as publishing does: counted as
+ * dropped unless Redis does it. Returns as skio__redis_publish(). */
+int skio__redis_say(struct skio__redis *redis, const char *key, size_t key_len,
+                    const skio_bytes *argv, size_t argc);
+
 /* A message to the others was lost: the next event counts it. */
 void skio__redis_count_dropped(struct skio__redis *redis);
 
