@@ -370,6 +370,58 @@ skio__order_sockets_disconnect(skio_adapter *adapter, const skio_target *target,
     return local->ops->sockets_disconnect(local, target, close);
 }
 
+static bool
+is_in(const skio_adapter *local, const skio_socket *socket,
+      const char *const *rooms)
+{
+    for (; *rooms != NULL; rooms++)
+        if (local->ops->has(local, socket, *rooms))
+            return true;
+    return false;
+}
+
+static bool
+is_for(const struct skio__streams *streams, const struct skio__waiting *waiting,
+       const skio_socket *socket)
+{
+    const skio_adapter *local = streams->cluster.local;
+
+    return waiting->what == WAITS_MESSAGE &&
+           (waiting->to_count == 0 || is_in(local, socket, waiting->names)) &&
+           !is_in(local, socket, waiting->names + waiting->to_count + 1);
+}
+
+/* It leaves before it is their turn. Who watches deliveries may change what
+ * waits, so they are taken down first. */
+void
+skio__order_deliver_now(skio_adapter *adapter, skio_socket *socket)
+{
+    struct skio__streams *streams = skio__streams_of(adapter);
+    struct skio__arena *arena = &streams->cluster.arena;
+    struct skio__arena_mark mark = skio__arena_mark(arena);
+    skio_message **messages;
+    size_t count = 0;
+    size_t n = 0;
+
+    for (struct skio__waiting *each = streams->first; each != NULL;
+         each = each->next)
+        count += is_for(streams, each, socket);
+    if (count == 0)
+        return;
+    messages = skio__arena_alloc(arena, count * sizeof *messages);
+    if (messages == NULL)
+        return;
+    for (struct skio__waiting *each = streams->first; each != NULL;
+         each = each->next)
+        if (is_for(streams, each, socket))
+            messages[n++] = skio_adapter_message_ref(each->message);
+    for (size_t i = 0; i < n; i++) {
+        skio_adapter_deliver(socket, messages[i], 0);
+        skio_adapter_message_unref(messages[i]);
+    }
+    skio__arena_release(arena, mark);
+}
+
 /* ---- What was read ---- */
 
 static uint64_t
