@@ -8,6 +8,7 @@
 
 #include "adapter/redis_streams.h"
 #include "base/mem.h"
+#include "base/names.h"
 
 enum what { WAITS_MESSAGE, WAITS_LEAVE, WAITS_DISCONNECT };
 
@@ -28,31 +29,6 @@ static void give_up(struct skio__streams *streams);
 
 /* ---- What waits ---- */
 
-static size_t
-measure(const char *const *names, size_t *bytes)
-{
-    size_t count = 0;
-
-    for (; names != NULL && names[count] != NULL; count++)
-        *bytes += strlen(names[count]) + 1;
-    *bytes += (count + 1) * sizeof *names;
-    return count;
-}
-
-static char *
-copy_names(const char **list, const char *const *names, size_t count,
-           char *text)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t size = strlen(names[i]) + 1;
-
-        list[i] = memcpy(text, names[i], size);
-        text += size;
-    }
-    list[count] = NULL;
-    return text;
-}
-
 static struct skio__waiting *
 new_waiting(struct skio__streams *streams, enum what what,
             const skio_target *target, const char *room)
@@ -65,10 +41,10 @@ new_waiting(struct skio__streams *streams, enum what what,
                                   NULL};
     const char *const rooms[] = {room, NULL};
     size_t bytes = sizeof(struct skio__waiting);
-    size_t to_count = measure(to, &bytes);
-    size_t except_count = measure(except, &bytes);
-    size_t sender_count = measure(sender, &bytes);
-    size_t room_count = measure(rooms, &bytes);
+    size_t to_count = skio__names_measure(to, &bytes);
+    size_t except_count = skio__names_measure(except, &bytes);
+    size_t sender_count = skio__names_measure(sender, &bytes);
+    size_t room_count = skio__names_measure(rooms, &bytes);
     struct skio__waiting *waiting =
         skio__mem_calloc(streams->cluster.mem, 1, bytes);
     const char **list;
@@ -83,13 +59,13 @@ new_waiting(struct skio__streams *streams, enum what what,
     list = waiting->names;
     text = (char *)(list + to_count + except_count + sender_count + room_count +
                     4);
-    text = copy_names(list, to, to_count, text);
+    text = skio__names_copy(list, to, text);
     list += to_count + 1;
-    text = copy_names(list, except, except_count, text);
+    text = skio__names_copy(list, except, text);
     list += except_count;
-    text = copy_names(list, sender, sender_count, text);
+    text = skio__names_copy(list, sender, text);
     list += sender_count + 1;
-    copy_names(list, rooms, room_count, text);
+    skio__names_copy(list, rooms, text);
     waiting->room = list[0];
     return waiting;
 }
