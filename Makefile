@@ -80,7 +80,8 @@ CLIENT_TESTS = $(CLIENT_TESTS_$(HAVE_LWS))
 API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
 
 # Programs on the public headers that need the transport to be of use.
-SERVERS_yes = $(wildcard $(srcdir)/tests/*/*-server.c)
+SERVERS_ALL = $(wildcard $(srcdir)/tests/*/*-server.c)
+SERVERS_yes = $(filter-out $(if $(filter no,$(HAVE_REDIS)),%/cluster-server.c),$(SERVERS_ALL))
 SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS))))
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
