@@ -73,7 +73,8 @@ TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)) $(NO_REDIS_$(HAVE_REDIS)),$(TEST_AL
 TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
 JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
-JS_TESTS = $(JS_TESTS_$(HAVE_LWS))
+JS_REDIS_no = $(wildcard $(srcdir)/tests/cluster/test_*.mjs)
+JS_TESTS = $(filter-out $(JS_REDIS_$(HAVE_REDIS)),$(JS_TESTS_$(HAVE_LWS)))
 # Clients that need a compiler of their own; only check-interop runs them.
 CLIENT_TESTS_yes = $(wildcard $(srcdir)/tests/clients/*/test_*.mjs)
 CLIENT_TESTS = $(CLIENT_TESTS_$(HAVE_LWS))
