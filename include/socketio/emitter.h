@@ -11,7 +11,8 @@
  *     skio_emitter_free(emitter);
  *
  * It writes what Node's @socket.io/redis-emitter 5.1 writes. The servers use
- * the Redis adapter, or with `stream` the Redis streams adapter.
+ * the Redis adapter; with `sharded` or `stream`, the sharded or the streams
+ * adapter.
  *
  * Calls block until Redis has answered, or a time-out. The first one connects;
  * one that finds the connection lost connects again, once, before it sends.
@@ -58,8 +59,10 @@ typedef struct skio_emitter_options {
 
     const char *key; /**< "socket.io": what the channels of the servers begin
                           with, the adapter's option `key` */
-    /** NULL: the servers use the Redis adapter. Else the name of their stream,
-     * the streams adapter's option `streamName`; key is not used then. */
+    bool sharded;    /**< false; true: the servers use the sharded adapter, and
+                          key is its `channelPrefix` */
+    /** NULL; else the servers use the streams adapter, and this is its
+     * `streamName`. key is not used then. */
     const char *stream;
     uint32_t stream_max_len; /**< 10000 entries, roughly */
 

@@ -7,6 +7,7 @@
  *
  *     PUBLISH socket.io#/#room#       ["emitter", packet, options]
  *     PUBLISH socket.io-request#/#    {"type": 2, ...}
+ *     SPUBLISH socket.io#/#           {"type": 3, "data": {...}, ...}
  *     XADD stream MAXLEN ~ n * uid emitter nsp / type 3 data {...}
  *
  * Bytes need MessagePack, also in a request, which Node's servers read in
@@ -36,10 +37,11 @@
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
-/* What a message is: its numbers in the protocols of the two adapters. */
+/* What a message is: its number in the classic adapter's protocol, and in that
+ * of the others. */
 struct kind {
     const char *classic;
-    const char *stream;
+    const char *cluster;
 };
 
 /* Of an event for clients the packet itself says what it is. */
@@ -115,6 +117,12 @@ static bool
 is_stream(const struct skio__emission *e)
 {
     return e->options->stream != NULL;
+}
+
+static bool
+is_classic(const struct skio__emission *e)
+{
+    return !is_stream(e) && !e->options->sharded;
 }
 
 static bool
@@ -330,7 +338,8 @@ add(struct skio__emission *e, const char *word)
     e->argv[e->argc++] = (skio_bytes){word, strlen(word)};
 }
 
-/* P#N#, or with a room P#N#room#; P-request#N# */
+/* P#N#, or with a room P#N#room#; P-request#N#. A room's channel of the sharded
+ * adapter is one that servers need not listen to; they all do to P#N#. */
 static int
 make_publish(struct skio__emission *e, const char *suffix, const char *room,
              const skio_bytes *message)
@@ -347,7 +356,7 @@ make_publish(struct skio__emission *e, const char *suffix, const char *room,
     if (e->channel.err != SKIO_OK)
         return refuse_buffer(e, e->channel.err);
 
-    add(e, "PUBLISH");
+    add(e, e->options->sharded ? "SPUBLISH" : "PUBLISH");
     e->argv[e->argc++] = (skio_bytes){e->channel.data, e->channel.len};
     e->argv[e->argc++] = *message;
     return SKIO_OK;
@@ -386,11 +395,50 @@ make_entry(struct skio__emission *e, const char *type,
 }
 
 static void
-put_packet_nsp(struct skio__emission *e)
+put_nsp(struct skio__emission *e)
 {
     put(e, ",\"nsp\":\"/");
     skio__json_escape(&e->json, e->nsp, strlen(e->nsp));
     put(e, "\"}");
+}
+
+/* An entry of a stream has the type and the namespace in fields of its own, and
+ * a sharded channel's message around what both of them call its data. */
+static void
+begin_data(struct skio__emission *e, const struct kind *kind)
+{
+    if (is_stream(e))
+        return;
+    put(e, "{\"type\":");
+    put(e, kind->cluster);
+    put(e, ",\"data\":");
+}
+
+static void
+end_data(struct skio__emission *e)
+{
+    if (is_stream(e))
+        return;
+    put(e, ",\"uid\":\"" UID "\"");
+    put_nsp(e);
+}
+
+/* The command for a message that is written. */
+static int
+finish(struct skio__emission *e, const struct kind *kind, const char *suffix,
+       const char *room)
+{
+    /* Servers of the classic adapter read nothing else for an event. */
+    bool has_msgpack = is_classic(e) && kind->classic == NULL;
+    skio_bytes message;
+    int err = encode(e, has_msgpack, &message);
+
+    if (err != SKIO_OK)
+        return err;
+    if (is_stream(e))
+        return make_entry(e, kind->cluster, &message);
+    return is_classic(e) ? make_publish(e, suffix, room, &message)
+                         : make_publish(e, "", NULL, &message);
 }
 
 int
@@ -399,7 +447,6 @@ skio__emission_event(struct skio__emission *e, const char *nsp,
                      const char *format, va_list *args)
 {
     const char *room = NULL;
-    skio_bytes message;
     int err = begin(e, nsp);
 
     if (err == SKIO_OK)
@@ -409,47 +456,51 @@ skio__emission_event(struct skio__emission *e, const char *nsp,
     if (err != SKIO_OK)
         return err;
 
-    put(e, is_stream(e) ? "{\"packet\":" : "[\"" UID "\",");
+    if (is_classic(e)) {
+        put(e, "[\"" UID "\",");
+    } else {
+        begin_data(e, &event_kind);
+        put(e, "{\"packet\":");
+    }
     put(e, "{\"type\":2,\"data\":");
     err = put_event(e, event, format, args);
     if (err != SKIO_OK)
         return err;
-    put_packet_nsp(e);
-    put(e, is_stream(e) ? ",\"opts\":" : ",");
+    put_nsp(e);
+    put(e, is_classic(e) ? "," : ",\"opts\":");
     err = put_options(e, target, true, &room);
     if (err != SKIO_OK)
         return err;
-    put(e, is_stream(e) ? "}" : "]");
-
-    err = encode(e, !is_stream(e), &message);
-    if (err != SKIO_OK)
-        return err;
-    return is_stream(e) ? make_entry(e, event_kind.stream, &message)
-                        : make_publish(e, "", room, &message);
+    if (is_classic(e)) {
+        put(e, "]");
+    } else {
+        put(e, "}");
+        end_data(e);
+    }
+    return finish(e, &event_kind, "", room);
 }
 
-static int
-make_request(struct skio__emission *e, const struct kind *kind)
-{
-    skio_bytes message;
-    int err = encode(e, false, &message);
-
-    if (err != SKIO_OK)
-        return err;
-    return is_stream(e) ? make_entry(e, kind->stream, &message)
-                        : make_publish(e, "-request", NULL, &message);
-}
-
-/* {"type":2, of a request; { in a stream, whose entry has the type. */
+/* {"type":2, of the classic adapter; { of the others. */
 static void
 begin_request(struct skio__emission *e, const struct kind *kind)
 {
-    put(e, "{");
-    if (is_stream(e))
+    if (!is_classic(e)) {
+        begin_data(e, kind);
+        put(e, "{");
         return;
-    put(e, "\"type\":");
+    }
+    put(e, "{\"type\":");
     put(e, kind->classic);
     put(e, ",");
+}
+
+static int
+finish_request(struct skio__emission *e, const struct kind *kind)
+{
+    put(e, "}");
+    if (!is_classic(e))
+        end_data(e);
+    return finish(e, kind, "-request", NULL);
 }
 
 int
@@ -479,8 +530,7 @@ skio__emission_request(struct skio__emission *e, const char *nsp,
         put(e, ",\"rooms\":");
         err = put_rooms(e, rooms, false, &count);
     }
-    put(e, "}");
-    return err == SKIO_OK ? make_request(e, kind) : err;
+    return err == SKIO_OK ? finish_request(e, kind) : err;
 }
 
 int
@@ -497,14 +547,14 @@ skio__emission_server_event(struct skio__emission *e, const char *nsp,
     if (err != SKIO_OK)
         return err;
 
-    if (is_stream(e)) {
-        put(e, "{\"packet\":");
-    } else {
+    if (is_classic(e)) {
         put(e, "{\"uid\":\"" UID "\",\"type\":");
         put(e, kind->classic);
         put(e, ",\"data\":");
+    } else {
+        begin_data(e, kind);
+        put(e, "{\"packet\":");
     }
     err = put_event(e, event, format, args);
-    put(e, "}");
-    return err == SKIO_OK ? make_request(e, kind) : err;
+    return err == SKIO_OK ? finish_request(e, kind) : err;
 }

@@ -70,6 +70,8 @@ find_bad(const skio_emitter_options *o)
     if (o->stream != NULL &&
         (o->stream[0] == '\0' || strlen(o->stream) > STREAM_MAX))
         return "stream";
+    if (o->sharded && o->stream != NULL)
+        return "sharded";
     if (o->stream_max_len == 0)
         return "stream_max_len";
     if (o->max_bytes == 0 || o->max_bytes > MESSAGE_MAX)

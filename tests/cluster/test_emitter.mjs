@@ -13,7 +13,8 @@ import {
 } from "./emitter.mjs";
 
 const { Server } = require("socket.io");
-const { createAdapter } = require("@socket.io/redis-adapter");
+const { createAdapter, createShardedAdapter } =
+    require("@socket.io/redis-adapter");
 const { createAdapter: createStreamsAdapter } =
     require("@socket.io/redis-streams-adapter");
 const { io } = require("socket.io-client");
@@ -240,6 +241,9 @@ async function tell(t, servers, emitter) {
 
 const classic = async (redis) =>
     createAdapter(await redis.client(), await redis.client());
+const sharded = (subscriptionMode) => async (redis) =>
+    createShardedAdapter(await redis.client(), await redis.client(),
+                         { subscriptionMode });
 const streams = async (redis) =>
     createStreamsAdapter(await redis.client(), { blockTimeInMs: 100 });
 
@@ -281,6 +285,18 @@ test("clients_of_node_get_the_same_through_a_stream", async (t) => {
     const expected = await tell(t, servers, theirs);
     assert.deepEqual(await tell(t, streaming, ours), expected);
 }, LONG);
+
+for (const mode of ["dynamic", "static", "dynamic-private"])
+    test(`clients_of_node_get_the_same_through_shards_${mode.replace("-", "_")}`, async (t) => {
+        const redis = await new Redis(t).start();
+        const servers = await nodes(t, redis, classic);
+        const others = await nodes(t, redis, sharded(mode));
+        const theirs = new TheirEmitter(await redis.client());
+        const ours = new OurEmitter(t, { unix_path: redis.path, sharded: true });
+
+        const expected = await tell(t, servers, theirs);
+        assert.deepEqual(await tell(t, others, ours), expected);
+    }, LONG);
 
 test("a_stream_is_kept_at_about_its_length", async (t) => {
     const redis = await new Redis(t, "--stream-node-max-entries", "10").start();

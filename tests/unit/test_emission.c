@@ -289,6 +289,39 @@ entries_of_a_stream_have_the_fields_of_the_adapter(void **state)
     end(&f);
 }
 
+static void
+messages_for_shards_are_those_of_the_adapter(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    init(&f, NULL);
+    f.options.sharded = true;
+    begin(&f);
+    assert_int_equal(emit(&f, "a", SKIO_TARGET(.to = SKIO_ROOMS("r1")), "ev",
+                          "%d", 1),
+                     SKIO_OK);
+    expect_entry(&f, "SPUBLISH socket.io#/a# {\"type\":3,\"data\":{"
+                     "\"packet\":{\"type\":2,\"data\":[\"ev\",1],"
+                     "\"nsp\":\"/a\"},\"opts\":{\"rooms\":[\"r1\"],"
+                     "\"flags\":{},\"except\":[]}},\"uid\":\"emitter\","
+                     "\"nsp\":\"/a\"}");
+    assert_int_equal(tell_servers(&f, "/", "ev", NULL), SKIO_OK);
+    expect_entry(&f, "SPUBLISH socket.io#/# {\"type\":9,\"data\":{\"packet\":"
+                     "[\"ev\"]},\"uid\":\"emitter\",\"nsp\":\"/\"}");
+    assert_int_equal(skio__emission_request(&f.emission, "/", NULL,
+                                            SKIO__EMISSION_LEAVE,
+                                            SKIO_ROOMS("z"), false),
+                     SKIO_OK);
+    expect_entry(&f, "SPUBLISH socket.io#/# {\"type\":5,\"data\":{\"opts\":"
+                     "{\"rooms\":[],\"except\":[]},\"rooms\":[\"z\"]},"
+                     "\"uid\":\"emitter\",\"nsp\":\"/\"}");
+    assert_int_equal(tell_servers(&f, "/", "x", "%p", SKIO_BYTES("a", 1)),
+                     SKIO_OK);
+    assert_memory_equal(f.emission.argv[2].data, "\x84\xa4type\x09", 7);
+    end(&f);
+}
+
 /* ---- What is passed on ---- */
 
 static void
@@ -730,6 +763,7 @@ main(void)
         cmocka_unit_test(requests_are_the_json_of_the_npm_emitter),
         cmocka_unit_test(bytes_among_servers_are_messagepack),
         cmocka_unit_test(entries_of_a_stream_have_the_fields_of_the_adapter),
+        cmocka_unit_test(messages_for_shards_are_those_of_the_adapter),
         cmocka_unit_test(values_of_a_server_are_passed_on_with_their_bytes),
         cmocka_unit_test(reserved_names_are_refused),
         cmocka_unit_test(targets_with_more_than_an_emitter_can_are_refused),
