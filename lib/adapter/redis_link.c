@@ -132,6 +132,7 @@ destroy(struct skio__redis_link *link)
 
     skio__redis_link_close(link);
     skio_timer_free(link->timer);
+    skio__redis_tls_deinit(&link->tls);
     skio__redis_parser_deinit(&link->parser);
     skio__buf_deinit(&link->out);
     skio__mem_free(mem, link->dues);
@@ -265,6 +266,7 @@ skio__redis_link_new(skio_server *server, const skio_redis_options *options,
     skio__redis_dial_init(&link->dial, server, skio__redis_link_dialed, link);
     skio__redis_parser_init(&link->parser, mem, options->max_message_bytes,
                             options->max_reply_elements);
+    skio__redis_tls_init(&link->tls, mem);
     skio__buf_init(&link->out, mem);
 
     link->timer = skio_timer_new(server, on_timer, link);

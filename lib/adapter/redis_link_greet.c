@@ -223,15 +223,16 @@ skio__redis_link_dialed(int err, int fd, const char *text, void *user)
     skio__redis_link_enter(link);
     if (err == SKIO_OK) {
         link->state = SKIO__REDIS_GREETING;
-        err = skio__redis_link_open(link, fd);
-        text = skio_strerror(err);
-    }
-    if (err != SKIO_OK)
+        skio__redis_link_open(link, fd);
+    } else {
         skio__redis_link_fail(link, err, "%s", text);
-    else if (link->is_at_master)
-        greet_redis(link);
-    else
-        greet_sentinel(link);
+    }
+    if (!skio__redis_link_is_over(link)) {
+        if (link->is_at_master)
+            greet_redis(link);
+        else
+            greet_sentinel(link);
+    }
     skio__redis_link_leave(link);
 }
 
@@ -245,6 +246,7 @@ dial(struct skio__redis_link *link, const char *host, uint16_t port)
     snprintf(link->where, sizeof link->where, "%s%s%s%s:%u",
              link->is_at_master ? "" : "sentinel ", mark, host,
              *mark != '\0' ? "]" : "", (unsigned)port);
+    snprintf(link->peer, sizeof link->peer, "%s", host);
     link->state = SKIO__REDIS_DIALING;
     skio__redis_dial_host(&link->dial, host, port, link->step_ms);
 }

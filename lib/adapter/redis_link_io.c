@@ -123,12 +123,24 @@ write_command(struct skio__buf *out, const skio_bytes *argv, size_t argc)
     skio__buf_append(out, "\r\n", 2);
 }
 
+/* Until TLS is open commands wait for the other end, not for the socket. */
+static bool
+has_output(const struct skio__redis_link *link)
+{
+    const char *data;
+
+    if (link->options->tls && skio__redis_tls_output(&link->tls, &data) > 0)
+        return true;
+    return link->sent < link->out.len &&
+           (!link->options->tls || skio__redis_tls_is_open(&link->tls));
+}
+
 static void
 watch_again(struct skio__redis_link *link)
 {
     unsigned events = link->is_paused ? 0 : SKIO_READABLE;
 
-    if (link->sent < link->out.len)
+    if (has_output(link))
         events |= SKIO_WRITABLE;
     if (link->watch != NULL)
         skio_watch_set(link->watch, events);
@@ -204,28 +216,84 @@ skio__redis_link_ping(struct skio__redis_link *link)
     }
 }
 
+/* So much of the commands has left, or was encrypted. */
+static void
+count_sent(struct skio__redis_link *link, size_t len)
+{
+    link->sent += len;
+    if (link->sent < link->out.len)
+        return;
+    link->sent = 0;
+    if (link->out.cap > KEEP_OUT)
+        skio__buf_deinit(&link->out);
+    else
+        skio__buf_reset(&link->out);
+}
+
+/* Returns how many bytes the socket took. */
+static size_t
+transmit(struct skio__redis_link *link, const char *data, size_t len)
+{
+    ssize_t wrote =
+        len > 0 ? send(link->fd, data, len < WRITE_TURN ? len : WRITE_TURN,
+                       MSG_NOSIGNAL)
+                : 0;
+
+    if (wrote >= 0)
+        return (size_t)wrote;
+    if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+        skio__redis_link_fail(link, SKIO_ECLOSED, "%s", strerror(errno));
+    return 0;
+}
+
+static void
+transmit_encrypted(struct skio__redis_link *link)
+{
+    const char *data = NULL;
+    size_t len = skio__redis_tls_output(&link->tls, &data);
+
+    skio__redis_tls_sent(&link->tls, transmit(link, data, len));
+}
+
+/* TLS is broken: an alert may wait that tells the other end why. */
+static void
+fail_tls(struct skio__redis_link *link, int err, const char *why)
+{
+    skio__redis_link_fail(link, err, "%s", why);
+    transmit_encrypted(link);
+}
+
+/* As much as one turn sends. */
+static void
+encrypt(struct skio__redis_link *link)
+{
+    const char *data;
+    char why[160];
+
+    while (link->sent < link->out.len &&
+           skio__redis_tls_output(&link->tls, &data) < WRITE_TURN) {
+        int taken =
+            skio__redis_tls_write(&link->tls, link->out.data + link->sent,
+                                  link->out.len - link->sent, why, sizeof why);
+
+        if (taken < 0)
+            fail_tls(link, taken, why);
+        if (taken <= 0)
+            return;
+        count_sent(link, (size_t)taken);
+    }
+}
+
 static void
 write_some(struct skio__redis_link *link)
 {
-    size_t len = link->out.len - link->sent;
-    ssize_t wrote;
-
-    if (len == 0)
-        return;
-    wrote = send(link->fd, link->out.data + link->sent,
-                 len < WRITE_TURN ? len : WRITE_TURN, MSG_NOSIGNAL);
-    if (wrote < 0) {
-        if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
-            skio__redis_link_fail(link, SKIO_ECLOSED, "%s", strerror(errno));
-        return;
-    }
-    link->sent += (size_t)wrote;
-    if (link->sent == link->out.len) {
-        link->sent = 0;
-        if (link->out.cap > KEEP_OUT)
-            skio__buf_deinit(&link->out);
-        else
-            skio__buf_reset(&link->out);
+    if (link->options->tls) {
+        encrypt(link);
+        if (!skio__redis_link_is_over(link))
+            transmit_encrypted(link);
+    } else if (link->sent < link->out.len) {
+        count_sent(link, transmit(link, link->out.data + link->sent,
+                                  link->out.len - link->sent));
     }
     watch_again(link);
 }
@@ -330,6 +398,36 @@ hand_out_all(struct skio__redis_link *link)
 }
 
 static void
+take(struct skio__redis_link *link, const char *data, size_t len)
+{
+    if (skio__redis_parser_feed(&link->parser, data, len) == SKIO_OK)
+        hand_out_all(link);
+    else
+        skio__redis_link_fail(link, SKIO_ENOMEM, "no memory to read");
+}
+
+static void
+decrypt(struct skio__redis_link *link)
+{
+    char piece[READ_PIECE];
+    char why[160];
+
+    while (!skio__redis_link_is_over(link) && !link->is_paused) {
+        int got = skio__redis_tls_read(&link->tls, piece, sizeof piece, why,
+                                       sizeof why);
+
+        if (got < 0)
+            fail_tls(link, got, why);
+        if (got <= 0)
+            break;
+        take(link, piece, (size_t)got);
+    }
+    /* What was read may have opened the way for what waits. */
+    if (!skio__redis_link_is_over(link))
+        write_some(link);
+}
+
+static void
 read_some(struct skio__redis_link *link)
 {
     char piece[READ_PIECE];
@@ -346,10 +444,13 @@ read_some(struct skio__redis_link *link)
             return;
 
         link->heard_ms = skio_loop_now(link->server);
-        if (skio__redis_parser_feed(&link->parser, piece, (size_t)got) !=
-            SKIO_OK)
+        if (!link->options->tls)
+            take(link, piece, (size_t)got);
+        else if (skio__redis_tls_feed(&link->tls, piece, (size_t)got) ==
+                 SKIO_OK)
+            decrypt(link);
+        else
             skio__redis_link_fail(link, SKIO_ENOMEM, "no memory to read");
-        hand_out_all(link);
         if (skio__redis_link_is_over(link))
             return;
         if (link->is_paused || (size_t)got < sizeof piece)
@@ -363,6 +464,8 @@ skio__redis_link_resume(struct skio__redis_link *link)
 {
     link->is_paused = false;
     hand_out_all(link);
+    if (link->options->tls)
+        decrypt(link);
     if (!skio__redis_link_is_over(link))
         watch_again(link);
 }
@@ -382,20 +485,24 @@ on_ready(unsigned ready, void *user)
     skio__redis_link_leave(link);
 }
 
-int
+void
 skio__redis_link_open(struct skio__redis_link *link, int fd)
 {
+    const char *why = NULL;
     int err = skio__redis_parser_begin(&link->parser);
 
+    link->fd = fd; /* closed with the link, whatever fails */
+    if (err == SKIO_OK && link->options->tls)
+        err = skio__redis_tls_begin(&link->tls, link->options, link->peer,
+                                    skio_loop_now(link->server), &why);
     if (err == SKIO_OK)
         err = skio_watch_new(link->server, fd, SKIO_READABLE, on_ready, link,
                              &link->watch);
-    if (err != SKIO_OK) {
-        close(fd);
-        return err;
-    }
-    link->fd = fd;
-    return SKIO_OK;
+    if (err != SKIO_OK)
+        skio__redis_link_fail(link, err, "%s",
+                              why != NULL ? why : skio_strerror(err));
+    else if (link->options->tls)
+        decrypt(link); /* the client speaks first */
 }
 
 void
@@ -407,6 +514,8 @@ skio__redis_link_close(struct skio__redis_link *link)
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
+    if (link->options->tls)
+        skio__redis_tls_end(&link->tls, skio_loop_now(link->server));
     skio__buf_deinit(&link->out);
     link->sent = 0;
     link->is_paused = false;

@@ -17,6 +17,7 @@
 #include "adapter/redis_link.h"
 #include "adapter/redis_link_dial.h"
 #include "adapter/redis_link_parser.h"
+#include "adapter/redis_link_tls.h"
 #include "adapter/redis_url.h"
 #include "base/buf.h"
 
@@ -53,12 +54,14 @@ struct skio__redis_link {
     bool pings;        /* a subscriber's PING is under way */
     int lost;          /* on leaving: the loss to be carried out */
     char why[512];     /* of the loss */
-    char where[320];   /* what was dialled */
-    skio_timer *timer; /* set from the beginning to the end */
-    skio_watch *watch; /* of fd */
-    int fd;            /* -1: none */
+    char peer[SKIO__REDIS_HOST_MAX + 1]; /* the host that was dialled */
+    char where[320];                     /* what was dialled */
+    skio_timer *timer;                   /* set from the beginning to the end */
+    skio_watch *watch;                   /* of fd */
+    int fd;                              /* -1: none */
     struct skio__redis_dial dial;
 
+    struct skio__redis_tls tls; /* in use when the options say tls */
     struct skio__redis_parser parser;
     struct skio__buf out;
     size_t sent; /* of out */
@@ -105,7 +108,8 @@ void skio__redis_link_dial_master(struct skio__redis_link *link);
 void skio__redis_link_dialed(int err, int fd, const char *text, void *user);
 
 /* redis_link_io.c: bytes, commands and replies. */
-int skio__redis_link_open(struct skio__redis_link *link, int fd);
+/* Fails the link by itself. */
+void skio__redis_link_open(struct skio__redis_link *link, int fd);
 void skio__redis_link_close(struct skio__redis_link *link);
 /* Queue a command, whatever the state; is_due: it has a reply of its own. */
 int skio__redis_link_put(struct skio__redis_link *link, const skio_bytes *argv,

@@ -1,3 +1,6 @@
+/*
+ * Slots of a Redis Cluster: which node has a key, and what redirects
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
