@@ -174,8 +174,6 @@ skio__streams_decode(struct skio__streams *streams,
         .uid = entry->uid,
         .nsp = entry->nsp,
     };
-    if (entry->data.len == 0)
-        return SKIO_OK;
     return skio__wire_cluster_decode_data(entry->data.data, entry->data.len,
                                           &cluster->limits.wire,
                                           &cluster->arena, message);
