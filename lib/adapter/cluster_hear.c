@@ -67,12 +67,13 @@ struct skio__answering {
 };
 
 static void
-unlink_answering(struct skio__answering *answering)
+unlink_answering(struct skio__cluster *cluster,
+                 struct skio__answering *answering)
 {
     *answering->link = answering->next;
     if (answering->next != NULL)
         answering->next->link = answering->link;
-    answering->cluster->answering_count--;
+    cluster->answering_count--;
     answering->cluster = NULL;
 }
 
@@ -80,14 +81,14 @@ void
 skio__cluster_stop_answering(struct skio__cluster *cluster)
 {
     while (cluster->answering != NULL)
-        unlink_answering(cluster->answering);
+        unlink_answering(cluster, cluster->answering);
 }
 
 static void
 free_answering(struct skio__answering *answering)
 {
     if (answering->cluster != NULL)
-        unlink_answering(answering);
+        unlink_answering(answering->cluster, answering);
     skio__mem_free(answering->mem, answering);
 }
 
