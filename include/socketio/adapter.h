@@ -200,6 +200,35 @@ SKIO_API void skio_adapter_message_attachment(const skio_message *message,
                                               uint32_t index, skio_bytes *out)
     SKIO_NONNULL(1, 3);
 
+/**
+ * Make a message of what another server emitted, in the encoding of this one's
+ * clients.
+ *
+ * json              The array of name and arguments. Checked: it is another's.
+ * attachments       Borrowed; {"_placeholder":true,"num":n} in the text stands
+ *                   for the n-th, from 0 on. Without any, such an object is
+ *                   like all others.
+ * out               Yours: give it up with skio_adapter_message_unref() before
+ *                   the namespace is closed.
+ *
+ * Returns SKIO_OK; SKIO_EPROTO, SKIO_EUTF8 or SKIO_ELIMIT for what no client
+ * may send either (no array, a name that is reserved or no name, an attachment
+ * that is not there, depth, lengths); SKIO_ETOOBIG beyond max_attachments;
+ * SKIO_ENOBUFS when it is larger than max_outbound_bytes; SKIO_ENOMEM.
+ *
+ * Since: 0.1.
+ */
+SKIO_API int skio_adapter_message_new(skio_nsp *nsp, const char *json,
+                                      size_t len, const skio_bytes *attachments,
+                                      uint32_t attachment_count,
+                                      skio_message **out) SKIO_NONNULL(1, 2, 6);
+
+/** Have a message sent as these flags say, from now on: SKIO_NO_COMPRESS or
+ *  not; the others are a delivery's. Messages of this server's emits are set
+ *  already. */
+SKIO_API void skio_adapter_message_set_flags(skio_message *message,
+                                             unsigned flags) SKIO_NONNULL(1);
+
 /** Keep a message, or give it up. */
 SKIO_API skio_message *skio_adapter_message_ref(skio_message *message)
     SKIO_NONNULL(1);

@@ -108,6 +108,27 @@ typedef struct skio_bytes {
     size_t len;
 } skio_bytes;
 
+/** What "%p" takes: bytes, or a value that is passed on. */
+typedef struct skio_arg {
+    unsigned tag; /**< tells the two apart from a stray pointer */
+    const void *data;
+    size_t len;
+} skio_arg;
+
+#define SKIO_ARG_BYTES 0x5b17e5u
+#define SKIO_ARG_VALUE 0x5a10eau
+
+#ifndef __cplusplus
+/** Binary data for "%p": becomes an attachment. NULL with 0 is empty. */
+#define SKIO_BYTES(ptr, len)                                                   \
+    ((const void *)&(const skio_arg){SKIO_ARG_BYTES, (ptr), (len)})
+
+/** A skio_value for "%p": its raw text, its attachments along with it. For
+ *  the `args` of a handler, all of them, separated by commas. */
+#define SKIO_VALUE(value)                                                      \
+    ((const void *)&(const skio_arg){SKIO_ARG_VALUE, (value), 0})
+#endif
+
 /**
  * Where the library's own memory comes from.
  *

@@ -10,11 +10,11 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/format.h"
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "socketio/format.h"
 #include "socketio/parser.h"
 
 #define ENGINE_MESSAGE '4' /* Engine.IO protocol v4, "message" */
@@ -27,7 +27,7 @@ struct parts {
     uint64_t id; /* or SIO_NO_ID */
     const char *json;
     size_t json_len;
-    const struct sio_attachments *attachments; /* NULL: cannot have any */
+    const struct skio__attachments *attachments; /* NULL: cannot have any */
 };
 
 /* The binary twin of an event or an ack. */
@@ -139,7 +139,7 @@ static int
 encode_with_parser(const struct sio_encoder *encoder, const struct parts *parts,
                    struct skio_message **out)
 {
-    const struct sio_attachments *attachments = parts->attachments;
+    const struct skio__attachments *attachments = parts->attachments;
     const skio_packet packet = {
         .struct_size = sizeof(packet),
         .type = (enum skio_packet_type)parts->type,
@@ -211,6 +211,17 @@ first_placeholder(const struct sio_encoder *encoder)
     return encoder->parser != NULL ? encoder->parser->first_placeholder : 0;
 }
 
+static void
+begin_attachments(const struct sio_encoder *encoder,
+                  struct skio__attachments *attachments)
+{
+    /* A parser may put them into the message, where they are not counted. */
+    skio__attachments_init(attachments, encoder->mem,
+                           encoder->parser != NULL ? UINT32_MAX
+                                                   : encoder->max_attachments);
+    attachments->first = first_placeholder(encoder);
+}
+
 /* What a failure to write the JSON is called outside. */
 static int
 json_error(const struct skio__buf *json, int err)
@@ -235,10 +246,10 @@ put_name(const struct sio_encoder *encoder, struct skio__buf *json,
 /* The arguments, with a comma before the first where a name precedes it. */
 static int
 put_arguments(const struct sio_encoder *encoder, struct skio__buf *json,
-              struct sio_attachments *attachments, bool has_name,
+              struct skio__attachments *attachments, bool has_name,
               const char *format, va_list *args)
 {
-    const struct sio_format options = {
+    const struct skio__format_options options = {
         .mem = encoder->mem,
         .max_json_depth = encoder->max_json_depth,
         .trust_raw_json = encoder->trust_raw_json,
@@ -282,7 +293,7 @@ check_placeholders(const struct sio_encoder *encoder,
 
 static int
 put_event(const struct sio_encoder *encoder, struct skio__buf *json,
-          struct sio_attachments *attachments, const char *event,
+          struct skio__attachments *attachments, const char *event,
           const char *format, va_list *args)
 {
     int err;
@@ -306,16 +317,12 @@ static int
 encode_format(const struct sio_encoder *encoder, const char *event, uint64_t id,
               const char *format, va_list *args, struct skio_message **out)
 {
-    struct sio_attachments attachments;
+    struct skio__attachments attachments;
     size_t max;
     struct skio__buf *json = begin_json(encoder, &max);
     int err;
 
-    /* A parser may put them into the message, where they are not counted. */
-    skio__attachments_init(&attachments, encoder->mem,
-                           encoder->parser != NULL ? UINT32_MAX
-                                                   : encoder->max_attachments);
-    attachments.first = first_placeholder(encoder);
+    begin_attachments(encoder, &attachments);
     err = put_event(encoder, json, &attachments, event, format, args);
     if (err == SKIO_OK) {
         const struct parts parts = {
@@ -378,6 +385,45 @@ skio__message_event_json(const struct sio_encoder *encoder, const char *event,
         err = encode(encoder, &parts, out);
     }
     text->max = max;
+    return err;
+}
+
+static int
+put_list(const struct sio_encoder *encoder, struct skio__buf *json,
+         struct skio__attachments *attachments, const struct skio_value *list)
+{
+    int err = skio__buf_putc(json, '[');
+
+    if (err == SKIO_OK)
+        err = skio__attachments_splice(attachments, json, list);
+    if (err == SKIO_OK)
+        err = skio__buf_putc(json, ']');
+    if (err == SKIO_OK)
+        err = check_placeholders(encoder, json, attachments->count);
+    return json_error(json, err);
+}
+
+int
+skio__message_event_list(const struct sio_encoder *encoder,
+                         const struct skio_value *list,
+                         struct skio_message **out)
+{
+    struct skio__attachments attachments;
+    size_t max;
+    struct skio__buf *json = begin_json(encoder, &max);
+    int err;
+
+    begin_attachments(encoder, &attachments);
+    err = put_list(encoder, json, &attachments, list);
+    if (err == SKIO_OK) {
+        const struct parts parts = {
+            SIO_EVENT, SIO_NO_ID, json->data, json->len, &attachments,
+        };
+
+        err = encode(encoder, &parts, out);
+    }
+    skio__attachments_deinit(&attachments);
+    json->max = max;
     return err;
 }
 

@@ -13,6 +13,7 @@
 
 #include "base/blob.h"
 #include "socketio/packet.h"
+#include "socketio/value.h"
 
 struct skio_message {
     uint32_t refs;
@@ -54,6 +55,14 @@ int skio__message_event(const struct sio_encoder *encoder, const char *event,
 int skio__message_event_json(const struct sio_encoder *encoder,
                              const char *event, uint64_t id, const char *json,
                              size_t len, struct skio_message **out);
+
+/*
+ * An event without an ack id from the whole list of its name and arguments,
+ * which is checked: skip is 0. What looks like a placeholder in it is one.
+ */
+int skio__message_event_list(const struct sio_encoder *encoder,
+                             const struct skio_value *list,
+                             struct skio_message **out);
 
 /* `3<id>[args…]`, or 6. */
 int skio__message_ack(const struct sio_encoder *encoder, uint64_t id,

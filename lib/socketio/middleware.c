@@ -2,9 +2,9 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/mem.h"
 #include "base/utf8.h"
-#include "socketio/format.h"
 
 enum verdict { UNDECIDED, ACCEPTED, REFUSED };
 
@@ -134,7 +134,7 @@ static int
 encode_error(skio_server *server, bool is_old, struct skio__buf *json,
              const char *message, const char *format, va_list *args)
 {
-    struct sio_format options = {
+    struct skio__format_options options = {
         .mem = skio__server_mem(server),
         .max_json_depth = server->options.max_json_depth,
         .trust_raw_json = server->options.trust_raw_json,

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/format.h"
 #include "base/mem.h"
 #include "socketio/dynamic.h"
-#include "socketio/format.h"
 
 /* The names that Node keeps for events of its own on a namespace. */
 static bool
@@ -214,7 +214,7 @@ static int
 encode_answer(skio_server *server, struct skio__buf *buf, const char *format,
               va_list *args)
 {
-    struct sio_format options = {
+    struct skio__format_options options = {
         .mem = skio__server_mem(server),
         .max_json_depth = server->options.max_json_depth,
         .trust_raw_json = server->options.trust_raw_json,

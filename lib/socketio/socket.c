@@ -4,11 +4,11 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/format.h"
 #include "base/mem.h"
 #include "engineio/request.h"
 #include "socketio/ack.h"
 #include "socketio/dynamic.h"
-#include "socketio/format.h"
 #include "socketio/outgoing.h"
 #include "socketio/recovery.h"
 #include "socketio/value.h"
@@ -393,7 +393,7 @@ skio_socket_set_shared(skio_socket *socket, const char *format, ...)
         return SKIO_ECLOSED;
 
     const skio_server_options *limits = &socket->nsp->server->options;
-    struct sio_format options = {
+    struct skio__format_options options = {
         .mem = mem,
         .max_json_depth = limits->max_json_depth,
         .trust_raw_json = limits->trust_raw_json,

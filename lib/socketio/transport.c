@@ -9,11 +9,11 @@
 
 #include <string.h>
 
+#include "base/format.h"
 #include "base/mem.h"
 #include "engineio/exchange.h"
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
-#include "socketio/format.h"
 #include "socketio/namespace.h"
 #include "socketio/server.h"
 #include "socketio/value.h"
@@ -133,7 +133,7 @@ int
 skio_transport_json(skio_server *server, skio_bytes *out, const char *format,
                     va_list args)
 {
-    struct sio_format options = {
+    struct skio__format_options options = {
         .mem = skio__server_mem(server),
         .max_json_depth = server->options.max_json_depth,
         .trust_raw_json = server->options.trust_raw_json,

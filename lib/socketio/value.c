@@ -240,14 +240,7 @@ find_arg(const struct skio_value *value, const char *path,
     else if (*pos != '\0')
         return NULL;
 
-    if (n >= skio__value_arg_count(value))
-        return NULL;
-    n += value->skip;
-    if (n < value->item_count)
-        *out = value->items[n];
-    else if (skio__json_nth(value->text, &value->root, n, out) != SKIO_OK)
-        return NULL;
-    return pos;
+    return skio__value_arg(value, n, out) == SKIO_OK ? pos : NULL;
 }
 
 int
@@ -290,25 +283,4 @@ skio__value_attachment(const struct skio_value *value,
     if (out != NULL)
         *out = value->attachments[(uint64_t)num - value->first_placeholder];
     return true;
-}
-
-void
-skio__value_raw(const struct skio_value *value, const char **text, size_t *len)
-{
-    struct skio__json_slice first;
-    uint32_t end = value->root.start + value->root.len;
-
-    *text = value->text + value->root.start;
-    *len = value->root.len;
-    if (!value->is_list)
-        return;
-
-    *len = 0;
-    if (find_arg(value, "0", &first) == NULL)
-        return;
-    end--; /* the bracket */
-    while (memchr(" \n\r\t", value->text[end - 1], 4) != NULL)
-        end--;
-    *text = value->text + first.start;
-    *len = end - first.start;
 }

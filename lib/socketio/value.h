@@ -14,30 +14,9 @@
 
 #include "base/arena.h"
 #include "base/json.h"
+#include "base/value.h"
 
 #define SIO_VALUE_ITEMS 16 /* argument slices kept; later ones are walked to */
-
-struct sio_tree;   /* a cJSON tree built on first use, cjson.c */
-struct sio_copies; /* what was made of a text of its own, value.c */
-
-struct skio_value {
-    const char *text; /* checked; not NUL-terminated */
-    struct skio__json_slice root;
-    const struct skio__json_slice *items; /* elements of root, or NULL */
-    uint32_t item_count;                  /* how many of them are in items */
-    uint32_t count; /* elements of root when it is an argument
-                                    list, skip included */
-    uint32_t skip;  /* 1: the event's name is not an argument */
-    bool is_list;   /* an argument list: the path's first step is
-                                    an argument */
-    const skio_bytes *attachments;
-    uint32_t attachment_count;
-    uint64_t first_placeholder; /* number of the first attachment */
-    struct skio__arena *arena;  /* for copies, or NULL: */
-    struct sio_copies *copies;  /* then they are kept here */
-    struct skio_value *owner;   /* whose trees are used; NULL: its own */
-    struct sio_tree *tree;      /* NULL until asked for */
-};
 
 /* A list of arguments: root must be an array (validated), its first `skip`
  * elements hidden. items may be NULL. text NULL: a packet without data, there
@@ -79,32 +58,12 @@ struct skio_value *skio__value_copy(const skio_allocator *mem, const char *text,
                                     size_t len, uint32_t max_depth);
 void skio__value_free(struct skio_value *value); /* NULL does nothing */
 
-/* The raw text of a value as it is passed on: for a list, the arguments
- * between the brackets, from `skip` on (may be empty). */
-void skio__value_raw(const struct skio_value *value, const char **text,
-                     size_t *len);
-
-/* How many arguments a list has. */
-static inline uint32_t
-skio__value_arg_count(const struct skio_value *value)
-{
-    return value->count > value->skip ? value->count - value->skip : 0;
-}
-
 /*
  * Where a path leads. *whole (may be NULL) is set when that is the argument
  * list itself: root, the hidden elements included. SKIO_OK or SKIO_ENOENT.
  */
 int skio__value_find(const struct skio_value *value, const char *path,
                      struct skio__json_slice *out, bool *whole);
-
-/* Whether a placeholder with this number stands for an attachment. */
-static inline bool
-skio__value_has_attachment(const struct skio_value *value, int64_t num)
-{
-    return num >= 0 && (uint64_t)num >= value->first_placeholder &&
-           (uint64_t)num - value->first_placeholder < value->attachment_count;
-}
 
 /* The attachment a slice stands for; false if it is no placeholder. */
 bool skio__value_attachment(const struct skio_value *value,

@@ -1,7 +1,7 @@
 /*
- * socketio/format: templates of JSON, what they write and what they refuse
+ * base/format: templates of JSON, what they write and what they refuse
  */
-#include "socketio/format.h"
+#include "base/format.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -16,6 +16,7 @@
 #include <socketio/emit.h>
 
 #include "alloc.h"
+#include "socketio/value.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -25,8 +26,8 @@ static const char *volatile no_text;
 struct fixture {
     struct test_alloc alloc;
     struct skio__buf out;
-    struct sio_attachments attachments;
-    struct sio_format options;
+    struct skio__attachments attachments;
+    struct skio__format_options options;
     struct skio__arena arena;
 };
 

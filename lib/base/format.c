@@ -11,16 +11,14 @@
  * The commas of the template are only checked. Those of the output are written
  * before each element but the first: a spliced list may be empty.
  */
-#include "socketio/format.h"
+#include "base/format.h"
 
 #include <string.h>
 
-#include <socketio/emit.h>
-
+#include "base/conversion.h"
 #include "base/json.h"
 #include "base/number.h"
 #include "base/utf8.h"
-#include "socketio/conversion.h"
 
 #define LEVEL_OBJECT 1 /* else an array, or the argument list itself */
 #define LEVEL_FILLED 2 /* something was written in it */
@@ -28,7 +26,7 @@
 enum state { VALUE, FIRST, KEY, COLON, AFTER };
 
 struct writer {
-    const struct sio_format *options;
+    const struct skio__format_options *options;
     struct skio__buf *out;
     const char *pos;
     va_list *args;
@@ -297,7 +295,7 @@ put_raw(struct writer *w, const char *json, size_t len)
 }
 
 static int
-convert_string(struct writer *w, const struct sio_conversion *conversion)
+convert_string(struct writer *w, const struct skio__conversion *conversion)
 {
     size_t len;
     const char *str = skio__conversion_string(conversion, w->args, &len);
@@ -314,7 +312,7 @@ convert_string(struct writer *w, const struct sio_conversion *conversion)
 }
 
 static int
-convert_number(struct writer *w, const struct sio_conversion *conversion)
+convert_number(struct writer *w, const struct skio__conversion *conversion)
 {
     char text[SKIO__NUMBER_MAX];
     size_t len = skio__conversion_number(conversion, w->args, text);
@@ -400,17 +398,17 @@ convert_pointer(struct writer *w)
 static int
 convert(struct writer *w)
 {
-    struct sio_conversion conversion;
+    struct skio__conversion conversion;
 
     w->pos = skio__conversion_parse(w->pos + 1, w->args, &conversion);
     switch (conversion.kind) {
-    case SIO_CONVERSION_STRING:
+    case SKIO__CONVERSION_STRING:
         return convert_string(w, &conversion);
-    case SIO_CONVERSION_NUMBER:
+    case SKIO__CONVERSION_NUMBER:
         return convert_number(w, &conversion);
-    case SIO_CONVERSION_POINTER:
+    case SKIO__CONVERSION_POINTER:
         return convert_pointer(w);
-    case SIO_CONVERSION_NONE:
+    case SKIO__CONVERSION_NONE:
         break;
     }
     return SKIO_EINVAL;
@@ -447,7 +445,7 @@ step(struct writer *w)
 }
 
 static void
-begin(struct writer *w, const struct sio_format *options)
+begin(struct writer *w, const struct skio__format_options *options)
 {
     uint32_t room = options->max_json_depth < SKIO__JSON_DEPTH_MAX
                         ? options->max_json_depth
@@ -464,10 +462,10 @@ begin(struct writer *w, const struct sio_format *options)
 }
 
 int
-skio__format(const struct sio_format *options, struct skio__buf *out,
+skio__format(const struct skio__format_options *options, struct skio__buf *out,
              const char *format, va_list *args)
 {
-    struct sio_attachments *list = options->attachments;
+    struct skio__attachments *list = options->attachments;
     const uint32_t count = list != NULL ? list->count : 0;
     const size_t len = out->len;
     struct writer w;

@@ -6,8 +6,8 @@
  * Those of printf that have a meaning in JSON; the compiler has checked that
  * the arguments fit them.
  */
-#ifndef SKIO_SOCKETIO_CONVERSION_H
-#define SKIO_SOCKETIO_CONVERSION_H
+#ifndef SKIO_BASE_CONVERSION_H
+#define SKIO_BASE_CONVERSION_H
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -15,28 +15,28 @@
 
 #include "base/number.h"
 
-enum sio_length {
-    SIO_LENGTH_NONE,
-    SIO_LENGTH_CHAR,
-    SIO_LENGTH_SHORT,
-    SIO_LENGTH_LONG,
-    SIO_LENGTH_LONG_LONG,
-    SIO_LENGTH_INTMAX,
-    SIO_LENGTH_SIZE,
-    SIO_LENGTH_PTRDIFF,
-    SIO_LENGTH_LONG_DOUBLE
+enum skio__length {
+    SKIO__LENGTH_NONE,
+    SKIO__LENGTH_CHAR,
+    SKIO__LENGTH_SHORT,
+    SKIO__LENGTH_LONG,
+    SKIO__LENGTH_LONG_LONG,
+    SKIO__LENGTH_INTMAX,
+    SKIO__LENGTH_SIZE,
+    SKIO__LENGTH_PTRDIFF,
+    SKIO__LENGTH_LONG_DOUBLE
 };
 
-enum sio_conversion_kind {
-    SIO_CONVERSION_NONE, /* it has no meaning here: refuse the template */
-    SIO_CONVERSION_STRING,
-    SIO_CONVERSION_NUMBER, /* or a boolean */
-    SIO_CONVERSION_POINTER
+enum skio__conversion_kind {
+    SKIO__CONVERSION_NONE, /* it has no meaning here: refuse the template */
+    SKIO__CONVERSION_STRING,
+    SKIO__CONVERSION_NUMBER, /* or a boolean */
+    SKIO__CONVERSION_POINTER
 };
 
-struct sio_conversion {
-    enum sio_conversion_kind kind;
-    enum sio_length length;
+struct skio__conversion {
+    enum skio__conversion_kind kind;
+    enum skio__length length;
     int precision; /* negative: none */
     bool has_precision;
     bool is_raw; /* '-': a string that is finished JSON */
@@ -48,14 +48,14 @@ struct sio_conversion {
  * Returns where the template goes on.
  */
 const char *skio__conversion_parse(const char *pos, va_list *args,
-                                   struct sio_conversion *out);
+                                   struct skio__conversion *out);
 
 /* Take a string: up to its NUL, precision bytes at most. It may be NULL. */
-const char *skio__conversion_string(const struct sio_conversion *conversion,
+const char *skio__conversion_string(const struct skio__conversion *conversion,
                                     va_list *args, size_t *len);
 
 /* Take a number or boolean, and write it as JSON. Returns the length. */
-size_t skio__conversion_number(const struct sio_conversion *conversion,
+size_t skio__conversion_number(const struct skio__conversion *conversion,
                                va_list *args, char out[SKIO__NUMBER_MAX]);
 
-#endif /* SKIO_SOCKETIO_CONVERSION_H */
+#endif /* SKIO_BASE_CONVERSION_H */

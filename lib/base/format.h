@@ -5,20 +5,20 @@
  * JSON around them: the template is scanned while it is written, so that what
  * comes out is one valid argument list (or one value) or nothing.
  */
-#ifndef SKIO_SOCKETIO_FORMAT_H
-#define SKIO_SOCKETIO_FORMAT_H
+#ifndef SKIO_BASE_FORMAT_H
+#define SKIO_BASE_FORMAT_H
 
 #include <socketio/base.h>
 
+#include "base/attachments.h"
 #include "base/buf.h"
-#include "socketio/attachments.h"
 
-struct sio_format {
+struct skio__format_options {
     const skio_allocator *mem;
     uint32_t max_json_depth;
     bool trust_raw_json;
     bool is_value; /* exactly one value is wanted, not a list of any number */
-    struct sio_attachments *attachments; /* NULL: "%p" is SKIO_EINVAL */
+    struct skio__attachments *attachments; /* NULL: "%p" is SKIO_EINVAL */
 };
 
 /*
@@ -32,7 +32,7 @@ struct sio_format {
  * Returns SKIO_OK, SKIO_EINVAL, SKIO_ETOOBIG (attachments, or out->max),
  * SKIO_ENOMEM. The bytes of attachments are borrowed from the arguments.
  */
-int skio__format(const struct sio_format *options, struct skio__buf *out,
-                 const char *format, va_list *args);
+int skio__format(const struct skio__format_options *options,
+                 struct skio__buf *out, const char *format, va_list *args);
 
-#endif /* SKIO_SOCKETIO_FORMAT_H */
+#endif /* SKIO_BASE_FORMAT_H */

@@ -1,40 +1,41 @@
 /*
  * Conversions of a template: see conversion.h
  */
-#include "socketio/conversion.h"
+#include "base/conversion.h"
 
 #include <stdint.h>
 #include <string.h>
 
-static enum sio_length
+static enum skio__length
 parse_length(const char **pos)
 {
     const char *p = *pos;
-    enum sio_length length = SIO_LENGTH_NONE;
+    enum skio__length length = SKIO__LENGTH_NONE;
 
     switch (*p) {
     case 'h':
-        length = p[1] == 'h' ? SIO_LENGTH_CHAR : SIO_LENGTH_SHORT;
+        length = p[1] == 'h' ? SKIO__LENGTH_CHAR : SKIO__LENGTH_SHORT;
         break;
     case 'l':
-        length = p[1] == 'l' ? SIO_LENGTH_LONG_LONG : SIO_LENGTH_LONG;
+        length = p[1] == 'l' ? SKIO__LENGTH_LONG_LONG : SKIO__LENGTH_LONG;
         break;
     case 'j':
-        length = SIO_LENGTH_INTMAX;
+        length = SKIO__LENGTH_INTMAX;
         break;
     case 'z':
-        length = SIO_LENGTH_SIZE;
+        length = SKIO__LENGTH_SIZE;
         break;
     case 't':
-        length = SIO_LENGTH_PTRDIFF;
+        length = SKIO__LENGTH_PTRDIFF;
         break;
     case 'L':
-        length = SIO_LENGTH_LONG_DOUBLE;
+        length = SKIO__LENGTH_LONG_DOUBLE;
         break;
     default:
-        return SIO_LENGTH_NONE;
+        return SKIO__LENGTH_NONE;
     }
-    *pos += length == SIO_LENGTH_CHAR || length == SIO_LENGTH_LONG_LONG ? 2 : 1;
+    *pos +=
+        length == SKIO__LENGTH_CHAR || length == SKIO__LENGTH_LONG_LONG ? 2 : 1;
     return length;
 }
 
@@ -55,43 +56,44 @@ parse_precision(const char **pos, va_list *args)
 }
 
 /* Whether JSON has something for the combination. */
-static enum sio_conversion_kind
-kind_of(const struct sio_conversion *c)
+static enum skio__conversion_kind
+kind_of(const struct skio__conversion *c)
 {
     const bool is_plain = !c->is_raw && !c->has_precision;
 
     switch (c->letter) {
     case 's':
-        return c->length == SIO_LENGTH_NONE ? SIO_CONVERSION_STRING
-                                            : SIO_CONVERSION_NONE;
+        return c->length == SKIO__LENGTH_NONE ? SKIO__CONVERSION_STRING
+                                              : SKIO__CONVERSION_NONE;
     case 'd':
     case 'i':
     case 'u':
-        return is_plain && c->length != SIO_LENGTH_LONG_DOUBLE
-                   ? SIO_CONVERSION_NUMBER
-                   : SIO_CONVERSION_NONE;
+        return is_plain && c->length != SKIO__LENGTH_LONG_DOUBLE
+                   ? SKIO__CONVERSION_NUMBER
+                   : SKIO__CONVERSION_NONE;
     case 'e':
     case 'E':
     case 'f':
     case 'F':
     case 'g':
     case 'G':
-        return !c->is_raw && (c->length == SIO_LENGTH_NONE ||
-                              c->length == SIO_LENGTH_LONG ||
-                              c->length == SIO_LENGTH_LONG_DOUBLE)
-                   ? SIO_CONVERSION_NUMBER
-                   : SIO_CONVERSION_NONE;
+        return !c->is_raw && (c->length == SKIO__LENGTH_NONE ||
+                              c->length == SKIO__LENGTH_LONG ||
+                              c->length == SKIO__LENGTH_LONG_DOUBLE)
+                   ? SKIO__CONVERSION_NUMBER
+                   : SKIO__CONVERSION_NONE;
     case 'p':
-        return is_plain && c->length == SIO_LENGTH_NONE ? SIO_CONVERSION_POINTER
-                                                        : SIO_CONVERSION_NONE;
+        return is_plain && c->length == SKIO__LENGTH_NONE
+                   ? SKIO__CONVERSION_POINTER
+                   : SKIO__CONVERSION_NONE;
     default:
-        return SIO_CONVERSION_NONE;
+        return SKIO__CONVERSION_NONE;
     }
 }
 
 const char *
 skio__conversion_parse(const char *pos, va_list *args,
-                       struct sio_conversion *out)
+                       struct skio__conversion *out)
 {
     out->is_raw = *pos == '-';
     pos += out->is_raw;
@@ -108,8 +110,8 @@ skio__conversion_parse(const char *pos, va_list *args,
 }
 
 const char *
-skio__conversion_string(const struct sio_conversion *conversion, va_list *args,
-                        size_t *len)
+skio__conversion_string(const struct skio__conversion *conversion,
+                        va_list *args, size_t *len)
 {
     const char *str = va_arg(*args, const char *);
     const char *nul;
@@ -129,19 +131,19 @@ skio__conversion_string(const struct sio_conversion *conversion, va_list *args,
 }
 
 static int64_t
-take_signed(va_list *args, enum sio_length length)
+take_signed(va_list *args, enum skio__length length)
 {
     switch (length) {
-    case SIO_LENGTH_SHORT:
+    case SKIO__LENGTH_SHORT:
         return (short)va_arg(*args, int);
-    case SIO_LENGTH_LONG:
+    case SKIO__LENGTH_LONG:
         return va_arg(*args, long);
-    case SIO_LENGTH_LONG_LONG:
+    case SKIO__LENGTH_LONG_LONG:
         return va_arg(*args, long long);
-    case SIO_LENGTH_INTMAX:
+    case SKIO__LENGTH_INTMAX:
         return va_arg(*args, intmax_t);
-    case SIO_LENGTH_SIZE: /* the signed type of size_t's width */
-    case SIO_LENGTH_PTRDIFF:
+    case SKIO__LENGTH_SIZE: /* the signed type of size_t's width */
+    case SKIO__LENGTH_PTRDIFF:
         return va_arg(*args, ptrdiff_t);
     default:
         return va_arg(*args, int);
@@ -149,21 +151,21 @@ take_signed(va_list *args, enum sio_length length)
 }
 
 static uint64_t
-take_unsigned(va_list *args, enum sio_length length)
+take_unsigned(va_list *args, enum skio__length length)
 {
     switch (length) {
-    case SIO_LENGTH_CHAR:
+    case SKIO__LENGTH_CHAR:
         return (unsigned char)va_arg(*args, unsigned);
-    case SIO_LENGTH_SHORT:
+    case SKIO__LENGTH_SHORT:
         return (unsigned short)va_arg(*args, unsigned);
-    case SIO_LENGTH_LONG:
+    case SKIO__LENGTH_LONG:
         return va_arg(*args, unsigned long);
-    case SIO_LENGTH_LONG_LONG:
+    case SKIO__LENGTH_LONG_LONG:
         return va_arg(*args, unsigned long long);
-    case SIO_LENGTH_INTMAX:
+    case SKIO__LENGTH_INTMAX:
         return va_arg(*args, uintmax_t);
-    case SIO_LENGTH_SIZE:
-    case SIO_LENGTH_PTRDIFF:
+    case SKIO__LENGTH_SIZE:
+    case SKIO__LENGTH_PTRDIFF:
         return va_arg(*args, size_t);
     default:
         return va_arg(*args, unsigned);
@@ -171,11 +173,12 @@ take_unsigned(va_list *args, enum sio_length length)
 }
 
 static size_t
-format_double(enum sio_length length, va_list *args, char out[SKIO__NUMBER_MAX])
+format_double(enum skio__length length, va_list *args,
+              char out[SKIO__NUMBER_MAX])
 {
     double value;
 
-    if (length == SIO_LENGTH_LONG_DOUBLE)
+    if (length == SKIO__LENGTH_LONG_DOUBLE)
         value = (double)va_arg(*args, long double);
     else
         value = va_arg(*args, double);
@@ -193,15 +196,15 @@ format_bool(bool value, char out[SKIO__NUMBER_MAX])
 }
 
 size_t
-skio__conversion_number(const struct sio_conversion *conversion, va_list *args,
-                        char out[SKIO__NUMBER_MAX])
+skio__conversion_number(const struct skio__conversion *conversion,
+                        va_list *args, char out[SKIO__NUMBER_MAX])
 {
-    const enum sio_length length = conversion->length;
+    const enum skio__length length = conversion->length;
 
     switch (conversion->letter) {
     case 'd':
     case 'i':
-        if (length == SIO_LENGTH_CHAR)
+        if (length == SKIO__LENGTH_CHAR)
             return format_bool((signed char)va_arg(*args, int) != 0, out);
         return skio__number_format_i64(take_signed(args, length), out);
     case 'u':

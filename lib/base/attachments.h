@@ -4,36 +4,36 @@
  * Collected in the order of their placeholders. The bytes are borrowed; the
  * list itself needs memory only past a few.
  */
-#ifndef SKIO_SOCKETIO_ATTACHMENTS_H
-#define SKIO_SOCKETIO_ATTACHMENTS_H
+#ifndef SKIO_BASE_ATTACHMENTS_H
+#define SKIO_BASE_ATTACHMENTS_H
 
 #include <socketio/base.h>
 
 #include "base/buf.h"
-#include "socketio/value.h"
+#include "base/value.h"
 
-#define SIO_ATTACHMENTS_FEW 10 /* what stock clients accept in a packet */
+#define SKIO__ATTACHMENTS_FEW 10 /* what stock clients accept in a packet */
 
-struct sio_attachments {
+struct skio__attachments {
     skio_bytes *items;
     uint32_t count;
     uint32_t max;
     uint32_t cap;
     uint64_t first; /* number of the first placeholder; 0 unless set */
     const skio_allocator *mem;
-    skio_bytes few[SIO_ATTACHMENTS_FEW];
+    skio_bytes few[SKIO__ATTACHMENTS_FEW];
 };
 
 /* May not be moved afterwards. */
-void skio__attachments_init(struct sio_attachments *list,
+void skio__attachments_init(struct skio__attachments *list,
                             const skio_allocator *mem, uint32_t max);
-void skio__attachments_deinit(struct sio_attachments *list);
+void skio__attachments_deinit(struct skio__attachments *list);
 
 /*
  * Append bytes, and their placeholder to out. Returns SKIO_OK, SKIO_ETOOBIG
  * past max, SKIO_ENOMEM; out->err.
  */
-int skio__attachments_add(struct sio_attachments *list, struct skio__buf *out,
+int skio__attachments_add(struct skio__attachments *list, struct skio__buf *out,
                           const skio_bytes *bytes);
 
 /*
@@ -45,8 +45,8 @@ int skio__attachments_add(struct sio_attachments *list, struct skio__buf *out,
  * deeper than anything that was received can be. After an error the list and
  * out hold a part.
  */
-int skio__attachments_splice(struct sio_attachments *list,
+int skio__attachments_splice(struct skio__attachments *list,
                              struct skio__buf *out,
                              const struct skio_value *value);
 
-#endif /* SKIO_SOCKETIO_ATTACHMENTS_H */
+#endif /* SKIO_BASE_ATTACHMENTS_H */

@@ -1,7 +1,7 @@
 /*
  * Attachments of a message that is being written: see attachments.h
  */
-#include "socketio/attachments.h"
+#include "base/attachments.h"
 
 #include <string.h>
 
@@ -26,7 +26,7 @@ struct level {
  * copied, so that a text is moved in as few pieces as it has containers.
  */
 struct splice {
-    struct sio_attachments *list;
+    struct skio__attachments *list;
     struct skio__buf *out;
     const struct skio_value *value;
     const char *pos;
@@ -40,19 +40,19 @@ struct splice {
 };
 
 void
-skio__attachments_init(struct sio_attachments *list, const skio_allocator *mem,
-                       uint32_t max)
+skio__attachments_init(struct skio__attachments *list,
+                       const skio_allocator *mem, uint32_t max)
 {
     list->items = list->few;
     list->count = 0;
     list->max = max;
-    list->cap = SIO_ATTACHMENTS_FEW;
+    list->cap = SKIO__ATTACHMENTS_FEW;
     list->first = 0;
     list->mem = mem;
 }
 
 void
-skio__attachments_deinit(struct sio_attachments *list)
+skio__attachments_deinit(struct skio__attachments *list)
 {
     if (list->items != list->few)
         skio__mem_free(list->mem, list->items);
@@ -61,7 +61,7 @@ skio__attachments_deinit(struct sio_attachments *list)
 
 /* Room for one more. */
 static int
-reserve(struct sio_attachments *list)
+reserve(struct skio__attachments *list)
 {
     bool is_few = list->items == list->few;
     skio_bytes *items;
@@ -95,7 +95,7 @@ append_placeholder(struct skio__buf *out, uint64_t num)
 }
 
 int
-skio__attachments_add(struct sio_attachments *list, struct skio__buf *out,
+skio__attachments_add(struct skio__attachments *list, struct skio__buf *out,
                       const skio_bytes *bytes)
 {
     int err = reserve(list);
@@ -250,7 +250,7 @@ step(struct splice *s)
 }
 
 int
-skio__attachments_splice(struct sio_attachments *list, struct skio__buf *out,
+skio__attachments_splice(struct skio__attachments *list, struct skio__buf *out,
                          const struct skio_value *value)
 {
     struct splice s;
