@@ -36,6 +36,30 @@ typedef struct skio_server_asker {
     char request[64]; /**< its name for the question, NUL-terminated */
 } skio_server_asker;
 
+/** A client's session, as an adapter keeps it for its recovery. Strings and
+ *  lists are the caller's, in both directions. */
+typedef struct skio_adapter_session {
+    size_t struct_size;
+    const char *pid;          /**< its private id: who has it may come back */
+    const char *sid;          /**< its socket's id */
+    const char *const *rooms; /**< NULL-terminated, its own first */
+    const char *shared;       /**< skio_socket_shared(): JSON text */
+    bool final; /**< it has disconnected: keep this for recovery_ms */
+} skio_adapter_session;
+
+/** An event that a client missed. */
+typedef struct skio_adapter_missed {
+    const char *json; /**< the array of name and arguments */
+    size_t len;
+    const skio_bytes *attachments; /**< as for skio_adapter_message_new() */
+    uint32_t attachment_count;
+    const char *offset; /**< put behind the arguments; NULL: it is there */
+} skio_adapter_missed;
+
+/** A client that waits until the adapter has told what it knows: answer it
+ *  exactly once, with skio_adapter_restored(). */
+typedef struct skio_adapter_restoring skio_adapter_restoring;
+
 /** What an adapter does. Names of rooms are NUL-terminated and checked. */
 typedef struct skio_adapter_ops {
     size_t struct_size;
@@ -103,6 +127,60 @@ typedef struct skio_adapter_ops {
     int (*server_side_answer)(skio_adapter *adapter,
                               const skio_server_asker *asker, const char *json,
                               size_t len);
+
+    /* Connection state recovery, when recovery_ms asks for it. Either the five
+     * that follow, or the server's own memory. */
+
+    /**
+     * Whether the adapter keeps sessions and what clients miss. Asked once,
+     * after the factory. Then each event for one client comes to broadcast,
+     * too, with the room of its id as its target; it is the adapter's to give
+     * events their offset, skio_adapter_message_with_offset(). Those that are
+     * volatile or ask for an ack have SKIO_LOCAL and get none. When others must
+     * wait for their offset, these must wait behind them: a client's events
+     * stay in order.
+     */
+    bool (*recovers)(skio_adapter *adapter);
+    /**
+     * Keep a session, in the place of what was kept under its pid: it began, it
+     * changed (told once, at a turn's end), or its socket disconnected, which
+     * is told at once, also after shutdown(). One that is not final must
+     * outlive this server, for recovery_ms at least. Neither this nor
+     * session_end() may disconnect a socket or forget a session.
+     *
+     * An error gives it up: session_end() follows, its client will be told.
+     */
+    int (*session_save)(skio_adapter *adapter,
+                        const skio_adapter_session *session);
+    /** Nobody may come back to it. */
+    void (*session_end)(skio_adapter *adapter, const char *pid,
+                        const char *sid);
+    /**
+     * A client comes back, having seen everything up to an offset. Use its
+     * session up, so that no other gets it, and find the events after that one
+     * which were for it; answer now or later with skio_adapter_restored(), when
+     * close() returns at the latest. What is told must be everything that
+     * broadcast has not delivered here when it is told. It comes after the
+     * session_save() of the same pid.
+     *
+     * pid     20 characters of base64url.
+     * offset  1 to 64 printable characters, neither quote nor backslash.
+     *
+     * An error: there will be no answer, the client is as a new one.
+     */
+    int (*session_restore)(skio_adapter *adapter, const char *pid,
+                           const char *offset,
+                           skio_adapter_restoring *restoring);
+    /**
+     * The same for a session that was restored before, while the client waited
+     * for middlewares: find anew what it missed. The session of the answer need
+     * only be there. May be absent: then nobody is recovered on a namespace
+     * with middlewares, unless recovery_skip_middlewares.
+     */
+    int (*session_missed)(skio_adapter *adapter,
+                          const skio_adapter_session *session,
+                          const char *offset,
+                          skio_adapter_restoring *restoring);
 } skio_adapter_ops;
 
 /** An adapter begins with this; what follows is its own. */
@@ -154,7 +232,8 @@ SKIO_API void skio_adapter_deliver_asking(skio_socket *socket,
  *  application and must not walk its own arrays. */
 SKIO_API bool skio_adapter_is_watched(const skio_nsp *nsp) SKIO_NONNULL(1);
 
-/** A room of this server changed: tell those who watch. */
+/** A room of this server changed: tell those who watch, and save the session
+ *  of the socket if an adapter keeps it. */
 SKIO_API void skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
                                       const char *room, skio_socket *socket)
     SKIO_NONNULL(1, 3);
@@ -186,12 +265,19 @@ SKIO_API void skio_adapter_responses(struct skio_server_asking *asking, int err,
                                      const char *json, size_t len,
                                      size_t missing) SKIO_NONNULL(1, 3);
 
-/** A message as it is carried elsewhere: the array of name and arguments, with
- *  placeholders for its attachments. Borrowed from the message. */
-SKIO_API void skio_adapter_message_json(const skio_message *message,
-                                        skio_bytes *json) SKIO_NONNULL(1, 2);
+/**
+ * A message as it is carried elsewhere: the array of name and arguments, with
+ * placeholders for its attachments, {"_placeholder":true,"num":n} from 0 on.
+ * Borrowed from the message.
+ *
+ * Returns SKIO_OK. With a parser of its own the message is read again first:
+ * SKIO_ENOMEM, or SKIO_EINVAL for one that cannot be written so, since an
+ * object in it looks like a placeholder; json is empty then.
+ */
+SKIO_API int skio_adapter_message_json(const skio_message *message,
+                                       skio_bytes *json) SKIO_NONNULL(1, 2);
 
-/** How many attachments a message has. */
+/** How many attachments a message has; 0 when its JSON cannot be had. */
 SKIO_API uint32_t skio_adapter_message_attachments(const skio_message *message)
     SKIO_NONNULL(1);
 
@@ -229,6 +315,22 @@ SKIO_API int skio_adapter_message_new(skio_nsp *nsp, const char *json,
 SKIO_API void skio_adapter_message_set_flags(skio_message *message,
                                              unsigned flags) SKIO_NONNULL(1);
 
+/**
+ * Make a copy of a message with an offset behind its arguments, as clients
+ * expect it that may be recovered. Attachments are shared.
+ *
+ * offset  1 to 64 printable characters, neither quote nor backslash.
+ * out     Yours: give it up with skio_adapter_message_unref().
+ *
+ * Returns SKIO_OK; SKIO_EINVAL for another offset; SKIO_ENOMEM.
+ *
+ * Since: 0.1.
+ */
+SKIO_API int skio_adapter_message_with_offset(const skio_message *message,
+                                              const char *offset,
+                                              skio_message **out)
+    SKIO_NONNULL(1, 2, 3);
+
 /** Keep a message, or give it up. */
 SKIO_API skio_message *skio_adapter_message_ref(skio_message *message)
     SKIO_NONNULL(1);
@@ -253,6 +355,47 @@ SKIO_API void skio_adapter_asking_release(struct skio_asking *asking,
 /** How long it waits for its clients, in milliseconds. */
 SKIO_API uint32_t skio_adapter_asking_timeout(const struct skio_asking *asking)
     SKIO_NONNULL(1);
+
+/**
+ * Tell what is known of a client that comes back. Consumes `restoring`.
+ *
+ * session  What was saved last; NULL: nothing, or something is missing, the
+ *          client is as a new one. Checked: it may be another server's.
+ * missed   The events it missed, oldest first. One that no client would take is
+ *          left out, as if it had come to broadcast.
+ *
+ * Before it returns the client has its rooms and its id again, and everything
+ * it missed; a socket that still has this session here is closed first. When
+ * the client has gone meanwhile, the session is saved once more. Anything may
+ * be emitted, or the adapter called in any way, before it returns. When the
+ * server was freed before, nothing happens.
+ *
+ * Since: 0.1.
+ */
+SKIO_API void skio_adapter_restored(skio_adapter_restoring *restoring,
+                                    const skio_adapter_session *session,
+                                    const skio_adapter_missed *missed,
+                                    size_t count) SKIO_NONNULL(1);
+
+/** Whether the client still waits: neither gone nor, verdict_timeout_ms being
+ *  over, connected as a new one. Answer in any case. Since: 0.1. */
+SKIO_API bool skio_adapter_restoring_is_wanted(
+    const skio_adapter_restoring *restoring) SKIO_NONNULL(1);
+
+/** A session of this server, with its connected socket. */
+typedef void skio_adapter_session_fn(skio_socket *socket, const char *pid,
+                                     const char *sid, void *user);
+
+/** Visit the sessions of a namespace that the adapter keeps and whose sockets
+ *  are connected here. The callback may forget the one that it is shown, and
+ *  no other. Since: 0.1. */
+SKIO_API void skio_adapter_each_session(skio_nsp *nsp,
+                                        skio_adapter_session_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/** Events are missing, or the session is another server's by now: it is neither
+ *  saved nor ended any more, its socket goes on without. Since: 0.1. */
+SKIO_API void skio_adapter_session_forget(skio_socket *socket) SKIO_NONNULL(1);
 
 /** A socket's handshake as JSON text, for skio_remote_handshake() elsewhere.
  *  Valid until the loop's turn ends; NULL: no memory. */

@@ -4,6 +4,7 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "socketio/recovery_remote.h"
 
 /* ---- Asked of a client ---- */
 
@@ -165,7 +166,9 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
     if (err == SKIO_OK) {
         socket->nsp->next_ack_id++;
         skio_socket_ref(socket);
-        err = skio__socket_send(socket, message, 0);
+        err = skio__remote_carries(socket->nsp, socket)
+                  ? skio__remote_send(socket, message, SKIO_LOCAL)
+                  : skio__socket_send(socket, message, 0);
         if (err != SKIO_OK) {
             /* A watcher may have disconnected the socket: then the callback
              * has run already. */

@@ -7,6 +7,7 @@
 
 #include "socketio/asking.h"
 #include "socketio/outgoing.h"
+#include "socketio/recovery_remote.h"
 #include "socketio/socket.h"
 
 int
@@ -26,6 +27,7 @@ skio_server_adapter(skio_server *server, skio_adapter_factory *factory,
 
     root->adapter->ops->close(root->adapter);
     root->adapter = adapter;
+    skio__recovery_adopt(root);
     server->factory = factory;
     server->factory_user = user;
     if (SIO_ADAPTER_HAS(adapter, open))
@@ -68,6 +70,8 @@ void
 skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
                         const char *room, skio_socket *socket)
 {
+    if (socket != NULL && socket->session != NULL)
+        skio__remote_changed(socket->session);
     SIO_NSP_RUN(nsp, room, skio_room_event_fn,
                 fn(nsp, event, room, socket, user_data));
 }

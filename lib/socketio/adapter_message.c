@@ -3,21 +3,40 @@
  */
 #include <socketio/adapter.h>
 
+#include <stdio.h>
 #include <string.h>
 
+#include "base/attachments.h"
+#include "base/buf.h"
+#include "base/compiler.h"
+#include "base/mem.h"
 #include "socketio/message.h"
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
+#include "socketio/parser.h"
+#include "socketio/recovery.h"
 #include "socketio/value.h"
 
-void
-skio_adapter_message_json(const skio_message *message, skio_bytes *json)
+/*
+ * What a parser has encoded, read again: text with placeholders from 0 on, and
+ * views on bytes in the message itself. Made when it is first asked for.
+ */
+struct sio_carried {
+    const char *json; /* behind the items */
+    size_t len;
+    uint32_t count;
+    skio_bytes items[];
+};
+
+/* The default encoding holds it as it is:
+ * `4 type [count "-"] [nsp ","] [id] json`; a name may hold digits. */
+static void
+plain_json(const skio_message *message, skio_bytes *json)
 {
     const void *data;
     const char *text;
     size_t len;
 
-    /* `4 type [count "-"] [nsp ","] [id] json`: a name may hold digits. */
     skio__blob_packet(message->blobs[0], &data, &len);
     text = data;
     text += 2;
@@ -31,17 +50,143 @@ skio_adapter_message_json(const skio_message *message, skio_bytes *json)
     json->data = text;
 }
 
+/* The text with its attachments in one block. */
+static int
+pack(const skio_allocator *mem, const struct skio__buf *json,
+     const struct skio__attachments *attachments, struct sio_carried **out)
+{
+    struct sio_carried *carried;
+    size_t items;
+    size_t size;
+    char *text;
+
+    if (skio__mul_overflow(attachments->count, sizeof carried->items[0],
+                           &items) ||
+        skio__add_overflow(sizeof *carried + json->len, items, &size))
+        return SKIO_ENOMEM;
+    carried = skio__mem_alloc(mem, size);
+    if (carried == NULL)
+        return SKIO_ENOMEM;
+
+    text = (char *)&carried->items[attachments->count];
+    memcpy(text, json->data, json->len);
+    if (items > 0)
+        memcpy(carried->items, attachments->items, items);
+    carried->json = text;
+    carried->len = json->len;
+    carried->count = attachments->count;
+    *out = carried;
+    return SKIO_OK;
+}
+
+/*
+ * Where the parser's placeholders have numbers of their own, an object of the
+ * application may look like one of those that are written here: who reads it
+ * could not tell.
+ */
+static bool
+is_clear(const struct skio__buf *json, uint32_t attachments)
+{
+    const struct skio__json_limits limits = {SKIO__JSON_DEPTH_MAX, attachments};
+    struct skio__json_scan scan = {0};
+
+    return attachments == 0 ||
+           skio__json_scan(json->data, json->len, &limits, &scan) == SKIO_OK;
+}
+
+static int
+carry(const skio_message *message, struct sio_parsed *parsed,
+      struct skio__arena *arena, struct sio_carried **out)
+{
+    const struct sio_packet *packet = &parsed->packet;
+    struct skio__attachments attachments;
+    struct skio_value list;
+    struct skio__buf json;
+    int err;
+
+    skio__value_init_args(&list, packet->json, &packet->root, packet->items,
+                          skio__packet_kept(packet), packet->count, 0,
+                          parsed->attachments, packet->attachments, arena);
+    list.first_placeholder = message->nsp->server->first_placeholder;
+    skio__buf_init(&json, message->mem);
+    skio__attachments_init(&attachments, message->mem, UINT32_MAX);
+    skio__buf_putc(&json, '[');
+    err = skio__attachments_splice(&attachments, &json, &list);
+    if (err == SKIO_OK)
+        err = skio__buf_putc(&json, ']');
+    if (err == SKIO_OK && !is_clear(&json, attachments.count))
+        err = SKIO_EINVAL;
+    if (err == SKIO_OK)
+        err = pack(message->mem, &json, &attachments, out);
+    skio__attachments_deinit(&attachments);
+    skio__buf_deinit(&json);
+    skio__value_deinit(&list);
+    return err;
+}
+
+/* SKIO_OK and NULL: it needs none. */
+static int
+carried_of(const skio_message *message, const struct sio_carried **out)
+{
+    struct skio__arena arena; /* the server's may be smaller than a message */
+    struct sio_carried *made = NULL;
+    struct sio_parsed parsed;
+    int err;
+
+    *out = message->carried;
+    if (!message->is_foreign || message->carried != NULL)
+        return SKIO_OK;
+
+    skio__arena_init(&arena, message->mem, 0);
+    err = skio__parser_reread(&message->nsp->server->options, &arena, message,
+                              &parsed);
+    if (err == SKIO_OK && parsed.packet.root.type != SKIO__JSON_ARRAY)
+        err = SKIO_EINVAL;
+    if (err == SKIO_OK)
+        err = carry(message, &parsed, &arena, &made);
+    skio__arena_deinit(&arena);
+    if (err != SKIO_OK)
+        return err == SKIO_ENOMEM ? err : SKIO_EINVAL;
+
+    ((skio_message *)(uintptr_t)message)->carried = made;
+    *out = made;
+    return SKIO_OK;
+}
+
+int
+skio_adapter_message_json(const skio_message *message, skio_bytes *json)
+{
+    const struct sio_carried *carried;
+    int err = carried_of(message, &carried);
+
+    *json = (skio_bytes){"", 0};
+    if (err != SKIO_OK)
+        return err;
+    if (carried == NULL)
+        plain_json(message, json);
+    else
+        *json = (skio_bytes){carried->json, carried->len};
+    return SKIO_OK;
+}
+
 uint32_t
 skio_adapter_message_attachments(const skio_message *message)
 {
-    return message->count - 1;
+    const struct sio_carried *carried;
+
+    if (carried_of(message, &carried) != SKIO_OK)
+        return 0;
+    return carried != NULL ? carried->count : message->count - 1;
 }
 
 void
 skio_adapter_message_attachment(const skio_message *message, uint32_t index,
                                 skio_bytes *out)
 {
-    skio__blob_packet(message->blobs[index + 1], &out->data, &out->len);
+    if (message->carried != NULL)
+        *out = message->carried->items[index];
+    else
+        skio__blob_packet(message->blobs[index + 1], &out->data, &out->len);
 }
 
 /*
@@ -98,6 +243,26 @@ void
 skio_adapter_message_set_flags(skio_message *message, unsigned flags)
 {
     skio__message_set_flags(message, flags);
+}
+
+int
+skio_adapter_message_with_offset(const skio_message *message,
+                                 const char *offset, skio_message **out)
+{
+    char tail[SIO_OFFSET_MAX + sizeof ",\"\""];
+    struct skio_message *copy;
+    int len;
+
+    if (!skio__recovery_is_offset(offset))
+        return SKIO_EINVAL;
+    len = snprintf(tail, sizeof tail, ",\"%s\"", offset);
+    copy = skio__recovery_tail(message->nsp, message, tail, (size_t)len);
+    if (copy == NULL)
+        return SKIO_ENOMEM;
+    copy->blobs[0]->flags |=
+        message->blobs[0]->flags & (uint32_t)SKIO__BLOB_NO_COMPRESS;
+    *out = copy;
+    return SKIO_OK;
 }
 
 skio_message *

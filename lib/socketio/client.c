@@ -13,6 +13,7 @@
 #include "socketio/namespace.h"
 #include "socketio/packet.h"
 #include "socketio/recovery.h"
+#include "socketio/restoring.h"
 #include "socketio/socket.h"
 
 static void
@@ -180,7 +181,6 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
 {
     skio_socket *socket = skio__client_socket(client, nsp);
     struct sio_session *session;
-    uint64_t from = 0;
 
     if (socket != NULL) {
         if (socket->state != SIO_GONE) {
@@ -192,18 +192,18 @@ skio__client_join(struct sio_client *client, skio_nsp *nsp, const char *auth,
         skio_socket_unref(socket);
     }
 
-    session = skio__client_is_old(client)
-                  ? NULL
-                  : skio__recovery_find(nsp, auth, len, &from);
+    session = skio__client_is_old(client) ? NULL
+                                          : skio__recovery_find(nsp, auth, len);
     socket = skio__socket_new(client, nsp, auth, len);
     if (socket != NULL && session != NULL) {
         skio__recovery_attach(session, socket);
-        socket->missed_from = from;
         if (skio__client_server(client)->options.recovery_skip_middlewares) {
             skio__socket_connect(socket);
             return;
         }
     }
+    if (socket != NULL && skio__restoring_ask(socket))
+        return;
     if (socket == NULL || skio__middleware_start(socket) != SKIO_OK)
         skio__client_nomem(client);
 }

@@ -5,7 +5,7 @@
 
 #include "base/compiler.h"
 #include "socketio/dynamic.h"
-#include "socketio/recovery.h"
+#include "socketio/recovery_remote.h"
 #include "socketio/socket.h"
 
 /* Encode an event for one receiver. */
@@ -39,6 +39,11 @@ send(skio_socket *socket, struct skio_message *message, unsigned flags)
         skio__recovery_stamp(socket->nsp, message, &target);
     int err;
 
+    if (skio__remote_carries(message->nsp, socket) && stamped != NULL) {
+        err = skio__remote_send(socket, stamped, flags);
+        skio__message_unref(stamped);
+        return err;
+    }
     if (stamped == NULL)
         return SKIO_ENOMEM;
     skio__message_set_flags(stamped, flags);

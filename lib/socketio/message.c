@@ -56,6 +56,8 @@ new_message(const skio_allocator *mem, uint32_t blobs)
     message->count = 0;
     message->nsp = NULL;
     message->bytes = 0;
+    message->carried = NULL;
+    message->is_foreign = false;
     message->mem = mem;
     return message;
 }
@@ -538,5 +540,7 @@ skio__message_unref(struct skio_message *message)
         return;
     for (i = 0; i < message->count; i++)
         skio__blob_unref(message->blobs[i]);
+    if (skio__unlikely(message->carried != NULL))
+        skio__mem_free(message->mem, message->carried);
     skio__mem_free(message->mem, message);
 }

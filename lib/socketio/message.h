@@ -20,6 +20,9 @@ struct skio_message {
     uint32_t count; /* blobs: 1 + attachments */
     skio_nsp *nsp;  /* of an event; not counted */
     size_t bytes;   /* of all frames */
+    /* As it is carried elsewhere; NULL: nobody asked, or it is so already. */
+    struct sio_carried *carried;
+    bool is_foreign; /* encoded by a parser that is not the default one */
     const skio_allocator *mem;
     struct skio__blob *blobs[]; /* [0] is the text */
 };

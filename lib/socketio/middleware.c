@@ -83,6 +83,12 @@ run(skio_next *next)
     next_free(next);
 }
 
+bool
+skio__middleware_is_any(const skio_nsp *nsp)
+{
+    return chain_length(nsp) > 0;
+}
+
 int
 skio__middleware_start(skio_socket *socket)
 {

@@ -11,6 +11,9 @@
 
 #include "socketio/socket.h"
 
+/* Whether a socket of this namespace has any to ask. */
+bool skio__middleware_is_any(const skio_nsp *nsp);
+
 /* Start the chain of a CONNECTING socket. SKIO_OK or SKIO_ENOMEM. */
 int skio__middleware_start(skio_socket *socket);
 

@@ -44,6 +44,7 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     }
     if (server->factory(nsp, server->factory_user, &nsp->adapter) != SKIO_OK)
         goto fail;
+    skio__recovery_adopt(nsp);
     if (skio__map_put(&server->namespaces, &nsp->node, nsp->name, len) !=
         SKIO_OK)
         goto fail;

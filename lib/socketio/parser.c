@@ -99,6 +99,7 @@ skio__parser_encode(const struct sio_encoder *encoder,
         skio__message_unref(encoding.message);
         return err;
     }
+    encoding.message->is_foreign = true;
     *out = encoding.message;
     return SKIO_OK;
 }

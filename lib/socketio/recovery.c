@@ -9,21 +9,11 @@
 #include "base/number.h"
 #include "socketio/dynamic.h"
 #include "socketio/parser.h"
-#include "socketio/recovery_log.h"
+#include "socketio/recovery_remote.h"
 
 #define EPOCH_BYTES 6 /* of randomness: two servers' offsets never match */
-#define EPOCH_LEN 8   /* in base64url */
+#define EPOCH_LEN SIO_EPOCH_LEN
 #define OFFSET_MAX (EPOCH_LEN + 1 + SKIO__NUMBER_MAX)
-
-/* What hangs on a namespace. */
-struct sio_recovery {
-    skio_nsp *nsp;
-    struct skio__map sessions;       /* pid -> sio_session */
-    struct skio__fifo_node trim_due; /* while the log holds anything */
-    uint32_t gone_count;             /* disconnected sessions */
-    struct sio_log log;
-    char epoch[EPOCH_LEN + 1];
-};
 
 struct sio_recovery *
 skio__recovery_new(skio_nsp *nsp)
@@ -64,6 +54,16 @@ skio__recovery_free(struct sio_recovery *recovery)
     skio__mem_free(mem, recovery);
 }
 
+void
+skio__recovery_adopt(skio_nsp *nsp)
+{
+    skio_adapter *adapter = nsp->adapter;
+
+    if (nsp->recovery != NULL)
+        nsp->recovery->is_remote = SIO_ADAPTER_HAS(adapter, recovers) &&
+                                   adapter->ops->recovers(adapter);
+}
+
 /* ---- Offsets ---- */
 
 /* `,"epoch.number"` as it stands behind the other arguments. */
@@ -80,6 +80,18 @@ make_tail(const struct sio_recovery *recovery, uint64_t number, char *tail)
     len += skio__number_format_u64(number, tail + len);
     tail[len++] = '"';
     return len;
+}
+
+bool
+skio__recovery_is_offset(const char *offset)
+{
+    size_t len = 0;
+
+    for (; offset[len] != '\0'; len++)
+        if (len == SIO_OFFSET_MAX || offset[len] <= ' ' || offset[len] > '~' ||
+            offset[len] == '"' || offset[len] == '\\')
+            return false;
+    return len > 0;
 }
 
 /* The number of an offset of ours, or false. */
@@ -100,9 +112,9 @@ read_offset(const struct sio_recovery *recovery, const char *text,
     return true;
 }
 
-static struct skio_message *
-add_tail(skio_nsp *nsp, const struct skio_message *message, const char *tail,
-         size_t len)
+struct skio_message *
+skio__recovery_tail(skio_nsp *nsp, const struct skio_message *message,
+                    const char *tail, size_t len)
 {
     const skio_server_options *options = &nsp->server->options;
     struct sio_encoder encoder;
@@ -125,12 +137,12 @@ skio__recovery_stamp(skio_nsp *nsp, struct skio_message *message,
     uint64_t now;
     size_t len;
 
-    if (recovery == NULL)
+    if (recovery == NULL || recovery->is_remote)
         return skio__message_ref(message);
 
     is_volatile = target != NULL && (target->flags & SKIO_VOLATILE) != 0;
     len = make_tail(recovery, recovery->log.next - is_volatile, tail);
-    stamped = add_tail(nsp, message, tail, len);
+    stamped = skio__recovery_tail(nsp, message, tail, len);
     if (stamped == NULL || is_volatile)
         return stamped;
 
@@ -146,20 +158,20 @@ skio__recovery_stamp(skio_nsp *nsp, struct skio_message *message,
 /* ---- Sessions ---- */
 
 struct sio_session *
-skio__recovery_begin(skio_socket *socket)
+skio__recovery_session(struct sio_recovery *recovery, const char *pid,
+                       const char *sid)
 {
-    skio_nsp *nsp = socket->nsp;
+    skio_nsp *nsp = recovery->nsp;
     const skio_allocator *mem = skio__server_mem(nsp->server);
     struct sio_session *session = skio__mem_calloc(mem, 1, sizeof *session);
 
     if (session == NULL)
         return NULL;
     session->nsp = nsp;
-    session->socket = socket;
-    session->first = nsp->recovery->log.next;
-    skio__server_make_id(nsp->server, session->pid);
-    memcpy(session->sid, socket->id, sizeof session->sid);
-    if (skio__map_put(&nsp->recovery->sessions, &session->node, session->pid,
+    session->first = recovery->log.next;
+    memcpy(session->pid, pid, sizeof session->pid);
+    memcpy(session->sid, sid, sizeof session->sid);
+    if (skio__map_put(&recovery->sessions, &session->node, session->pid,
                       SKIO__ID_LEN) != SKIO_OK) {
         skio__mem_free(mem, session);
         return NULL;
@@ -167,15 +179,35 @@ skio__recovery_begin(skio_socket *socket)
     return session;
 }
 
-static void
-drop_state(struct sio_session *session)
+struct sio_session *
+skio__recovery_begin(skio_socket *socket)
+{
+    skio_nsp *nsp = socket->nsp;
+    struct sio_session *session;
+    char pid[SKIO__ID_LEN + 1];
+
+    skio__server_make_id(nsp->server, pid);
+    session = skio__recovery_session(nsp->recovery, pid, socket->id);
+    if (session != NULL)
+        session->socket = socket;
+    return session;
+}
+
+void
+skio__recovery_drop_state(struct sio_session *session)
 {
     const skio_allocator *mem = skio__server_mem(session->nsp->server);
 
     skio__mem_free(mem, session->rooms);
     skio__mem_free(mem, session->shared);
+    skio__mem_free(mem, session->offset);
+    while (session->missed_count > 0)
+        skio__message_unref(session->missed[--session->missed_count]);
+    skio__mem_free(mem, session->missed);
     session->rooms = NULL;
     session->shared = NULL;
+    session->offset = NULL;
+    session->missed = NULL;
 }
 
 /* Nobody can come back to it any more. */
@@ -196,7 +228,7 @@ free_session(struct sio_session *session)
         nsp->refs--;
         skio__dynamic_left(nsp);
     }
-    drop_state(session);
+    skio__recovery_drop_state(session);
     skio__mem_free(skio__server_mem(nsp->server), session);
 }
 
@@ -205,6 +237,13 @@ skio__recovery_end(struct sio_session *session)
 {
     unlink_session(session);
     free_session(session);
+}
+
+void
+skio__recovery_put_room(struct skio__buf *list, const char *room)
+{
+    skio__buf_putc(list, '+');
+    skio__buf_append(list, room, strlen(room) + 1);
 }
 
 struct collected {
@@ -218,13 +257,12 @@ collect_room(const char *room, void *user)
     struct collected *rooms = user;
 
     if (strcmp(room, rooms->own) != 0)
-        skio__buf_append(&rooms->names, room, strlen(room) + 1);
+        skio__recovery_put_room(&rooms->names, room);
     return rooms->names.err == SKIO_OK;
 }
 
-/* Copy rooms and shared value out of the socket. */
-static int
-save_state(struct sio_session *session)
+int
+skio__recovery_save_state(struct sio_session *session)
 {
     skio_socket *socket = session->socket;
     const skio_allocator *mem = skio__server_mem(session->nsp->server);
@@ -243,7 +281,7 @@ save_state(struct sio_session *session)
         session->shared =
             skio__mem_strndup(mem, socket->shared, strlen(socket->shared));
         if (session->shared == NULL) {
-            drop_state(session);
+            skio__recovery_drop_state(session);
             return SKIO_ENOMEM;
         }
     }
@@ -273,7 +311,12 @@ skio__recovery_leave(skio_socket *socket, enum skio_disconnect reason)
     if (session == NULL)
         return;
     socket->session = NULL;
-    if (!is_recoverable(reason) || save_state(session) != SKIO_OK) {
+    if (recovery->is_remote) {
+        skio__remote_leave(session, is_recoverable(reason));
+        return;
+    }
+    if (!is_recoverable(reason) ||
+        skio__recovery_save_state(session) != SKIO_OK) {
         skio__recovery_end(session);
         return;
     }
@@ -293,6 +336,20 @@ skio__recovery_leave(skio_socket *socket, enum skio_disconnect reason)
     skio__recovery_end(skio__container_of(oldest, struct sio_session, due));
 }
 
+void
+skio__recovery_abandon(skio_socket *socket, enum skio_disconnect reason)
+{
+    struct sio_session *session = socket->session;
+
+    if (session == NULL)
+        return;
+    socket->session = NULL;
+    if (session->nsp->recovery->is_remote)
+        skio__remote_abandon(session, is_recoverable(reason));
+    else
+        skio__recovery_end(session);
+}
+
 /* The bytes that a session missed from a number on. */
 static size_t
 missed_bytes(const struct sio_recovery *recovery,
@@ -309,7 +366,7 @@ missed_bytes(const struct sio_recovery *recovery,
 }
 
 struct sio_session *
-skio__recovery_find(skio_nsp *nsp, const char *auth, size_t len, uint64_t *from)
+skio__recovery_find(skio_nsp *nsp, const char *auth, size_t len)
 {
     struct sio_recovery *recovery = nsp->recovery;
     skio_server *server = nsp->server;
@@ -320,7 +377,7 @@ skio__recovery_find(skio_nsp *nsp, const char *auth, size_t len, uint64_t *from)
     const char *pid;
     uint64_t number;
 
-    if (recovery == NULL || auth == NULL)
+    if (recovery == NULL || recovery->is_remote || auth == NULL)
         return NULL;
     value = skio_value_new(server, auth, len);
     pid = value != NULL ? skio_get_str(value, "pid") : NULL;
@@ -347,20 +404,20 @@ skio__recovery_find(skio_nsp *nsp, const char *auth, size_t len, uint64_t *from)
     }
 
     offset = skio_get_str(value, "offset");
-    *from = session->first;
+    session->from = session->first;
     if (skio_type_of(value, "offset") != SKIO_TYPE_NONE) {
         if (offset == NULL || !read_offset(recovery, offset, &number) ||
             number >= recovery->log.next) {
             session = NULL;
             goto done;
         }
-        if (number + 1 > *from)
-            *from = number + 1;
+        if (number + 1 > session->from)
+            session->from = number + 1;
     }
 
     /* A gap, or more than may wait for one client: it must be told. */
-    if (*from < recovery->log.oldest ||
-        missed_bytes(recovery, session, *from) >=
+    if (session->from < recovery->log.oldest ||
+        missed_bytes(recovery, session, session->from) >=
             server->options.max_outbound_bytes / 2)
         session = NULL;
 
@@ -384,29 +441,60 @@ skio__recovery_attach(struct sio_session *session, skio_socket *socket)
     socket->recovered = true;
 }
 
-int
-skio__recovery_restore(skio_socket *socket, uint64_t from)
+static int
+send_missed(skio_socket *socket)
 {
     struct sio_session *session = socket->session;
     struct sio_recovery *recovery = socket->nsp->recovery;
-    const char *room = session->rooms;
     int err = SKIO_OK;
 
-    for (; err == SKIO_OK && room != NULL && *room != '\0';
-         room += strlen(room) + 1)
-        err = skio_join(socket, room);
+    if (recovery->is_remote) {
+        for (size_t i = 0; err == SKIO_OK && i < session->missed_count; i++)
+            err = skio__client_send(socket->client, session->missed[i]);
+        return err;
+    }
     for (struct sio_logged *each = recovery->log.first;
          err == SKIO_OK && each != NULL; each = each->next)
-        if (each->number >= from &&
+        if (each->number >= session->from &&
             skio__recovery_log_is_for(each, session->sid, session->rooms))
             err = skio__client_send(socket->client, each->message);
+    return err;
+}
 
-    if (err != SKIO_OK)
-        return err;
+static int
+join_rooms(skio_socket *socket, const char *rooms)
+{
+    const struct sio_session *session = socket->session;
+    int err = SKIO_OK;
+
+    for (; err == SKIO_OK && *rooms != '\0'; rooms += strlen(rooms) + 1) {
+        err = skio_join(socket, SIO_ROOM_NAME(rooms));
+        if (socket->session != session)
+            return SKIO_ECLOSED;
+    }
+    return err;
+}
+
+/*
+ * Whoever watches rooms may emit when one is joined, or end the socket: what
+ * was missed goes before, and the session may be another's after.
+ */
+int
+skio__recovery_restore(skio_socket *socket)
+{
+    struct sio_session *session = socket->session;
+    char *rooms = session->rooms;
+    int err = send_missed(socket);
+
+    skio__mem_free(&socket->home->mem, socket->shared);
     socket->shared = session->shared;
     session->shared = NULL;
-    drop_state(session);
-    return SKIO_OK;
+    session->rooms = NULL;
+    skio__recovery_drop_state(session);
+    if (err == SKIO_OK && rooms != NULL)
+        err = join_rooms(socket, rooms);
+    skio__mem_free(&socket->home->mem, rooms);
+    return err;
 }
 
 void

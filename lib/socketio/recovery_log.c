@@ -132,7 +132,7 @@ is_in(const char *room, const char *sid, const char *rooms)
     if (strcmp(room, sid) == 0)
         return true;
     for (; rooms != NULL && *rooms != '\0'; rooms += strlen(rooms) + 1)
-        if (strcmp(room, rooms) == 0)
+        if (strcmp(room, rooms + 1) == 0)
             return true;
     return false;
 }

@@ -43,7 +43,7 @@ void skio__recovery_log_add(struct sio_log *log, struct skio_message *message,
 void skio__recovery_log_trim(struct sio_log *log, uint64_t before_ms);
 
 /* Whether an event was for a socket with this id and these rooms
- * ("a\0b\0\0", its own not among them; NULL: none). */
+ * ("+a\0+b\0\0", its own not among them; NULL: none). */
 bool skio__recovery_log_is_for(const struct sio_logged *entry, const char *sid,
                                const char *rooms);
 

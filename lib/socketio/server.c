@@ -14,6 +14,7 @@
 #include "socketio/dynamic.h"
 #include "socketio/namespace.h"
 #include "socketio/recovery.h"
+#include "socketio/restoring.h"
 #include "socketio/socket.h"
 
 /* Scratch for the unescaped copies of one callback: a message expands to at
@@ -68,6 +69,7 @@ skio__server_next_due(const skio_server *server)
     uint64_t attachments = skio__fifo_peek_due(&server->attachments_due);
     uint64_t recovery = skio__fifo_peek_due(&server->recovery_due);
     uint64_t trim = skio__fifo_peek_due(&server->recovery_trim_due);
+    uint64_t restoring = skio__fifo_peek_due(&server->restoring_due);
     uint64_t ack = skio__heap_peek_due(&server->ack_due);
 
     if (attachments < due)
@@ -76,6 +78,8 @@ skio__server_next_due(const skio_server *server)
         due = recovery;
     if (trim < due)
         due = trim;
+    if (restoring < due)
+        due = restoring;
     if (server->drain != NULL && skio__drain_next_due(server) < due)
         due = skio__drain_next_due(server);
     return ack < due ? ack : due;
@@ -87,6 +91,7 @@ skio__server_timeout(skio_server *server, uint64_t now_ms)
     skio__client_timeouts(server, now_ms);
     skio__ack_timeouts(server, now_ms);
     skio__recovery_timeouts(server, now_ms);
+    skio__restoring_timeouts(server, now_ms);
     skio__drain_timeout(server, now_ms);
 }
 
@@ -162,6 +167,8 @@ skio_server_new(skio_server **out, const skio_server_options *options)
                     server->options.attachment_timeout_ms);
     skio__fifo_init(&server->recovery_due, server->options.recovery_ms);
     skio__fifo_init(&server->recovery_trim_due, server->options.recovery_ms);
+    skio__fifo_init(&server->recovery_dirty, 0);
+    skio__fifo_init(&server->restoring_due, server->options.verdict_timeout_ms);
     skio__arena_init(&server->arena, mem,
                      server->options.max_http_buffer_size * ARENA_TIMES);
     skio__buf_init(&server->scratch, mem);

@@ -59,6 +59,8 @@ struct skio_server {
     struct skio__fifo attachments_due;   /* sio_assembly */
     struct skio__fifo recovery_due;      /* sio_session */
     struct skio__fifo recovery_trim_due; /* sio_recovery */
+    struct skio__fifo recovery_dirty;    /* sio_session: to be saved */
+    struct skio__fifo restoring_due;     /* skio_adapter_restoring */
     struct skio__heap ack_due;           /* sio_wait */
     struct skio__map waits;              /* {socket, id} -> sio_wait */
     struct sio_drain *drain;             /* NULL: not asked for */

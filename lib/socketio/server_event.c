@@ -61,6 +61,7 @@ emit(skio_nsp *nsp, struct skio_server_asking *asking, const char *event,
 
     skio__nsp_encoder(nsp, &encoder);
     encoder.any_name = true;
+    encoder.parser = NULL; /* no client reads it */
     va_copy(copy, args);
     err = skio__message_event(&encoder, event, SIO_NO_ID, format, &copy,
                               &message);

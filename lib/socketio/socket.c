@@ -10,7 +10,8 @@
 #include "socketio/ack.h"
 #include "socketio/dynamic.h"
 #include "socketio/outgoing.h"
-#include "socketio/recovery.h"
+#include "socketio/recovery_remote.h"
+#include "socketio/restoring.h"
 #include "socketio/value.h"
 
 const char *
@@ -188,9 +189,11 @@ connect_step_by_step(skio_socket *socket)
         return err;
     skio__client_joined(client);
     if (socket->recovered)
-        err = skio__recovery_restore(socket, socket->missed_from);
+        err = skio__recovery_restore(socket);
     else if (nsp->recovery != NULL && !is_old(client))
         socket->session = skio__recovery_begin(socket);
+    if (socket->session != NULL)
+        skio__remote_changed(socket->session);
     if (err == SKIO_OK && socket->state != SIO_CONNECTED)
         err = SKIO_ECLOSED;
     return err != SKIO_OK ? err : send_connect(socket);
@@ -202,6 +205,9 @@ skio__socket_connect(skio_socket *socket)
     struct sio_client *client = socket->client;
     int err;
 
+    if (skio__unlikely(socket->recovered) && skio__restoring_ask_again(socket))
+        return;
+
     skio_socket_ref(socket);
     err = connect_step_by_step(socket);
     if (err == SKIO_OK) {
@@ -212,10 +218,7 @@ skio__socket_connect(skio_socket *socket)
          * Out of memory: a connection without its socket is of no use, and
          * what was half restored is none to come back to.
          */
-        if (socket->session != NULL) {
-            skio__recovery_end(socket->session);
-            socket->session = NULL;
-        }
+        skio__recovery_abandon(socket, SKIO_DISCONNECT_SERVER_NAMESPACE);
         skio__session_close(client->session, SKIO_DISCONNECT_FORCED_CLOSE,
                             true);
     }
@@ -258,10 +261,9 @@ skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
     if (was_connected)
         leave_namespace(socket, reason);
     socket->state = SIO_GONE;
-    if (socket->session != NULL) { /* a middleware refused who came back */
-        skio__recovery_end(socket->session);
-        socket->session = NULL;
-    }
+    skio__restoring_forget(socket);
+    /* A middleware refused who came back, or it has left again. */
+    skio__recovery_abandon(socket, reason);
 
     skio_socket_set_data(socket, NULL, NULL);
 
@@ -419,6 +421,8 @@ skio_socket_set_shared(skio_socket *socket, const char *format, ...)
     json = skio__buf_steal(&buf, &len);
     skio__mem_free(mem, socket->shared);
     socket->shared = json;
+    if (socket->session != NULL)
+        skio__remote_changed(socket->session);
     return SKIO_OK;
 }
 

@@ -34,9 +34,9 @@ struct skio_socket {
     void *slot;                /* the adapter's */
     void *data;                /* the application's */
     void (*free_data)(void *data);
-    struct sio_session *session; /* recovery.h; NULL: not recoverable */
-    uint64_t missed_from;        /* of a recovered one: the first it missed */
-    uint64_t issued_ms;          /* since 1970 */
+    struct sio_session *session;       /* recovery.h; NULL: not recoverable */
+    skio_adapter_restoring *restoring; /* an adapter is asked for it */
+    uint64_t issued_ms;                /* since 1970 */
     struct sio_wait *waits;
     uint32_t wait_count;
     uint32_t refs;

@@ -15,6 +15,7 @@
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
 #include "socketio/namespace.h"
+#include "socketio/recovery_remote.h"
 #include "socketio/server.h"
 #include "socketio/value.h"
 
@@ -83,6 +84,7 @@ skio_transport_flush(skio_server *server)
     skio__engine_take_thread(&server->engine);
     skio__engine_enter(&server->engine);
     skio__engine_flush(&server->engine);
+    skio__remote_flush(server);
     skio__engine_leave(&server->engine);
 
     skio__drain_turn(server);

@@ -231,7 +231,7 @@ free_peer(struct peer *peer)
 }
 
 static void
-start(struct peer *peer, const struct peer_plan *plan)
+make_server(struct peer *peer, skio_server **server)
 {
     static const skio_transport hooks = {
         .struct_size = sizeof hooks,
@@ -244,6 +244,28 @@ start(struct peer *peer, const struct peer_plan *plan)
         .destroy = destroy,
     };
 
+    peer_check(peer, skio_server_new(server, &peer->options) == SKIO_OK);
+    peer_check(peer, skio_transport_attach(*server, &hooks, peer) == SKIO_OK);
+}
+
+void
+peer_another(struct peer *peer)
+{
+    make_server(peer, &peer->another);
+}
+
+void
+peer_switch(struct peer *peer)
+{
+    skio_server *server = peer->server;
+
+    peer->server = peer->another;
+    peer->another = server;
+}
+
+static void
+start(struct peer *peer, const struct peer_plan *plan)
+{
     skio_server_options_init(&peer->options);
     peer->options.allocator = peer->alloc.allocator;
     peer->options.random = fill_random;
@@ -251,9 +273,7 @@ start(struct peer *peer, const struct peer_plan *plan)
     if (plan->options != NULL)
         plan->options(&peer->options);
 
-    peer_check(peer, skio_server_new(&peer->server, &peer->options) == SKIO_OK);
-    peer_check(peer,
-               skio_transport_attach(peer->server, &hooks, peer) == SKIO_OK);
+    make_server(peer, &peer->server);
     if (plan->setup != NULL)
         plan->setup(peer);
 }
@@ -287,6 +307,8 @@ run(const struct peer_plan *plan, enum peer_mode mode, size_t cut,
         peer->cleanup(peer);
     skio_server_free(peer->server);
     peer->server = NULL;
+    skio_server_free(peer->another);
+    peer->another = NULL;
     if (peer->alloc.live != 0) {
         print_error("%zu blocks, %zu bytes are left\n", peer->alloc.live,
                     peer->alloc.live_bytes);
@@ -341,6 +363,8 @@ peer_flush(struct peer *peer)
 
     peer->wants_flush = false;
     skio_transport_flush(peer->server);
+    if (peer->another != NULL)
+        skio_transport_flush(peer->another);
     for (ws = peer->wss; ws != NULL; ws = ws->next) {
         if (ws->has_output && ws->ws != NULL && !ws->is_blocked)
             drain(ws);
@@ -359,14 +383,22 @@ void
 peer_wait(struct peer *peer, uint64_t ms)
 {
     uint64_t until = peer->now + ms;
-    int64_t next;
 
     for (;;) {
-        next = skio_transport_next_timeout(peer->server);
+        skio_server *server = peer->server;
+        int64_t next = skio_transport_next_timeout(server);
+        int64_t other = peer->another != NULL
+                            ? skio_transport_next_timeout(peer->another)
+                            : -1;
+
+        if (other >= 0 && (next < 0 || other < next)) {
+            next = other;
+            server = peer->another;
+        }
         if (next < 0 || peer->now + (uint64_t)next > until)
             break;
         peer->now += (uint64_t)next;
-        skio_transport_timeout(peer->server);
+        skio_transport_timeout(server);
         end_turn(peer);
     }
     peer->now = until;

@@ -88,6 +88,7 @@ enum peer_mode {
 
 struct peer {
     skio_server *server;
+    skio_server *another; /* made by peer_another(); NULL: none */
     skio_server_options options;
     struct test_alloc alloc;
     uint64_t now;
@@ -134,6 +135,13 @@ void peer_run(const struct peer_plan *plan);
 void peer_run_oom(const struct peer_plan *plan);
 /* As it stands only. */
 void peer_run_once(const struct peer_plan *plan);
+
+/*
+ * Make a second server with the same options, peer->another; requests go to
+ * peer->server. peer_switch() exchanges the two. Turns and time are of both.
+ */
+void peer_another(struct peer *peer);
+void peer_switch(struct peer *peer);
 
 /* A setup: no Socket.IO, events are recorded. peer_echo also echoes. */
 void peer_engine(struct peer *peer);

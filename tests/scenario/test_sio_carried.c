@@ -96,6 +96,94 @@ SCENARIO(it_is_encoded_as_the_namespace_says, packed, NULL)
                            "e\xc4\x01\x01\xa3nsp\xa1/"));
 }
 
+/* What a message of this server looks like to another one. */
+static void
+note_carried(struct peer *peer, skio_message *message)
+{
+    skio_bytes bytes;
+    skio_bytes json;
+    int err = skio_adapter_message_json(message, &json);
+    uint32_t count = skio_adapter_message_attachments(message);
+
+    if (err != SKIO_OK) {
+        peer_note(peer, "%s %zu", skio_err_name(err), json.len);
+        return;
+    }
+    peer_note(peer, "%.*s", (int)json.len, (const char *)json.data);
+    for (uint32_t i = 0; i < count; i++) {
+        skio_adapter_message_attachment(message, i, &bytes);
+        peer_note(peer, "bytes %.*s", (int)bytes.len, (const char *)bytes.data);
+    }
+}
+
+SCENARIO(a_message_is_carried_whatever_its_parser, packed, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    skio_message *message;
+
+    message = skio_message_new(root, "e", "%p, {'a':%p}", SKIO_BYTES("x", 1),
+                               SKIO_BYTES("yz", 2));
+    peer_check(peer, message != NULL);
+    note_carried(peer, message);
+    skio_message_free(message);
+    peer_expect_event(peer, "[\"e\"," PLACEHOLDER("0") ",{\"a\":" PLACEHOLDER(
+                                "1") "}]");
+    peer_expect_event(peer, "bytes x");
+    peer_expect_event(peer, "bytes yz");
+
+    /* Alone it is what it is; beside bytes nobody could tell. */
+    message = skio_message_new(root, "e", "{'_placeholder':true,'num':0}");
+    peer_check(peer, message != NULL);
+    note_carried(peer, message);
+    note_carried(peer, message);
+    skio_message_free(message);
+    peer_expect_event(peer, "[\"e\"," PLACEHOLDER("0") "]");
+    peer_expect_event(peer, "[\"e\"," PLACEHOLDER("0") "]");
+    message = skio_message_new(root, "e", "%p, {'_placeholder':true,'num':1}",
+                               SKIO_BYTES("x", 1));
+    peer_check(peer, message != NULL);
+    note_carried(peer, message);
+    skio_message_free(message);
+    peer_expect_event(peer, "SKIO_EINVAL 0");
+}
+
+SCENARIO(an_offset_goes_behind_the_arguments, NULL, NULL)
+{
+    static const char *const bad[] = {"", " ", "a\"", "a\\", "\xc3\xa9", NULL};
+    char longest[66];
+    skio_socket *socket;
+    struct peer_ws *ws = sio_connect(peer, &socket);
+    skio_nsp *root = skio_of(peer->server, "/");
+    skio_message *message =
+        skio_message_new(root, "e", "%p", SKIO_BYTES("x", 1));
+    skio_message *copy = NULL;
+    int errs[7] = {0};
+    int err;
+
+    peer_check(peer, message != NULL);
+    for (int i = 0; bad[i] != NULL; i++)
+        errs[i] = skio_adapter_message_with_offset(message, bad[i], &copy);
+    memset(longest, '9', sizeof longest);
+    longest[65] = '\0';
+    errs[5] = skio_adapter_message_with_offset(message, longest, &copy);
+    longest[64] = '\0';
+    err = skio_adapter_message_with_offset(message, longest, &copy);
+    skio_adapter_message_unref(copy);
+    copy = NULL;
+    if (err == SKIO_OK)
+        err = skio_adapter_message_with_offset(message, "1-0", &copy);
+    skio_message_free(message);
+    if (copy != NULL)
+        skio_adapter_deliver(socket, copy, 0);
+    skio_adapter_message_unref(copy);
+    for (int i = 0; i < 6; i++)
+        peer_check(peer, errs[i] == SKIO_EINVAL);
+    peer_check(peer, err == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "451-[\"e\"," PLACEHOLDER("0") ",\"1-0\"]");
+    peer_expect_bytes(ws, "x", 1);
+}
+
 static void
 tight(skio_server_options *options)
 {
@@ -171,6 +259,8 @@ main(void)
         cmocka_unit_test(an_event_of_another_server_is_sent),
         cmocka_unit_test(without_attachments_nothing_is_a_placeholder),
         cmocka_unit_test(it_is_encoded_as_the_namespace_says),
+        cmocka_unit_test(a_message_is_carried_whatever_its_parser),
+        cmocka_unit_test(an_offset_goes_behind_the_arguments),
         cmocka_unit_test(what_no_client_may_send_is_refused),
     };
 

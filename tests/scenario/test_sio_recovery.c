@@ -310,6 +310,93 @@ SCENARIO(who_comes_back_early_replaces_its_old_connection, one_second, NULL)
     peer_check(peer, skio_nsp_count(root) == 1);
 }
 
+SCENARIO(a_room_may_have_the_empty_name, one_second, NULL)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    struct memory memory = {0};
+    skio_socket *socket;
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    socket = skio_nsp_socket(root, memory.sid);
+    peer_check(peer, socket != NULL);
+    peer_check(peer, skio_join(socket, "") == SKIO_OK);
+    peer_check(peer, skio_join(socket, "r") == SKIO_OK);
+    peer_hang_up(memory.ws, true);
+    peer_check(peer, skio_emit_to(root, "r", "a", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root, "", "b", NULL) == SKIO_OK);
+    come_back(peer, &memory);
+    take_event(peer, &memory, "42[\"a\",");
+    take_event(peer, &memory, "42[\"b\",");
+    expect_recovered(peer, &memory);
+    socket = skio_nsp_socket(root, memory.sid);
+    peer_check(peer, skio_in_room(socket, "") && skio_in_room(socket, "r"));
+}
+
+/* Whoever watches rooms. */
+static void
+on_room(skio_nsp *nsp, enum skio_room_event event, const char *room,
+        skio_socket *socket, void *user)
+{
+    if (event != SKIO_ROOM_JOIN || strcmp(room, "r") != 0 ||
+        !skio_socket_recovered(socket))
+        return;
+    if (user != NULL)
+        skio_disconnect(socket, true);
+    else
+        (void)skio_emit_to(nsp, "r", "welcome", NULL);
+}
+
+static void
+with_greeter(struct peer *peer)
+{
+    (void)skio_on_room(skio_of(peer->server, "/"), on_room, NULL);
+}
+
+static void
+with_bouncer(struct peer *peer)
+{
+    (void)skio_on_room(skio_of(peer->server, "/"), on_room, peer);
+}
+
+static void
+be_in_room(struct peer *peer, struct memory *memory)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    join(peer, memory, "");
+    take_reply(peer, memory);
+    peer_check(peer,
+               skio_join(skio_nsp_socket(root, memory->sid), "r") == SKIO_OK);
+    peer_hang_up(memory->ws, true);
+    peer_check(peer, skio_emit_to(root, "r", "a", NULL) == SKIO_OK);
+    come_back(peer, memory);
+    take_event(peer, memory, "42[\"a\",");
+}
+
+SCENARIO(what_is_emitted_when_a_room_is_joined_comes_once, one_second,
+         with_greeter)
+{
+    struct memory memory = {0};
+
+    be_in_room(peer, &memory);
+    take_event(peer, &memory, "42[\"welcome\",");
+    expect_recovered(peer, &memory);
+    peer_expect_nothing(memory.ws);
+}
+
+SCENARIO(who_watches_rooms_may_end_who_is_recovered, one_second, with_bouncer)
+{
+    struct memory memory = {0};
+
+    be_in_room(peer, &memory);
+    peer_expect(memory.ws, "41");
+    peer_expect_close(memory.ws, 1005);
+    peer_check(peer, skio_nsp_count(skio_of(peer->server, "/")) == 0);
+    come_back(peer, &memory);
+    expect_new(peer, &memory);
+}
+
 /* ---- Middlewares ---- */
 
 static void
@@ -386,6 +473,9 @@ main(void)
         cmocka_unit_test(sessions_kept_are_limited),
         cmocka_unit_test(who_left_on_purpose_is_not_recovered),
         cmocka_unit_test(who_comes_back_early_replaces_its_old_connection),
+        cmocka_unit_test(a_room_may_have_the_empty_name),
+        cmocka_unit_test(what_is_emitted_when_a_room_is_joined_comes_once),
+        cmocka_unit_test(who_watches_rooms_may_end_who_is_recovered),
         cmocka_unit_test(middlewares_are_skipped_for_who_comes_back),
         cmocka_unit_test(middlewares_may_be_asked_again),
         cmocka_unit_test(without_the_option_there_is_no_private_id),
