@@ -17,6 +17,7 @@ struct entering {
     char room[NAME_BYTES + 1]; /* as it was asked for, "@nick" too */
     char key[KEY_MAX + 1];     /* empty: none that could be right */
     bool is_private;
+    bool is_new; /* none of the user's connections here was inside */
     char epoch[40];
     int64_t after;
 };
@@ -58,6 +59,7 @@ answer_entered(struct chat *chat, const char *people, void *arg)
     struct entering *entering = arg;
     struct text messages = {0};
     char direct[NAME_BYTES + 1];
+    char address[USER_ROOM_BYTES];
     const struct user *user;
     const struct room *room;
     struct user *other;
@@ -93,6 +95,13 @@ answer_entered(struct chat *chat, const char *people, void *arg)
             chat->epoch, entering->after > 0 ? missed : 0, messages.data,
             people);
     text_free(&messages);
+    /* Only now: where the user came from it has been noticed meanwhile. */
+    if (entering->is_new) {
+        room_address(address, room);
+        (void)skio_broadcast_to(entering->socket, address, "joined",
+                                "{'room':%s,'nick':%s}", room->name,
+                                user->nick);
+    }
     entering_free(entering);
 }
 
@@ -133,9 +142,11 @@ admit(struct chat *chat, struct room *room, const struct entering *entering)
 
 /* Put a connection into a room. Returns false after a refusal. */
 static bool
-enter(struct chat *chat, skio_socket *socket, struct room *room, skio_ack *ack)
+enter(struct chat *chat, struct room *room, struct entering *entering)
 {
+    skio_socket *socket = entering->socket;
     struct visitor *visitor = visitor_of(socket);
+    skio_ack *ack = entering->ack;
     char address[USER_ROOM_BYTES];
     int is_new;
 
@@ -157,10 +168,7 @@ enter(struct chat *chat, skio_socket *socket, struct room *room, skio_ack *ack)
         return false;
     }
     visitor->rooms[visitor->rooms_count++] = room;
-    if (is_new > 0)
-        (void)skio_broadcast_to(socket, address, "joined",
-                                "{'room':%s,'nick':%s}", room->name,
-                                visitor->user->nick);
+    entering->is_new = is_new > 0;
     return true;
 }
 
@@ -190,7 +198,7 @@ enter_known(struct chat *chat, void *arg)
             refuse(entering->ack, "full", "There are too many conversations.");
     } else {
         room = admit(chat, room, entering);
-        if (room != NULL && !enter(chat, entering->socket, room, entering->ack))
+        if (room != NULL && !enter(chat, room, entering))
             room = NULL;
     }
     if (room != NULL)
