@@ -52,7 +52,7 @@ FORCE:
 
 lib_of = $(wildcard $(patsubst %,$(srcdir)/lib/%.c,$(1)))
 LWS_yes = $(call lib_of,transport/*)
-REDIS_yes = $(call lib_of,adapter/redis*)
+REDIS_yes = $(call lib_of,adapter/redis* adapter/cluster* adapter/wire*)
 SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory* addon/*) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
@@ -68,7 +68,9 @@ TEST_DIRS = unit scenario oom threats transport
 TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
-TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)),$(TEST_ALL))
+NEEDS_REDIS = include "(adapter/(redis|wire|cluster)|unit/wire)
+NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))
+TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)) $(NO_REDIS_$(HAVE_REDIS)),$(TEST_ALL))
 TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
 JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
@@ -106,7 +108,7 @@ LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \
              $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-SERVER_FLAGS = -std=gnu11 -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+SERVER_FLAGS = -std=gnu11 $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
 DEPEND = -MMD -MP
 

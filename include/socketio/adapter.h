@@ -128,8 +128,8 @@ typedef struct skio_adapter_ops {
                               const skio_server_asker *asker, const char *json,
                               size_t len);
 
-    /* Connection state recovery, when recovery_ms asks for it. Either the five
-     * that follow, or the server's own memory. */
+    /* Connection state recovery, when recovery_ms asks for it. Either the four
+     * that follow, or the server's own memory; then two that may be absent. */
 
     /**
      * Whether the adapter keeps sessions and what clients miss. Asked once,
@@ -181,6 +181,10 @@ typedef struct skio_adapter_ops {
                           const skio_adapter_session *session,
                           const char *offset,
                           skio_adapter_restoring *restoring);
+    /** The server is about to disconnect this socket: nobody will come back to
+     *  it. Deliver to it what waits for its offset, without one. May be absent:
+     *  then it does not get that. */
+    void (*deliver_now)(skio_adapter *adapter, skio_socket *socket);
 } skio_adapter_ops;
 
 /** An adapter begins with this; what follows is its own. */
@@ -331,6 +335,10 @@ SKIO_API int skio_adapter_message_with_offset(const skio_message *message,
                                               skio_message **out)
     SKIO_NONNULL(1, 2, 3);
 
+/** How many bytes it has in all, for those who keep it. */
+SKIO_API size_t skio_adapter_message_size(const skio_message *message)
+    SKIO_NONNULL(1);
+
 /** Keep a message, or give it up. */
 SKIO_API skio_message *skio_adapter_message_ref(skio_message *message)
     SKIO_NONNULL(1);
@@ -352,6 +360,43 @@ SKIO_API int skio_adapter_asking_answer(struct skio_asking *asking,
     SKIO_NONNULL(1, 2);
 SKIO_API void skio_adapter_asking_release(struct skio_asking *asking,
                                           bool timed_out) SKIO_NONNULL(1);
+/**
+ * Ask the clients of this server what another one wants to know: an event that
+ * is made and checked as by skio_adapter_message_new(), to a target of which
+ * SKIO_LOCAL is implied.
+ *
+ * fn     As of skio_emit_with_acks(), called at least once: at the end, within
+ *        target->timeout_ms (1 to INT32_MAX).
+ * asked  Filled with the number of clients before fn is called.
+ *
+ * Returns as skio_adapter_message_new(), SKIO_EINVAL for the timeout; fn is
+ * never called then.
+ */
+SKIO_API int skio_adapter_ask(skio_nsp *nsp, const char *json, size_t len,
+                              const skio_bytes *attachments,
+                              uint32_t attachment_count,
+                              const skio_target *target, size_t *asked,
+                              skio_answers_fn *fn, void *user)
+    SKIO_NONNULL(1, 2, 6, 7, 8);
+
+/** A value as it is carried to another server: JSON text in which
+ *  {"_placeholder":true,"num":n} stands for the n-th attachment. Borrowed. */
+typedef void skio_adapter_carry_fn(const char *json, size_t len,
+                                   const skio_bytes *attachments,
+                                   uint32_t attachment_count, void *user);
+
+/** Call fn, now, with what a path leads to, as "0" for the first argument.
+ *  Returns SKIO_OK; SKIO_ENOENT when there is nothing; SKIO_ENOMEM. */
+SKIO_API int skio_adapter_carry(const skio_nsp *nsp, const skio_value *value,
+                                const char *path, skio_adapter_carry_fn *fn,
+                                void *user) SKIO_NONNULL(1, 2, 3, 4);
+
+/** Call fn, now, with a socket's handshake as JSON text. Returns SKIO_OK;
+ *  SKIO_ECLOSED for one that was left over by a server; SKIO_ENOMEM. */
+SKIO_API int skio_adapter_carry_handshake(const skio_socket *socket,
+                                          skio_adapter_carry_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
 /** How long it waits for its clients, in milliseconds. */
 SKIO_API uint32_t skio_adapter_asking_timeout(const struct skio_asking *asking)
     SKIO_NONNULL(1);

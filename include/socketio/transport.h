@@ -28,6 +28,7 @@
 #define SOCKETIO_TRANSPORT_H
 
 #include <socketio/base.h>
+#include <socketio/loop.h>
 #include <socketio/server.h>
 #include <socketio/value.h>
 
@@ -93,6 +94,14 @@ typedef struct skio_transport {
     void (*destroy)(void *transport);
     /** Milliseconds since 1970, for skio_socket_issued(); may be NULL. */
     uint64_t (*wall_ms)(void *transport);
+    /** For adapters: call skio_watch_ready() whenever fd is ready for one of
+     *  these events, which replace what they were before; 0: no more. Returns
+     *  SKIO_OK, SKIO_EIO, SKIO_ENOMEM. May be NULL. */
+    int (*watch)(void *transport, int fd, unsigned events, skio_watch *watch);
+    /** For adapters: call skio_resolve_done() once, later, on the loop thread.
+     *  host is borrowed. Returns SKIO_OK, or an error. May be NULL. */
+    int (*resolve)(void *transport, const char *host, uint16_t port,
+                   skio_resolve *resolve);
 } skio_transport;
 
 /**
@@ -249,6 +258,18 @@ SKIO_API void skio_transport_timeout(skio_server *server) SKIO_NONNULL(1);
  * Flush afterwards.
  */
 SKIO_API void skio_transport_shutdown(skio_server *server) SKIO_NONNULL(1);
+
+/** A watched descriptor is ready: of enum skio_ready. The watch may be gone
+ *  afterwards, and others with it. */
+SKIO_API void skio_watch_ready(skio_watch *watch, unsigned ready)
+    SKIO_NONNULL(1);
+
+/** The addresses of a name: SKIO_OK, or SKIO_ENOENT, SKIO_EIO without any. The
+ *  resolve is gone afterwards. A transport that is destroyed first does not
+ *  call it. */
+SKIO_API void skio_resolve_done(skio_resolve *resolve, int err,
+                                const skio_address *addresses, size_t count)
+    SKIO_NONNULL(1);
 
 /**
  * Encode a response body from a template of one JSON value, see

@@ -37,14 +37,4 @@ struct eio_packet {
  */
 int skio__packet_read(const char *text, size_t len, struct eio_packet *packet);
 
-/*
- * Decode base64: the standard or the URL alphabet, padded or not, in lines or
- * not, nothing else (Node skips junk; we refuse it). The Java client breaks
- * lines after 76 characters and at the end (engine.io-client 2.1.0).
- *
- * out has room for len bytes. Returns how many it got, or SKIO_EPROTO.
- */
-ptrdiff_t skio__packet_unbase64(const char *text, size_t len,
-                                unsigned char *out);
-
 #endif /* SKIO_ENGINEIO_PACKET_H */

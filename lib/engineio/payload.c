@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include <sodium.h>
+#include "base/base64.h"
 
 void
 skio__payload_init(struct eio_payload *payload, const char *text, size_t len)
@@ -55,7 +55,6 @@ skio__payload_append(struct skio__buf *buf, const struct skio__blob *blob)
 {
     const void *data;
     size_t len;
-    size_t room;
 
     if (buf->len > 0)
         skio__buf_putc(buf, EIO_SEPARATOR);
@@ -65,11 +64,5 @@ skio__payload_append(struct skio__buf *buf, const struct skio__blob *blob)
         return skio__buf_append(buf, data, len);
 
     skio__buf_putc(buf, 'b');
-    room = sodium_base64_encoded_len(len, sodium_base64_VARIANT_ORIGINAL);
-    if (skio__buf_reserve(buf, room) != SKIO_OK)
-        return buf->err;
-    sodium_bin2base64(buf->data + buf->len, room, data, len,
-                      sodium_base64_VARIANT_ORIGINAL);
-    buf->len += room - 1; /* not the NUL */
-    return SKIO_OK;
+    return skio__base64_append(buf, data, len);
 }

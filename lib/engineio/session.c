@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/base64.h"
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "engineio/compression.h"
@@ -386,7 +387,7 @@ take_base64(struct skio_session *session, const struct eio_packet *packet)
         skio__session_end(session, SKIO_DISCONNECT_TRANSPORT_ERROR, "1", true);
         return;
     }
-    len = skio__packet_unbase64(packet->data, packet->len, bytes);
+    len = skio__base64_decode(packet->data, packet->len, bytes);
     if (len < 0) {
         skio__session_parse_error(session);
     } else {

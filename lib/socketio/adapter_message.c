@@ -209,9 +209,9 @@ check_event(const skio_server_options *options, struct sio_packet *packet)
 }
 
 int
-skio_adapter_message_new(skio_nsp *nsp, const char *json, size_t len,
-                         const skio_bytes *attachments,
-                         uint32_t attachment_count, skio_message **out)
+skio__message_carried(skio_nsp *nsp, const char *json, size_t len,
+                      const skio_bytes *attachments, uint32_t attachment_count,
+                      uint64_t id, skio_message **out)
 {
     skio_server *server = nsp->server;
     struct sio_packet packet = {
@@ -232,10 +232,42 @@ skio_adapter_message_new(skio_nsp *nsp, const char *json, size_t len,
                           skio__packet_kept(&packet), packet.count, 0,
                           attachments, attachment_count, &server->arena);
     skio__nsp_encoder(nsp, &encoder);
-    err = skio__message_event_list(&encoder, &list, out);
+    err = skio__message_event_list(&encoder, &list, id, out);
     skio__value_deinit(&list);
     if (err == SKIO_OK)
         (*out)->nsp = nsp;
+    return err;
+}
+
+int
+skio_adapter_message_new(skio_nsp *nsp, const char *json, size_t len,
+                         const skio_bytes *attachments,
+                         uint32_t attachment_count, skio_message **out)
+{
+    return skio__message_carried(nsp, json, len, attachments, attachment_count,
+                                 SIO_NO_ID, out);
+}
+
+int
+skio_adapter_carry(const skio_nsp *nsp, const skio_value *value,
+                   const char *path, skio_adapter_carry_fn *fn, void *user)
+{
+    const skio_allocator *mem = skio__server_mem(nsp->server);
+    const skio_value *part = skio_get_value(value, path);
+    struct skio__attachments list;
+    struct skio__buf json;
+    int err;
+
+    if (part == NULL)
+        return skio_type_of(value, path) == SKIO_TYPE_NONE ? SKIO_ENOENT
+                                                           : SKIO_ENOMEM;
+    skio__attachments_init(&list, mem, UINT32_MAX);
+    skio__buf_init(&json, mem);
+    err = skio__attachments_splice(&list, &json, part);
+    if (err == SKIO_OK)
+        fn(json.data, json.len, list.items, list.count, user);
+    skio__buf_deinit(&json);
+    skio__attachments_deinit(&list);
     return err;
 }
 
@@ -263,6 +295,12 @@ skio_adapter_message_with_offset(const skio_message *message,
         message->blobs[0]->flags & (uint32_t)SKIO__BLOB_NO_COMPRESS;
     *out = copy;
     return SKIO_OK;
+}
+
+size_t
+skio_adapter_message_size(const skio_message *message)
+{
+    return message->bytes;
 }
 
 skio_message *

@@ -46,32 +46,23 @@ skio__asking_add(struct skio_asking *asking, skio_socket *socket)
     return err;
 }
 
-int
-skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
-                     skio_answers_fn *fn, void *user, const char *event,
-                     const char *format, va_list args)
+static bool
+may_ask(const skio_nsp *nsp, const skio_target *target)
+{
+    return target->timeout_ms > 0 && target->timeout_ms <= INT32_MAX &&
+           nsp->adapter != NULL;
+}
+
+/* Send a message that has the namespace's next ack id. Gives it up. */
+static int
+ask(skio_nsp *nsp, struct skio_message *message, const skio_target *target,
+    size_t *asked, skio_answers_fn *fn, void *user)
 {
     skio_server *server = nsp->server;
-    struct skio_message *message;
     struct skio_asking *asking;
-    struct sio_encoder encoder;
-    va_list copy;
     int err;
 
-    if (target->timeout_ms == 0 || target->timeout_ms > INT32_MAX ||
-        nsp->adapter == NULL)
-        return SKIO_EINVAL;
-
-    skio__nsp_encoder(nsp, &encoder);
-    va_copy(copy, args);
-    err = skio__message_event(&encoder, event, nsp->next_ack_id, format, &copy,
-                              &message);
-    va_end(copy);
-    if (err != SKIO_OK)
-        return err;
-    message->nsp = nsp;
     skio__message_set_flags(message, target->flags);
-
     asking = skio__mem_calloc(skio__server_mem(server), 1, sizeof *asking);
     if (asking == NULL) {
         skio__message_unref(message);
@@ -93,11 +84,36 @@ skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
     if (err != SKIO_OK && asking->pending == 1)
         skio__mem_free(skio__server_mem(server), asking); /* nobody was asked */
     else {
+        if (asked != NULL)
+            *asked = asking->expected;
         settle(asking);
         err = SKIO_OK;
     }
     skio__engine_leave(&server->engine);
     return err;
+}
+
+int
+skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
+                     skio_answers_fn *fn, void *user, const char *event,
+                     const char *format, va_list args)
+{
+    struct skio_message *message;
+    struct sio_encoder encoder;
+    va_list copy;
+    int err;
+
+    if (!may_ask(nsp, target))
+        return SKIO_EINVAL;
+    skio__nsp_encoder(nsp, &encoder);
+    va_copy(copy, args);
+    err = skio__message_event(&encoder, event, nsp->next_ack_id, format, &copy,
+                              &message);
+    va_end(copy);
+    if (err != SKIO_OK)
+        return err;
+    message->nsp = nsp;
+    return ask(nsp, message, target, NULL, fn, user);
 }
 
 int
@@ -112,6 +128,26 @@ skio_emit_with_acks(skio_nsp *nsp, const skio_target *target,
     err = skio__emit_with_acks(nsp, target, fn, user, event, format, args);
     va_end(args);
     return err;
+}
+
+int
+skio_adapter_ask(skio_nsp *nsp, const char *json, size_t len,
+                 const skio_bytes *attachments, uint32_t attachment_count,
+                 const skio_target *target, size_t *asked, skio_answers_fn *fn,
+                 void *user)
+{
+    skio_target local = *target;
+    struct skio_message *message;
+    int err;
+
+    if (!may_ask(nsp, target))
+        return SKIO_EINVAL;
+    err = skio__message_carried(nsp, json, len, attachments, attachment_count,
+                                nsp->next_ack_id, &message);
+    if (err != SKIO_OK)
+        return err;
+    local.flags |= SKIO_LOCAL;
+    return ask(nsp, message, &local, asked, fn, user);
 }
 
 /* ---- Answers of other servers' clients ---- */

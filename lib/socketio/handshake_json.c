@@ -134,6 +134,25 @@ put_handshake(struct skio__buf *json, const skio_socket *socket)
     skio__buf_putc(json, '\0');
 }
 
+int
+skio_adapter_carry_handshake(const skio_socket *socket,
+                             skio_adapter_carry_fn *fn, void *user)
+{
+    skio_nsp *nsp = skio__socket_nsp(socket);
+    struct skio__buf json;
+    int err;
+
+    if (nsp == NULL)
+        return SKIO_ECLOSED;
+    skio__buf_init(&json, skio__server_mem(nsp->server));
+    put_handshake(&json, socket);
+    err = json.err;
+    if (err == SKIO_OK)
+        fn(json.data, json.len - 1, NULL, 0, user);
+    skio__buf_deinit(&json);
+    return err;
+}
+
 const char *
 skio_adapter_handshake(const skio_socket *socket)
 {

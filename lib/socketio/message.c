@@ -407,7 +407,7 @@ put_list(const struct sio_encoder *encoder, struct skio__buf *json,
 
 int
 skio__message_event_list(const struct sio_encoder *encoder,
-                         const struct skio_value *list,
+                         const struct skio_value *list, uint64_t id,
                          struct skio_message **out)
 {
     struct skio__attachments attachments;
@@ -419,7 +419,7 @@ skio__message_event_list(const struct sio_encoder *encoder,
     err = put_list(encoder, json, &attachments, list);
     if (err == SKIO_OK) {
         const struct parts parts = {
-            SIO_EVENT, SIO_NO_ID, json->data, json->len, &attachments,
+            SIO_EVENT, id, json->data, json->len, &attachments,
         };
 
         err = encode(encoder, &parts, out);

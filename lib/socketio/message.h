@@ -60,12 +60,18 @@ int skio__message_event_json(const struct sio_encoder *encoder,
                              size_t len, struct skio_message **out);
 
 /*
- * An event without an ack id from the whole list of its name and arguments,
- * which is checked: skip is 0. What looks like a placeholder in it is one.
+ * An event from the whole list of its name and arguments, which is checked:
+ * skip is 0. What looks like a placeholder in it is one.
  */
 int skio__message_event_list(const struct sio_encoder *encoder,
-                             const struct skio_value *list,
+                             const struct skio_value *list, uint64_t id,
                              struct skio_message **out);
+
+/* What another server emitted, checked here: see skio_adapter_message_new(). */
+int skio__message_carried(skio_nsp *nsp, const char *json, size_t len,
+                          const skio_bytes *attachments,
+                          uint32_t attachment_count, uint64_t id,
+                          struct skio_message **out);
 
 /* `3<id>[args…]`, or 6. */
 int skio__message_ack(const struct sio_encoder *encoder, uint64_t id,

@@ -423,10 +423,15 @@ complete(skio_socket *socket, const skio_adapter_session *told,
 static void
 give_back(skio_nsp *nsp, const skio_adapter_session *told)
 {
+    const char *const own[] = {told->sid, NULL};
     skio_adapter_session copy = *told;
 
     copy.struct_size = sizeof copy;
     copy.final = true;
+    if (copy.rooms == NULL)
+        copy.rooms = own;
+    if (copy.shared == NULL)
+        copy.shared = "{}";
     /* One that cannot be saved is as one that was not found. */
     (void)nsp->adapter->ops->session_save(nsp->adapter, &copy);
 }
@@ -448,7 +453,8 @@ skio_adapter_restored(skio_adapter_restoring *restoring,
 
     engine = &nsp->server->engine;
     skio__engine_enter(engine);
-    skio__restoring_forget(socket);
+    if (is_wanted)
+        skio__restoring_forget(socket); /* it may ask again in here */
     if (session != NULL && !restoring->is_second &&
         !is_valid(restoring, session)) {
         log_warning(nsp, "what was kept of a session is not valid");

@@ -12,6 +12,7 @@
 #include "socketio/client.h"
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
+#include "socketio/loop.h"
 #include "socketio/namespace.h"
 #include "socketio/recovery.h"
 #include "socketio/restoring.h"
@@ -71,7 +72,10 @@ skio__server_next_due(const skio_server *server)
     uint64_t trim = skio__fifo_peek_due(&server->recovery_trim_due);
     uint64_t restoring = skio__fifo_peek_due(&server->restoring_due);
     uint64_t ack = skio__heap_peek_due(&server->ack_due);
+    uint64_t timer = skio__heap_peek_due(&server->timers);
 
+    if (timer < due)
+        due = timer;
     if (attachments < due)
         due = attachments;
     if (recovery < due)
@@ -93,12 +97,13 @@ skio__server_timeout(skio_server *server, uint64_t now_ms)
     skio__recovery_timeouts(server, now_ms);
     skio__restoring_timeouts(server, now_ms);
     skio__drain_timeout(server, now_ms);
+    skio__loop_timeouts(server, now_ms);
 }
 
 void
 skio__server_wants_timer(skio_server *server)
 {
-    if (server->engine.hooks.wants_timer != NULL)
+    if (server->engine.hooks.wants_timer != NULL && !server->engine.is_deaf)
         server->engine.hooks.wants_timer(server->engine.transport);
 }
 
@@ -162,6 +167,7 @@ skio_server_new(skio_server **out, const skio_server_options *options)
     skio__map_init(&server->namespaces, mem, server->hash_key);
     skio__map_init(&server->waits, mem, server->hash_key);
     skio__heap_init(&server->ack_due, mem);
+    skio__heap_init(&server->timers, mem);
     skio__fifo_init(&server->connect_due, server->options.connect_timeout_ms);
     skio__fifo_init(&server->attachments_due,
                     server->options.attachment_timeout_ms);
@@ -244,6 +250,7 @@ skio_server_free(skio_server *server)
         server->parents = parent->matcher->next;
         skio__nsp_free(parent);
     }
+    skio__loop_deinit(server);
     skio__handlers_deinit(&server->namespace_made, skio__server_mem(server));
     skio__map_deinit(&server->waits);
     skio__heap_deinit(&server->ack_due);

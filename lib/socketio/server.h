@@ -31,6 +31,7 @@ struct sio_home {
 };
 
 struct sio_drain;
+struct sio_waiter;
 
 struct skio_server {
     struct eio_engine engine;
@@ -64,6 +65,9 @@ struct skio_server {
     struct skio__heap ack_due;           /* sio_wait */
     struct skio__map waits;              /* {socket, id} -> sio_wait */
     struct sio_drain *drain;             /* NULL: not asked for */
+    struct skio__heap timers;            /* skio_timer */
+    struct sio_waiter *loop_waiters;     /* for a transport */
+    struct skio_resolve *resolves;
 
     void *data;
 };

@@ -14,6 +14,7 @@
 #include "engineio/exchange.h"
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
+#include "socketio/loop.h"
 #include "socketio/namespace.h"
 #include "socketio/recovery_remote.h"
 #include "socketio/server.h"
@@ -39,6 +40,7 @@ skio_transport_attach(skio_server *server, const skio_transport *hooks,
     copy.struct_size = sizeof copy;
     server->engine.hooks = copy;
     server->engine.transport = transport;
+    skio__loop_attached(server);
     return SKIO_OK;
 }
 

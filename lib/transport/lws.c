@@ -271,20 +271,25 @@ on_file(struct skio__lws *transport, struct lws *wsi)
         skio__lws_on_timer(transport);
     else if (wsi == transport->watch_wsi)
         skio__conn_watched(transport);
+    else if (wsi == transport->loop_wsi)
+        skio__lws_watched(transport);
     else if (!skio__loop_accept(transport, wsi) &&
              !skio__preface_ready(transport, wsi))
         return -1;
     return 0;
 }
 
-static struct lws *
-adopt_file(struct skio__lws *transport, const char *name, int fd)
+struct lws *
+skio__lws_adopt(struct skio__lws *transport, int fd)
 {
     lws_sock_file_fd_type desc;
 
     desc.filefd = fd;
     return lws_adopt_descriptor_vhost(transport->vhost, LWS_ADOPT_RAW_FILE_DESC,
-                                      desc, name, NULL);
+                                      desc,
+                                      transport->own ? transport->name
+                                                     : transport->protocol,
+                                      NULL);
 }
 
 int
@@ -294,14 +299,16 @@ skio__lws_attach(struct skio__lws *transport, struct lws_vhost *vhost,
     if (skio__lws_open_files(transport) != SKIO_OK)
         return SKIO_ENOMEM;
     transport->vhost = vhost;
+    transport->protocol = name;
     transport->attached = true;
     transport->timer_wanted = true;
 
-    transport->wake_wsi = adopt_file(transport, name, transport->wake_fd);
-    transport->timer_wsi = adopt_file(transport, name, transport->timer_fd);
-    transport->watch_wsi = adopt_file(transport, name, transport->watch_fd);
+    transport->wake_wsi = skio__lws_adopt(transport, transport->wake_fd);
+    transport->timer_wsi = skio__lws_adopt(transport, transport->timer_fd);
+    transport->watch_wsi = skio__lws_adopt(transport, transport->watch_fd);
     if (transport->wake_wsi == NULL || transport->timer_wsi == NULL ||
-        transport->watch_wsi == NULL) {
+        transport->watch_wsi == NULL ||
+        skio__lws_watch_attach(transport) != SKIO_OK) {
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
                            "lws: cannot watch descriptors");
         return SKIO_ENOMEM;
@@ -339,6 +346,8 @@ on_file_close(struct skio__lws *transport, struct lws *wsi)
         transport->watch_fd = -1;
     } else if (wsi == transport->preface_wsi) {
         transport->preface_wsi = NULL;
+    } else if (wsi == transport->loop_wsi) {
+        transport->loop_wsi = NULL;
     }
 }
 

@@ -42,6 +42,7 @@ struct skio__listener;
 struct skio__loop;
 struct skio__mount;
 struct skio__path;
+struct skio__resolver;
 struct skio__tls;
 
 #define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
@@ -137,8 +138,9 @@ struct skio__lws {
     uint64_t armed_ms; /* when timer_fd fires, or SKIO__NEVER */
     uint64_t tick_ms;  /* lws' own timers want to be looked at */
 
-    char name[64];       /* of the lws protocol: see skio__upgrade_name() */
-    const char *headers; /* of the upgrade that lws is about to accept */
+    char name[64];        /* of the lws protocol: see skio__upgrade_name() */
+    const char *protocol; /* the vhost's own name for it */
+    const char *headers;  /* of the upgrade that lws is about to accept */
     struct skio__conn *current; /* whose callback runs */
     enum skio__outcome outcome;
     size_t conns; /* open ones */
@@ -161,6 +163,10 @@ struct skio__lws {
     struct skio__tls *tls; /* NULL: none */
     int preface_fd; /* epoll: proxies whose preface is due; lws closes it */
     struct lws *preface_wsi;
+    int loop_fd; /* epoll: what adapters watch; -1: nothing yet. lws has a copy
+                    of the descriptor, so that it outlives a vhost. */
+    struct lws *loop_wsi;
+    struct skio__resolver *resolver; /* NULL: no name was asked for yet */
     struct skio__endpoints *endpoints;
     struct skio__mount *mounts;
     struct skio__client_cache *client_cache; /* NULL: not needed yet */
@@ -189,6 +195,24 @@ void skio__lws_on_timer(struct skio__lws *transport);
 void skio__lws_on_wake(struct skio__lws *transport);
 /* Ask for a turn end soon. */
 void skio__lws_wake(struct skio__lws *transport);
+
+/* ---- lws.c ---- */
+
+/* Have lws watch a descriptor of ours, which it closes. NULL: it failed. */
+struct lws *skio__lws_adopt(struct skio__lws *transport, int fd);
+
+/* ---- lws_watch.c ---- */
+
+/* The core's watch() and resolve() hooks. */
+int skio__lws_watch(void *transport, int fd, unsigned events,
+                    skio_watch *watch);
+int skio__lws_resolve(void *transport, const char *host, uint16_t port,
+                      skio_resolve *resolve);
+/* Have lws watch the set, if there is one. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__lws_watch_attach(struct skio__lws *transport);
+/* RAW_RX_FILE of the set. */
+void skio__lws_watched(struct skio__lws *transport);
+void skio__lws_watch_free(struct skio__lws *transport);
 
 /* ---- lws_conn.c ---- */
 

@@ -235,6 +235,7 @@ destroy(void *opaque)
     const skio_allocator *mem = transport->mem;
 
     skio__post_close(&transport->post);
+    skio__lws_watch_free(transport);
     skio__loop_free(transport);
     skio__post_deinit(&transport->post);
     skio__endpoints_free(transport);
@@ -297,6 +298,8 @@ new_transport(skio_server *server)
         .stop = stop,
         .destroy = destroy,
         .wall_ms = wall_ms,
+        .watch = skio__lws_watch,
+        .resolve = skio__lws_resolve,
     };
     const skio_server_options *options = skio_transport_options(server);
     const skio_allocator *mem = options->allocator.malloc != NULL
@@ -315,6 +318,7 @@ new_transport(skio_server *server)
     init_fifos(transport);
     transport->scratch = skio__mem_alloc(mem, LWS_PRE + SKIO__LWS_WRITE);
     transport->wake_fd = transport->timer_fd = transport->watch_fd = -1;
+    transport->loop_fd = -1;
 
     if (transport->scratch != NULL &&
         skio__lws_open_files(transport) == SKIO_OK &&

@@ -201,6 +201,12 @@ SCENARIO(a_session_is_saved_with_the_end_of_each_turn_that_changed_it,
     peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 1) == SKIO_OK);
     peer_flush(peer);
     peer_expect_event(peer, "save [b] {\"n\":1}");
+    peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 2) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_event(peer, "save [b] {\"n\":2}");
+    peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 1) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_event(peer, "save [b] {\"n\":1}");
 
     /* What others make it join, too. */
     peer_check(peer, skio_sockets_join(root_of(peer), NULL, "c") == SKIO_OK);
@@ -622,6 +628,43 @@ SCENARIO(who_leaves_while_it_waits_may_come_back, one_minute, with_vault)
     vault.waits = false;
     come_back(peer, &memory);
     peer_check(peer, skio_in_room(expect_recovered(peer, &memory), "r"));
+    peer_expect_event(peer, "ask");
+    peer_expect_event(peer, "save [r] {\"n\":7}");
+
+    /* What is told less of is given back in full. */
+    peer_hang_up(memory.ws, true);
+    peer_expect_event(peer, "save [r] {\"n\":7} final");
+    vault.waits = true;
+    vault.lie = (skio_adapter_session){.struct_size = sizeof vault.lie,
+                                       .pid = memory.pid,
+                                       .sid = memory.sid};
+    come_back(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault_answer(&vault);
+    peer_expect_event(peer, "ask");
+    peer_expect_event(peer, "save [] {} final");
+}
+
+static bool
+never(skio_adapter *adapter)
+{
+    (void)adapter;
+    return false;
+}
+
+SCENARIO(an_adapter_that_keeps_nothing_leaves_it_to_the_server, one_minute,
+         NULL)
+{
+    struct memory memory;
+
+    vault = (struct vault){.is_quiet = true, .recovers = never};
+    attach(peer);
+    settle(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault.is_quiet = false;
+    come_back(peer, &memory);
+    (void)expect_recovered(peer, &memory);
+    peer_expect_event(peer, NULL);
 }
 
 SCENARIO(an_answer_that_takes_too_long_is_for_nobody, one_minute, with_vault)
@@ -820,6 +863,42 @@ SCENARIO(what_is_missed_during_middlewares_is_found, ask_always,
     peer_expect_nothing(memory.ws);
 }
 
+static void
+pass_middleware(skio_socket *socket, skio_next *next, void *user)
+{
+    if (skio_socket_recovered(socket))
+        (void)skio_emit_to(user, "r", "here", NULL);
+    (void)skio_next_ok(next);
+}
+
+static void
+with_quick_middleware(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_use(root_of(peer), pass_middleware, root_of(peer));
+}
+
+SCENARIO(a_middleware_may_decide_at_once, ask_always, with_quick_middleware)
+{
+    struct memory memory;
+
+    settle(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault.waits = true;
+    come_back(peer, &memory);
+    vault_answer(&vault);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    vault_answer(&vault);
+    peer_flush(peer);
+    peer_expect(memory.ws, "42[\"here\",\"2-0\"]");
+    (void)expect_recovered(peer, &memory);
+    peer_expect_nothing(memory.ws);
+    /* Nothing is due any more. */
+    peer_wait(peer, peer->options.verdict_timeout_ms);
+    peer_check(peer, skio_nsp_count(root_of(peer)) == 1);
+}
+
 SCENARIO(whom_a_middleware_refuses_is_at_an_end, ask_always, with_middleware)
 {
     struct memory memory;
@@ -974,6 +1053,63 @@ SCENARIO(events_for_one_client_have_their_place, one_minute, with_vault)
     peer_say(memory.ws, "430[]");
     peer_expect_event(peer, "answer SKIO_OK");
     peer_check(peer, vault.count == 4);
+}
+
+SCENARIO(what_waits_for_its_offset_goes_before_a_disconnect, one_minute,
+         with_vault)
+{
+    struct memory memory;
+    struct memory other;
+    skio_socket *socket = connect_and_hear(peer, &memory);
+
+    (void)connect_and_hear(peer, &other);
+    peer_check(peer, skio_join(socket, "r") == SKIO_OK);
+    vault.holds = true;
+    peer_check(peer, skio_emit(socket, "bye", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root_of(peer), "r", "all", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root_of(peer), "s", "no", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    skio_disconnect(socket, false);
+    peer_flush(peer);
+    peer_expect(memory.ws, "42[\"bye\"]");
+    peer_expect(memory.ws, "42[\"all\"]");
+    peer_expect(memory.ws, "41");
+    peer_check(peer, vault_release(&vault) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    peer_expect_nothing(other.ws);
+}
+
+static void
+end_on_bye(skio_socket *socket, const char *event, const skio_value *args,
+           void *user)
+{
+    (void)args;
+    (void)user;
+    if (strcmp(event, "bye") == 0)
+        skio_disconnect(socket, true);
+}
+
+static void
+with_outgoing(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_on_any_outgoing(root_of(peer), end_on_bye, NULL);
+}
+
+SCENARIO(who_watches_what_is_sent_may_disconnect_first, one_minute,
+         with_outgoing)
+{
+    struct memory memory;
+    skio_socket *socket = connect_and_hear(peer, &memory);
+
+    vault.holds = true;
+    peer_check(peer, skio_emit(socket, "bye", NULL) == SKIO_OK);
+    skio_disconnect(socket, false);
+    peer_flush(peer);
+    peer_expect(memory.ws, "41");
+    peer_expect_close(memory.ws, 1005);
 }
 
 static void
@@ -1215,6 +1351,7 @@ main(void)
         cmocka_unit_test(nothing_is_lost_or_doubled_while_a_client_waits),
         cmocka_unit_test(a_waiting_client_may_not_connect_twice),
         cmocka_unit_test(who_leaves_while_it_waits_may_come_back),
+        cmocka_unit_test(an_adapter_that_keeps_nothing_leaves_it_to_the_server),
         cmocka_unit_test(an_answer_that_takes_too_long_is_for_nobody),
         cmocka_unit_test(a_server_may_be_freed_while_a_client_waits),
         cmocka_unit_test(an_answer_may_come_after_the_server_was_freed),
@@ -1223,6 +1360,7 @@ main(void)
             of_two_that_are_given_the_same_session_the_later_has_it),
         cmocka_unit_test(middlewares_are_skipped),
         cmocka_unit_test(what_is_missed_during_middlewares_is_found),
+        cmocka_unit_test(a_middleware_may_decide_at_once),
         cmocka_unit_test(whom_a_middleware_refuses_is_at_an_end),
         cmocka_unit_test(who_leaves_during_middlewares_may_come_back),
         cmocka_unit_test(who_leaves_after_middlewares_may_come_back),
@@ -1231,6 +1369,8 @@ main(void)
         cmocka_unit_test(an_adapter_that_cannot_find_more_recovers_nobody),
         cmocka_unit_test(without_middlewares_there_is_none_to_ask),
         cmocka_unit_test(events_for_one_client_have_their_place),
+        cmocka_unit_test(what_waits_for_its_offset_goes_before_a_disconnect),
+        cmocka_unit_test(who_watches_what_is_sent_may_disconnect_first),
         cmocka_unit_test(messagepack_is_recovered),
         cmocka_unit_test(an_adapter_may_visit_and_forget_sessions),
         cmocka_unit_test(without_the_option_nothing_is_kept),

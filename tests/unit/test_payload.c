@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "base/base64.h"
 #include "engineio/payload.h"
 #include "unit/alloc.h"
 
@@ -133,7 +134,7 @@ every_length_of_binary_comes_back(void **state)
         append(&buf, (const char *)bytes, len, true);
         skio__payload_init(&payload, buf.data, buf.len);
         assert_int_equal(skio__payload_next(&payload, &packet), 1);
-        assert_int_equal(skio__packet_unbase64(packet.data, packet.len, out),
+        assert_int_equal(skio__base64_decode(packet.data, packet.len, out),
                          (ptrdiff_t)len);
         if (len > 0)
             assert_memory_equal(out, bytes, len);
