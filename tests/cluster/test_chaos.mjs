@@ -13,7 +13,6 @@
 
 import { fork, spawn } from "node:child_process";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { check, deadline, finish, require, sleep, test }
@@ -30,9 +29,8 @@ const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const rounds = Number(process.env.SKIO_ROUNDS ?? 2);
 const clientsCount = Number(process.env.SKIO_CLIENTS ?? 40);
 const seconds = Number(process.env.SKIO_SECONDS ?? 240);
-const isReference = process.env.SKIO_NODES === "node" ||
-    !existsSync(`${build}/chaos-server`);
-/* What the reference does itself, now and then, with some luck. */
+const isReference = process.env.SKIO_NODES === "node";
+/* What happens with the reference now and then. */
 const known = isReference ? ["lost", "untold", "doubled", "unordered"] : [];
 const show = process.env.SKIO_SHOW === "1";
 
@@ -280,6 +278,10 @@ async function rollingRestarts(t, kind) {
     return { figures, restarts, ...state };
 }
 
+if ((process.env.HAVE_ALL ?? "yesyes") !== "yesyes") {
+    console.log("1..0 # SKIP built without Redis");
+    process.exit(0);
+}
 for (const kind of ["nginx", "haproxy"]) {
     if (process.env.SKIO_PROXY && process.env.SKIO_PROXY !== kind) continue;
     if (!programOf(kind)) continue;
