@@ -108,7 +108,8 @@ LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \
              $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-SERVER_FLAGS = -std=gnu11 $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+REDIS_FLAG = $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS)
+SERVER_FLAGS = -std=gnu11 $(REDIS_FLAG) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
 DEPEND = -MMD -MP
 
@@ -196,7 +197,7 @@ $(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsock
 $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
-	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS) \
+	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
 	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
 	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)

@@ -218,7 +218,7 @@ compare_times(const void *a, const void *b)
 void
 room_sort(struct room *room)
 {
-    struct message sorted[ROOM_HISTORY];
+    struct message sorted[ROOM_HISTORY] = {{0}};
     unsigned kept = room->seq < ROOM_HISTORY ? room->seq : ROOM_HISTORY;
 
     for (unsigned i = 0; i < kept; i++)

@@ -3,8 +3,8 @@
  * the same application on the reference implementation
  *
  * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. A
- * socket joins the rooms that its auth lists, unless it is recovered. Clients of
- * /control let it write: write(address, ...args) emits "packet" to everybody
+ * socket joins the rooms that its auth lists, unless it is recovered. Clients
+ * of /control let it write: write(address, ...args) emits "packet" to everybody
  * ("*") or a room, and is answered. Ids of sessions begin with NAME and a dot.
  */
 #include <stdio.h>
