@@ -128,8 +128,8 @@ typedef struct skio_adapter_ops {
                               const skio_server_asker *asker, const char *json,
                               size_t len);
 
-    /* Connection state recovery, when recovery_ms asks for it. Either the five
-     * that follow, or the server's own memory. */
+    /* Connection state recovery, when recovery_ms asks for it. Either the four
+     * that follow, or the server's own memory; then two that may be absent. */
 
     /**
      * Whether the adapter keeps sessions and what clients miss. Asked once,
@@ -143,9 +143,10 @@ typedef struct skio_adapter_ops {
     bool (*recovers)(skio_adapter *adapter);
     /**
      * Keep a session, in the place of what was kept under its pid: it began, it
-     * changed (told once, at a turn's end), or its socket disconnected, which is
-     * told at once, also after shutdown(). One that is not final must outlive
-     * this server, for recovery_ms at least.
+     * changed (told once, at a turn's end), or its socket disconnected, which
+     * is told at once, also after shutdown(). One that is not final must
+     * outlive this server, for recovery_ms at least. Neither this nor
+     * session_end() may disconnect a socket or forget a session.
      *
      * An error gives it up: session_end() follows, its client will be told.
      */
@@ -180,6 +181,10 @@ typedef struct skio_adapter_ops {
                           const skio_adapter_session *session,
                           const char *offset,
                           skio_adapter_restoring *restoring);
+    /** The server is about to disconnect this socket: nobody will come back to
+     *  it. Deliver to it what waits for its offset, without one. May be absent:
+     *  then it does not get that. */
+    void (*deliver_now)(skio_adapter *adapter, skio_socket *socket);
 } skio_adapter_ops;
 
 /** An adapter begins with this; what follows is its own. */
@@ -270,8 +275,8 @@ SKIO_API void skio_adapter_responses(struct skio_server_asking *asking, int err,
  * Borrowed from the message.
  *
  * Returns SKIO_OK. With a parser of its own the message is read again first:
- * SKIO_ENOMEM, or SKIO_EINVAL for one that cannot be written so, since an object
- * in it looks like a placeholder; json is empty then.
+ * SKIO_ENOMEM, or SKIO_EINVAL for one that cannot be written so, since an
+ * object in it looks like a placeholder; json is empty then.
  */
 SKIO_API int skio_adapter_message_json(const skio_message *message,
                                        skio_bytes *json) SKIO_NONNULL(1, 2);

@@ -30,7 +30,8 @@ typedef void skio__redis_message_fn(const char *channel, size_t channel_len,
 
 /*
  * Copies and checks the options, makes the links once the loop is ready.
- * Returns as skio_redis_adapter(). One reference.
+ * Returns as skio_redis_adapter(). One reference; subscriptions end with the
+ * last one.
  */
 int skio__redis_new(skio_server *server, const skio_redis_options *options,
                     struct skio__redis **out);
@@ -41,7 +42,7 @@ const skio_redis_options *skio__redis_options(const struct skio__redis *redis);
 skio_server *skio__redis_server(const struct skio__redis *redis);
 const skio_allocator *skio__redis_mem(const struct skio__redis *redis);
 
-/* Commands can be sent. */
+/* Commands can be sent: to all masters of a Redis Cluster. */
 bool skio__redis_is_up(const struct skio__redis *redis);
 
 /*
@@ -65,15 +66,16 @@ int skio__redis_publish(struct skio__redis *redis, enum skio__redis_kind kind,
                         const void *data, size_t len);
 
 /* How many servers listen to a channel: PUBSUB NUMSUB, or SHARDNUMSUB; summed
- * over the masters of a Redis Cluster. fn: err is SKIO_OK, or SKIO_ECLOSED.
- * Exactly once when SKIO_OK is returned, never from inside. */
+ * over the masters of a Redis Cluster, all of which must answer. fn: err is
+ * SKIO_OK, SKIO_ECLOSED, or SKIO_EPROTO for a refusal. Exactly once when SKIO_OK
+ * is returned, never from inside. */
 typedef void skio__redis_count_fn(int err, size_t count, void *user);
 int skio__redis_count(struct skio__redis *redis, enum skio__redis_kind kind,
                       const char *channel, size_t len, skio__redis_count_fn *fn,
                       void *user);
 
-/* Any command, to the node that has the key (a Redis Cluster; MOVED is followed
- * once). Returns as skio__redis_link_send(). */
+/* Any command, to the node that has the key (a Redis Cluster; MOVED and ASK are
+ * followed once). Returns as skio__redis_link_send(). */
 int skio__redis_command(struct skio__redis *redis, const char *key,
                         size_t key_len, const skio_bytes *argv, size_t argc,
                         skio__redis_reply_fn *fn, void *user);

@@ -208,12 +208,33 @@ void skio__redis_missed(struct skio__redis *hub, uint64_t since_ms);
 
 /* ---- redis_topics.c ---- */
 
-/* A push on the link for subscriptions. */
-void skio__redis_topics_push(struct skio__redis_node *node,
-                             const struct skio__redis_reply *reply);
+struct skio__redis_topic *skio__redis_topic_find(const struct skio__redis *hub,
+                                                 enum skio__redis_kind kind,
+                                                 const char *name, size_t len);
 
-/* Send what waits, as much as is good for one turn. */
-void skio__redis_topics_pump(struct skio__redis_node *node);
+/* Put it into a ring, of a node or of the hub. */
+void skio__redis_topic_move(struct skio__redis_topic *topic,
+                            struct skio__redis_node *node,
+                            enum skio__redis_where where,
+                            struct skio__redis_ring *ring);
+
+/* See what is to be done with one that is not on its way; it may be freed. */
+void skio__redis_topic_settle(struct skio__redis_topic *topic);
+
+/* Have a node be told what is wanted. */
+void skio__redis_topic_enqueue(struct skio__redis_topic *topic,
+                               struct skio__redis_node *node);
+
+/* Which node has it is not known, or it cannot be had right now. */
+void skio__redis_topic_lose(struct skio__redis_topic *topic);
+
+/* Redis does not want it. */
+void skio__redis_topic_refuse(struct skio__redis_topic *topic);
+
+/* Run the callbacks; it may be freed then. */
+void skio__redis_topic_deliver(struct skio__redis_topic *topic,
+                               const struct skio__redis_reply *at,
+                               const struct skio__redis_reply *data);
 
 /* All of a node must be subscribed again: its link is gone. */
 void skio__redis_topics_down(struct skio__redis_node *node);
@@ -225,6 +246,15 @@ void skio__redis_topics_route(struct skio__redis *hub);
 void skio__redis_topics_retry(struct skio__redis *hub, uint64_t now_ms);
 
 void skio__redis_topics_free(struct skio__redis *hub);
+
+/* ---- redis_answers.c ---- */
+
+/* A push on the link for subscriptions. */
+void skio__redis_topics_push(struct skio__redis_node *node,
+                             const struct skio__redis_reply *reply);
+
+/* Send what waits, as much as is good for one turn. */
+void skio__redis_topics_pump(struct skio__redis_node *node);
 
 /* ---- redis_nodes.c ---- */
 

@@ -1,7 +1,7 @@
 /*
  * One connection to Redis, that comes back by itself
  *
- * It connects (name, TCP or unix socket, TLS, AUTH, SELECT; through sentinels if
+ * It connects (name, TCP or unix socket, TLS, AUTH, SELECT; by sentinels if
  * asked to), carries commands and their replies in order, hands pushes of
  * subscriptions over, watches that Redis is alive, and after a loss tries again
  * with a growing, jittered delay, for ever. Nothing here waits: everything

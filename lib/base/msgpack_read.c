@@ -126,6 +126,25 @@ put_string(struct walk *w, const char *text, size_t len)
     skio__buf_putc(w->out, '"');
 }
 
+/* What a number takes at most. An integer may be one byte of the message: it
+ * is worth to be exact. */
+static size_t
+bound_number(const struct skio__msgpack_token *token)
+{
+    uint64_t left = token->as.u64;
+    size_t digits = 1;
+
+    if (token->kind == SKIO__MSGPACK_DOUBLE)
+        return SKIO__NUMBER_MAX;
+    if (token->kind == SKIO__MSGPACK_INT && token->as.i64 < 0)
+        left = 0 - left;
+    while (left >= 10) {
+        left /= 10;
+        digits++;
+    }
+    return digits + (token->kind == SKIO__MSGPACK_INT);
+}
+
 static void
 put_number(struct walk *w, const struct skio__msgpack_token *token)
 {
@@ -133,7 +152,7 @@ put_number(struct walk *w, const struct skio__msgpack_token *token)
     size_t len;
 
     if (w->out == NULL) {
-        w->json_len += SKIO__NUMBER_MAX;
+        w->json_len += bound_number(token);
         return;
     }
     if (token->kind == SKIO__MSGPACK_UINT)

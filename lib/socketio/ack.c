@@ -166,7 +166,7 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
     if (err == SKIO_OK) {
         socket->nsp->next_ack_id++;
         skio_socket_ref(socket);
-        err = skio__unlikely(skio__remote_carries(socket))
+        err = skio__remote_carries(socket->nsp, socket)
                   ? skio__remote_send(socket, message, SKIO_LOCAL)
                   : skio__socket_send(socket, message, 0);
         if (err != SKIO_OK) {

@@ -39,7 +39,7 @@ send(skio_socket *socket, struct skio_message *message, unsigned flags)
         skio__recovery_stamp(socket->nsp, message, &target);
     int err;
 
-    if (skio__unlikely(skio__remote_carries(socket)) && stamped != NULL) {
+    if (skio__remote_carries(message->nsp, socket) && stamped != NULL) {
         err = skio__remote_send(socket, stamped, flags);
         skio__message_unref(stamped);
         return err;

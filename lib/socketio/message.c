@@ -540,6 +540,7 @@ skio__message_unref(struct skio_message *message)
         return;
     for (i = 0; i < message->count; i++)
         skio__blob_unref(message->blobs[i]);
-    skio__mem_free(message->mem, message->carried);
+    if (skio__unlikely(message->carried != NULL))
+        skio__mem_free(message->mem, message->carried);
     skio__mem_free(message->mem, message);
 }

@@ -101,7 +101,7 @@ save_dirty(struct sio_session *session)
 }
 
 void
-skio__remote_flush(skio_server *server)
+skio__remote_save_all(skio_server *server)
 {
     struct skio__fifo_node *last = server->recovery_dirty.ends.prev;
     struct skio__fifo_node *node;
@@ -157,6 +157,19 @@ skio__remote_send(skio_socket *socket, struct skio_message *message,
     skio_socket_unref(socket);
     skio__engine_leave(engine);
     return err;
+}
+
+void
+skio__remote_hurry(skio_socket *socket)
+{
+    skio_adapter *adapter = socket->nsp->adapter;
+
+    /* Who watches what is sent may disconnect it, too. */
+    if (!skio__remote_carries(socket->nsp, socket) || socket->is_parting ||
+        !SIO_ADAPTER_HAS(adapter, deliver_now))
+        return;
+    socket->is_parting = true;
+    adapter->ops->deliver_now(adapter, socket);
 }
 
 /* ---- For adapters ---- */

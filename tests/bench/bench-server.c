@@ -15,6 +15,8 @@
  *     --recovery MS     connection state recovery
  *     --tls CERT KEY    TLS, by PEM files
  *     --deflate         compresses WebSocket messages and polls
+ *     --adapter NAME    redis, redis-sharded or redis-streams: joins a cluster
+ *     --redis URL       redis://127.0.0.1:6379
  *
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
@@ -24,6 +26,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#ifdef HAVE_REDIS
+#include <socketio/redis.h>
+#endif
 #include <socketio/socketio.h>
 
 #include "interop/program.h"
@@ -79,9 +84,40 @@ on_room(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     skio_ack_send(ack, "%hhd", room != NULL);
 }
 
+/* How to join a cluster; NULL: not at all. */
+struct cluster {
+    const char *adapter;
+    const char *url;
+};
+
+static int
+join_cluster(skio_server *io, const struct cluster *cluster)
+{
+#ifdef HAVE_REDIS
+    skio_redis_options redis;
+#endif
+
+    if (cluster->adapter == NULL)
+        return SKIO_OK;
+#ifdef HAVE_REDIS
+    skio_redis_options_init(&redis);
+    redis.url = cluster->url;
+    if (strcmp(cluster->adapter, "redis") == 0)
+        return skio_redis_adapter(io, &redis);
+    if (strcmp(cluster->adapter, "redis-sharded") == 0)
+        return skio_redis_sharded_adapter(io, &redis);
+    if (strcmp(cluster->adapter, "redis-streams") == 0)
+        return skio_redis_streams_adapter(io, &redis);
+#else
+    (void)io;
+#endif
+    return SKIO_EINVAL;
+}
+
 /* Options after the port. Returns false for one that is unknown. */
 static bool
-parse_options(int argc, char **argv, skio_server_options *options)
+parse_options(int argc, char **argv, skio_server_options *options,
+              struct cluster *cluster)
 {
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
@@ -98,6 +134,10 @@ parse_options(int argc, char **argv, skio_server_options *options)
         } else if (strcmp(argv[i], "--tls") == 0 && i + 2 < argc) {
             options->tls_cert_file = argv[++i];
             options->tls_key_file = argv[++i];
+        } else if (strcmp(argv[i], "--adapter") == 0 && i + 1 < argc) {
+            cluster->adapter = argv[++i];
+        } else if (strcmp(argv[i], "--redis") == 0 && i + 1 < argc) {
+            cluster->url = argv[++i];
         } else {
             return false;
         }
@@ -123,15 +163,18 @@ main(int argc, char **argv)
 {
     static char name[] = "bench-server";
     long port = argc >= 2 ? program_port(argv[1]) : -1;
+    struct cluster cluster = {NULL, "redis://127.0.0.1:6379"};
     skio_server_options options;
     skio_server *io;
     skio_nsp *root;
     int err;
 
     skio_server_options_init(&options);
-    if (port < 0 || !parse_options(argc - 2, argv + 2, &options)) {
+    if (port < 0 || !parse_options(argc - 2, argv + 2, &options, &cluster)) {
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
-                        "[--parser msgpack] [--deflate] [--tls CERT KEY]\n");
+                        "[--parser msgpack] [--deflate] [--tls CERT KEY] "
+                        "[--adapter redis|redis-sharded|redis-streams] "
+                        "[--redis URL]\n");
         return 2;
     }
 
@@ -150,6 +193,13 @@ main(int argc, char **argv)
         return 1;
     }
 
+    err = join_cluster(io, &cluster);
+    if (err != SKIO_OK) {
+        fprintf(stderr, "bench-server: --adapter %s --redis %s: %s\n",
+                cluster.adapter, cluster.url, skio_strerror(err));
+        skio_server_free(io);
+        return 2;
+    }
     root = skio_of(io, "/");
     if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
         skio_on(root, "broadcast", on_broadcast, NULL) != SKIO_OK ||

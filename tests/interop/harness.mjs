@@ -374,7 +374,8 @@ function report(number, { name }, error) {
         console.log(`# ${line}`);
 }
 
-export async function finish() {
+// atOnce  how many scenarios run at a time
+export async function finish(atOnce = jobs) {
     const chosen = tests.filter(({ name }) => only.test(name));
     const results = new Map();
     let printed = 0, next = 0, failed = 0;
@@ -392,7 +393,7 @@ export async function finish() {
             }
         }
     };
-    await Promise.all(Array.from({ length: jobs }, worker));
+    await Promise.all(Array.from({ length: atOnce }, worker));
 
     const stopped = [...servers.values()].map(async ({ server, started }) => {
         await started.catch(() => {});

@@ -1,6 +1,7 @@
 #include "scenario/vault.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <socketio/socketio.h>
@@ -177,6 +178,14 @@ keep_event(skio_nsp *nsp, const skio_message *message,
     return event;
 }
 
+static bool
+is_for(const struct vault_event *event, const char *nsp, const char *rooms)
+{
+    return strcmp(event->nsp, nsp) == 0 &&
+           (event->to[0] == '\0' || meet(event->to, rooms)) &&
+           !meet(event->except, rooms);
+}
+
 /* Deliver an event with its offset on one server. */
 static int
 deliver(skio_adapter *adapter, const struct vault_event *event, unsigned number)
@@ -210,20 +219,13 @@ deliver(skio_adapter *adapter, const struct vault_event *event, unsigned number)
     return err;
 }
 
+/* Deliver an event on all servers. */
 static int
-broadcast(skio_adapter *adapter, skio_message *message,
-          const skio_target *target)
+deliver_all(unsigned number)
 {
-    const struct vault_event *event;
-    unsigned number;
+    const struct vault_event *event = &vault->events[number - 1];
     int err = SKIO_OK;
 
-    if (target != NULL && (target->flags & SKIO_LOCAL) != 0)
-        return memory->broadcast(adapter, message, target);
-    event = keep_event(adapter->nsp, message, target);
-    if (event == NULL)
-        return SKIO_ENOMEM;
-    number = vault->count;
     for (int i = 0; i < VAULT_ADAPTERS && err == SKIO_OK; i++) {
         skio_adapter *each = vault->adapters[i];
 
@@ -232,6 +234,61 @@ broadcast(skio_adapter *adapter, skio_message *message,
             err = deliver(each, event, number);
     }
     return err;
+}
+
+static int
+broadcast(skio_adapter *adapter, skio_message *message,
+          const skio_target *target)
+{
+    if (target != NULL && (target->flags & SKIO_LOCAL) != 0)
+        return memory->broadcast(adapter, message, target);
+    if (keep_event(adapter->nsp, message, target) == NULL)
+        return SKIO_ENOMEM;
+    if (vault->holds)
+        return SKIO_OK;
+    vault->held = vault->count;
+    return deliver_all(vault->count);
+}
+
+int
+vault_release(struct vault *in)
+{
+    int err = SKIO_OK;
+
+    in->holds = false;
+    while (in->held < in->count && err == SKIO_OK)
+        err = deliver_all(++in->held);
+    return err;
+}
+
+static bool
+put_room(const char *room, void *user)
+{
+    char *names = user;
+    size_t used = strlen(names);
+
+    snprintf(names + used, 200 - used, "%s\n", room);
+    return true;
+}
+
+static void
+deliver_now(skio_adapter *adapter, skio_socket *socket)
+{
+    char rooms[200] = "";
+
+    skio_each_room(socket, put_room, rooms);
+    for (unsigned i = vault->held; i < vault->count; i++) {
+        const struct vault_event *event = &vault->events[i];
+        skio_message *message;
+
+        if (!is_for(event, skio_nsp_name(adapter->nsp), rooms) ||
+            skio_adapter_message_new(adapter->nsp, event->json,
+                                     strlen(event->json), NULL, 0,
+                                     &message) != SKIO_OK)
+            continue;
+        skio_adapter_deliver(socket, message, 0);
+        skio_adapter_message_unref(message);
+    }
 }
 
 /* ---- Questions ---- */
@@ -246,21 +303,19 @@ struct missed {
 };
 
 static void
-find_missed(const char *nsp, const char *rooms, unsigned from,
+find_missed(const char *nsp, const char *rooms, unsigned long from,
             struct missed *out)
 {
     out->count = 0;
-    for (unsigned i = from; i < vault->count; i++) {
+    for (unsigned long i = from; i < vault->count; i++) {
         const struct vault_event *event = &vault->events[i];
         skio_adapter_missed *next = &out->list[out->count];
         skio_bytes *bytes = &out->bytes[out->count];
         char *offset = out->offsets[out->count];
 
-        if (strcmp(event->nsp, nsp) != 0 ||
-            (event->to[0] != '\0' && !meet(event->to, rooms)) ||
-            meet(event->except, rooms))
+        if (!is_for(event, nsp, rooms))
             continue;
-        snprintf(offset, sizeof out->offsets[0], "%u-0", i + 1);
+        snprintf(offset, sizeof out->offsets[0], "%lu-0", i + 1);
         *bytes = (skio_bytes){event->bytes, event->bytes_len};
         *next = (skio_adapter_missed){event->json, strlen(event->json), bytes,
                                       event->has_bytes, offset};
@@ -277,7 +332,7 @@ answer(struct vault_question *question)
     struct missed missed;
     const char *rooms[16];
     skio_adapter_session session = {.struct_size = sizeof session};
-    unsigned from;
+    unsigned long from = strtoul(question->offset, NULL, 10);
 
     question->restoring = NULL;
     if (!question->is_again) {
@@ -290,9 +345,8 @@ answer(struct vault_question *question)
         skio_adapter_restored(restoring, &vault->lie, NULL, 0);
         return;
     }
-    if ((kept == NULL && !question->is_again) ||
-        sscanf(question->offset, "%u-0", &from) != 1 || from > vault->count ||
-        from < vault->oldest) {
+    if ((kept == NULL && !question->is_again) || from == 0 ||
+        from > vault->count || from < vault->oldest) {
         skio_adapter_restored(restoring, NULL, NULL, 0);
         return;
     }
@@ -408,10 +462,11 @@ make(skio_nsp *nsp, void *user, skio_adapter **out)
     ops = *memory;
     ops.close = close_adapter;
     ops.broadcast = broadcast;
-    ops.recovers = recovers;
+    ops.recovers = vault->recovers != NULL ? vault->recovers : recovers;
     ops.session_save = save;
     ops.session_end = end;
     ops.session_restore = restore;
+    ops.deliver_now = deliver_now;
     ops.session_missed = vault->has_no_missed ? NULL : ask_missed;
     (*out)->ops = &ops;
     vault->adapters[place] = *out;

@@ -481,6 +481,37 @@ values_that_are_bytes_are_limited(void **state)
                      SKIO_ELIMIT);
 }
 
+/* What is asked for room is not 30 times what came. */
+static void
+integers_need_no_more_room_than_they_take(void **state)
+{
+    static const struct {
+        const char *data;
+        size_t len;
+        size_t room;
+    } cases[] = {
+        {T("\x00"), 1},
+        {T("\x09"), 1},
+        {T("\x0a"), 2},
+        {T("\x7f"), 3},
+        {T("\xff"), 2},
+        {T("\xd0\x80"), 4},
+        {T("\xd0\x01"), 2}, /* and a sign */
+        {T("\xcd\xff\xff"), 5},
+        {T("\xcf\xff\xff\xff\xff\xff\xff\xff\xff"), 20},
+        {T("\xd3\x80\x00\x00\x00\x00\x00\x00\x00"), 20},
+    };
+    struct skio__msgpack_scan scan;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(skio__msgpack_scan(cases[i].data, cases[i].len,
+                                            &limits, &scan),
+                         SKIO_OK);
+        assert_int_equal(scan.json_len, cases[i].room);
+    }
+}
+
 static void
 text_nested_too_deep_is_not_written(void **state)
 {
@@ -845,6 +876,7 @@ main(void)
         cmocka_unit_test(hostile_messages_are_refused),
         cmocka_unit_test(depth_is_limited),
         cmocka_unit_test(values_that_are_bytes_are_limited),
+        cmocka_unit_test(integers_need_no_more_room_than_they_take),
         cmocka_unit_test(text_nested_too_deep_is_not_written),
         cmocka_unit_test(long_runs_have_longer_heads),
         cmocka_unit_test(random_values_survive_the_way_there_and_back),
