@@ -128,8 +128,8 @@ typedef struct skio_adapter_ops {
                               const skio_server_asker *asker, const char *json,
                               size_t len);
 
-    /* Connection state recovery, when recovery_ms asks for it. Either the five
-     * that follow, or the server's own memory. */
+    /* Connection state recovery, when recovery_ms asks for it. Either the four
+     * that follow, or the server's own memory; then two that may be absent. */
 
     /**
      * Whether the adapter keeps sessions and what clients miss. Asked once,
@@ -181,6 +181,10 @@ typedef struct skio_adapter_ops {
                           const skio_adapter_session *session,
                           const char *offset,
                           skio_adapter_restoring *restoring);
+    /** The server is about to disconnect this socket: nobody will come back to
+     *  it. Deliver to it what waits for its offset, without one. May be absent:
+     *  then it does not get that. */
+    void (*deliver_now)(skio_adapter *adapter, skio_socket *socket);
 } skio_adapter_ops;
 
 /** An adapter begins with this; what follows is its own. */

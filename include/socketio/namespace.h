@@ -255,7 +255,8 @@ SKIO_API int skio_on_disconnect(skio_nsp *nsp, skio_disconnect_fn *fn,
 
 /**
  * A client did not come back within recovery_ms: nothing is kept for it any
- * more. id and shared are those of its last socket.
+ * more. id and shared are those of its last socket. Not told where the adapter
+ * keeps it.
  */
 typedef void skio_expired_fn(skio_nsp *nsp, const char *id, const char *shared,
                              void *user);

@@ -78,7 +78,8 @@ typedef struct skio_server_options {
     const char *cors_exposed;        /**< NULL: none */
     uint32_t cors_max_age_s;         /**< 0: not sent */
 
-    /* Connection state recovery, Node's connectionStateRecovery. */
+    /* Connection state recovery, Node's connectionStateRecovery; in this
+     * server's memory, unless the adapter keeps it. */
     uint32_t recovery_ms;           /**< 0: off; else how long a client may be
                                        away, 120000 in Node */
     bool recovery_skip_middlewares; /**< true: not for those who come back */

@@ -61,6 +61,9 @@ skio__recovery_adopt(skio_nsp *nsp)
 
     if (nsp->recovery != NULL)
         nsp->recovery->is_remote = SIO_ADAPTER_HAS(adapter, recovers) &&
+                                   SIO_ADAPTER_HAS(adapter, session_save) &&
+                                   SIO_ADAPTER_HAS(adapter, session_end) &&
+                                   SIO_ADAPTER_HAS(adapter, session_restore) &&
                                    adapter->ops->recovers(adapter);
 }
 

@@ -159,6 +159,19 @@ skio__remote_send(skio_socket *socket, struct skio_message *message,
     return err;
 }
 
+void
+skio__remote_hurry(skio_socket *socket)
+{
+    skio_adapter *adapter = socket->nsp->adapter;
+
+    /* Who watches what is sent may disconnect it, too. */
+    if (!skio__remote_carries(socket->nsp, socket) || socket->is_parting ||
+        !SIO_ADAPTER_HAS(adapter, deliver_now))
+        return;
+    socket->is_parting = true;
+    adapter->ops->deliver_now(adapter, socket);
+}
+
 /* ---- For adapters ---- */
 
 void

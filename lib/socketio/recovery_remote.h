@@ -42,6 +42,10 @@ void skio__remote_end(struct sio_session *session);
 int skio__remote_present(const struct sio_session *session, bool is_final,
                          skio_adapter_session *out);
 
+/* The server is about to disconnect a socket: what it was sent before goes
+ * before. */
+void skio__remote_hurry(skio_socket *socket);
+
 /* Whether events for this socket alone go through the adapter, too. */
 static inline bool
 skio__remote_carries(const skio_nsp *nsp, const skio_socket *socket)

@@ -423,10 +423,15 @@ complete(skio_socket *socket, const skio_adapter_session *told,
 static void
 give_back(skio_nsp *nsp, const skio_adapter_session *told)
 {
+    const char *const own[] = {told->sid, NULL};
     skio_adapter_session copy = *told;
 
     copy.struct_size = sizeof copy;
     copy.final = true;
+    if (copy.rooms == NULL)
+        copy.rooms = own;
+    if (copy.shared == NULL)
+        copy.shared = "{}";
     /* One that cannot be saved is as one that was not found. */
     (void)nsp->adapter->ops->session_save(nsp->adapter, &copy);
 }

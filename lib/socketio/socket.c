@@ -461,6 +461,10 @@ send_disconnect(skio_socket *socket)
     struct sio_encoder encoder;
     struct skio_message *message;
 
+    skio__remote_hurry(socket);
+    /* Those who watch what is sent may have done it already. */
+    if (socket->state != SIO_CONNECTED || socket->client == NULL)
+        return;
     skio__nsp_encoder(socket->nsp, &encoder);
     if (skio__message_control(&encoder, SIO_DISCONNECT, NULL, 0, &message) !=
         SKIO_OK) {

@@ -45,6 +45,7 @@ struct skio_socket {
     char own_id[SKIO__ID_LEN + 1];
     bool recovered;
     bool is_stale;    /* GONE, and a heartbeat came after */
+    bool is_parting;  /* the adapter delivers what it holds back for it */
     char *shared;     /* JSON; NULL: "{}" */
     skio_value *auth; /* an empty object if the client sent none */
     struct skio_engine_request *request;

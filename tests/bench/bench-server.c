@@ -26,7 +26,9 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#ifdef HAVE_REDIS
 #include <socketio/redis.h>
+#endif
 #include <socketio/socketio.h>
 
 #include "interop/program.h"
@@ -91,10 +93,13 @@ struct cluster {
 static int
 join_cluster(skio_server *io, const struct cluster *cluster)
 {
+#ifdef HAVE_REDIS
     skio_redis_options redis;
+#endif
 
     if (cluster->adapter == NULL)
         return SKIO_OK;
+#ifdef HAVE_REDIS
     skio_redis_options_init(&redis);
     redis.url = cluster->url;
     if (strcmp(cluster->adapter, "redis") == 0)
@@ -103,6 +108,9 @@ join_cluster(skio_server *io, const struct cluster *cluster)
         return skio_redis_sharded_adapter(io, &redis);
     if (strcmp(cluster->adapter, "redis-streams") == 0)
         return skio_redis_streams_adapter(io, &redis);
+#else
+    (void)io;
+#endif
     return SKIO_EINVAL;
 }
 

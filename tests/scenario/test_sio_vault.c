@@ -622,6 +622,43 @@ SCENARIO(who_leaves_while_it_waits_may_come_back, one_minute, with_vault)
     vault.waits = false;
     come_back(peer, &memory);
     peer_check(peer, skio_in_room(expect_recovered(peer, &memory), "r"));
+    peer_expect_event(peer, "ask");
+    peer_expect_event(peer, "save [r] {\"n\":7}");
+
+    /* What is told less of is given back in full. */
+    peer_hang_up(memory.ws, true);
+    peer_expect_event(peer, "save [r] {\"n\":7} final");
+    vault.waits = true;
+    vault.lie = (skio_adapter_session){.struct_size = sizeof vault.lie,
+                                       .pid = memory.pid,
+                                       .sid = memory.sid};
+    come_back(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault_answer(&vault);
+    peer_expect_event(peer, "ask");
+    peer_expect_event(peer, "save [] {} final");
+}
+
+static bool
+never(skio_adapter *adapter)
+{
+    (void)adapter;
+    return false;
+}
+
+SCENARIO(an_adapter_that_keeps_nothing_leaves_it_to_the_server, one_minute,
+         NULL)
+{
+    struct memory memory;
+
+    vault = (struct vault){.is_quiet = true, .recovers = never};
+    attach(peer);
+    settle(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault.is_quiet = false;
+    come_back(peer, &memory);
+    (void)expect_recovered(peer, &memory);
+    peer_expect_event(peer, NULL);
 }
 
 SCENARIO(an_answer_that_takes_too_long_is_for_nobody, one_minute, with_vault)
@@ -976,6 +1013,63 @@ SCENARIO(events_for_one_client_have_their_place, one_minute, with_vault)
     peer_check(peer, vault.count == 4);
 }
 
+SCENARIO(what_waits_for_its_offset_goes_before_a_disconnect, one_minute,
+         with_vault)
+{
+    struct memory memory;
+    struct memory other;
+    skio_socket *socket = connect_and_hear(peer, &memory);
+
+    (void)connect_and_hear(peer, &other);
+    peer_check(peer, skio_join(socket, "r") == SKIO_OK);
+    vault.holds = true;
+    peer_check(peer, skio_emit(socket, "bye", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root_of(peer), "r", "all", NULL) == SKIO_OK);
+    peer_check(peer, skio_emit_to(root_of(peer), "s", "no", NULL) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    skio_disconnect(socket, false);
+    peer_flush(peer);
+    peer_expect(memory.ws, "42[\"bye\"]");
+    peer_expect(memory.ws, "42[\"all\"]");
+    peer_expect(memory.ws, "41");
+    peer_check(peer, vault_release(&vault) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    peer_expect_nothing(other.ws);
+}
+
+static void
+end_on_bye(skio_socket *socket, const char *event, const skio_value *args,
+           void *user)
+{
+    (void)args;
+    (void)user;
+    if (strcmp(event, "bye") == 0)
+        skio_disconnect(socket, true);
+}
+
+static void
+with_outgoing(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_on_any_outgoing(root_of(peer), end_on_bye, NULL);
+}
+
+SCENARIO(who_watches_what_is_sent_may_disconnect_first, one_minute,
+         with_outgoing)
+{
+    struct memory memory;
+    skio_socket *socket = connect_and_hear(peer, &memory);
+
+    vault.holds = true;
+    peer_check(peer, skio_emit(socket, "bye", NULL) == SKIO_OK);
+    skio_disconnect(socket, false);
+    peer_flush(peer);
+    peer_expect(memory.ws, "41");
+    peer_expect_close(memory.ws, 1005);
+}
+
 static void
 packed(skio_server_options *options)
 {
@@ -1215,6 +1309,7 @@ main(void)
         cmocka_unit_test(nothing_is_lost_or_doubled_while_a_client_waits),
         cmocka_unit_test(a_waiting_client_may_not_connect_twice),
         cmocka_unit_test(who_leaves_while_it_waits_may_come_back),
+        cmocka_unit_test(an_adapter_that_keeps_nothing_leaves_it_to_the_server),
         cmocka_unit_test(an_answer_that_takes_too_long_is_for_nobody),
         cmocka_unit_test(a_server_may_be_freed_while_a_client_waits),
         cmocka_unit_test(an_answer_may_come_after_the_server_was_freed),
@@ -1231,6 +1326,8 @@ main(void)
         cmocka_unit_test(an_adapter_that_cannot_find_more_recovers_nobody),
         cmocka_unit_test(without_middlewares_there_is_none_to_ask),
         cmocka_unit_test(events_for_one_client_have_their_place),
+        cmocka_unit_test(what_waits_for_its_offset_goes_before_a_disconnect),
+        cmocka_unit_test(who_watches_what_is_sent_may_disconnect_first),
         cmocka_unit_test(messagepack_is_recovered),
         cmocka_unit_test(an_adapter_may_visit_and_forget_sessions),
         cmocka_unit_test(without_the_option_nothing_is_kept),

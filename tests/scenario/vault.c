@@ -178,6 +178,14 @@ keep_event(skio_nsp *nsp, const skio_message *message,
     return event;
 }
 
+static bool
+is_for(const struct vault_event *event, const char *nsp, const char *rooms)
+{
+    return strcmp(event->nsp, nsp) == 0 &&
+           (event->to[0] == '\0' || meet(event->to, rooms)) &&
+           !meet(event->except, rooms);
+}
+
 /* Deliver an event with its offset on one server. */
 static int
 deliver(skio_adapter *adapter, const struct vault_event *event, unsigned number)
@@ -211,20 +219,13 @@ deliver(skio_adapter *adapter, const struct vault_event *event, unsigned number)
     return err;
 }
 
+/* Deliver an event on all servers. */
 static int
-broadcast(skio_adapter *adapter, skio_message *message,
-          const skio_target *target)
+deliver_all(unsigned number)
 {
-    const struct vault_event *event;
-    unsigned number;
+    const struct vault_event *event = &vault->events[number - 1];
     int err = SKIO_OK;
 
-    if (target != NULL && (target->flags & SKIO_LOCAL) != 0)
-        return memory->broadcast(adapter, message, target);
-    event = keep_event(adapter->nsp, message, target);
-    if (event == NULL)
-        return SKIO_ENOMEM;
-    number = vault->count;
     for (int i = 0; i < VAULT_ADAPTERS && err == SKIO_OK; i++) {
         skio_adapter *each = vault->adapters[i];
 
@@ -233,6 +234,61 @@ broadcast(skio_adapter *adapter, skio_message *message,
             err = deliver(each, event, number);
     }
     return err;
+}
+
+static int
+broadcast(skio_adapter *adapter, skio_message *message,
+          const skio_target *target)
+{
+    if (target != NULL && (target->flags & SKIO_LOCAL) != 0)
+        return memory->broadcast(adapter, message, target);
+    if (keep_event(adapter->nsp, message, target) == NULL)
+        return SKIO_ENOMEM;
+    if (vault->holds)
+        return SKIO_OK;
+    vault->held = vault->count;
+    return deliver_all(vault->count);
+}
+
+int
+vault_release(struct vault *in)
+{
+    int err = SKIO_OK;
+
+    in->holds = false;
+    while (in->held < in->count && err == SKIO_OK)
+        err = deliver_all(++in->held);
+    return err;
+}
+
+static bool
+put_room(const char *room, void *user)
+{
+    char *names = user;
+    size_t used = strlen(names);
+
+    snprintf(names + used, 200 - used, "%s\n", room);
+    return true;
+}
+
+static void
+deliver_now(skio_adapter *adapter, skio_socket *socket)
+{
+    char rooms[200] = "";
+
+    skio_each_room(socket, put_room, rooms);
+    for (unsigned i = vault->held; i < vault->count; i++) {
+        const struct vault_event *event = &vault->events[i];
+        skio_message *message;
+
+        if (!is_for(event, skio_nsp_name(adapter->nsp), rooms) ||
+            skio_adapter_message_new(adapter->nsp, event->json,
+                                     strlen(event->json), NULL, 0,
+                                     &message) != SKIO_OK)
+            continue;
+        skio_adapter_deliver(socket, message, 0);
+        skio_adapter_message_unref(message);
+    }
 }
 
 /* ---- Questions ---- */
@@ -257,9 +313,7 @@ find_missed(const char *nsp, const char *rooms, unsigned long from,
         skio_bytes *bytes = &out->bytes[out->count];
         char *offset = out->offsets[out->count];
 
-        if (strcmp(event->nsp, nsp) != 0 ||
-            (event->to[0] != '\0' && !meet(event->to, rooms)) ||
-            meet(event->except, rooms))
+        if (!is_for(event, nsp, rooms))
             continue;
         snprintf(offset, sizeof out->offsets[0], "%lu-0", i + 1);
         *bytes = (skio_bytes){event->bytes, event->bytes_len};
@@ -408,10 +462,11 @@ make(skio_nsp *nsp, void *user, skio_adapter **out)
     ops = *memory;
     ops.close = close_adapter;
     ops.broadcast = broadcast;
-    ops.recovers = recovers;
+    ops.recovers = vault->recovers != NULL ? vault->recovers : recovers;
     ops.session_save = save;
     ops.session_end = end;
     ops.session_restore = restore;
+    ops.deliver_now = deliver_now;
     ops.session_missed = vault->has_no_missed ? NULL : ask_missed;
     (*out)->ops = &ops;
     vault->adapters[place] = *out;

@@ -55,12 +55,15 @@ struct vault {
 
     const skio_server *dead; /* of this server nothing is heard any more */
     bool waits;              /* answer when vault_answer() says so */
+    bool holds;              /* deliver when vault_release() says so */
+    unsigned held;           /* events before this one were delivered */
     bool keeps;              /* a session is not used up when it is told */
     bool fails;              /* sessions cannot be saved */
     bool refuses;            /* questions are refused at once */
     bool is_quiet;           /* note nothing */
     bool abandons;           /* close() answers no question */
     bool has_no_missed;      /* no session_missed(), set before the servers */
+    bool (*recovers)(skio_adapter *adapter); /* NULL: it does */
     /* Told in the place of what is kept, when it has a pid. */
     skio_adapter_session lie;
     skio_adapter_missed lie_missed; /* likewise, when it has JSON */
@@ -71,6 +74,9 @@ int vault_attach(struct vault *vault, skio_server *server);
 
 /* Answer what is asked, with what is kept now. */
 void vault_answer(struct vault *vault);
+
+/* Deliver what is held, and hold nothing more. */
+int vault_release(struct vault *vault);
 
 /* The session with this private id, or NULL. */
 struct vault_session *vault_find(struct vault *vault, const char *pid);
