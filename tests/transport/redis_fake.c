@@ -134,7 +134,8 @@ read_number(char *at, char mark, long *out)
 static size_t
 take_command(struct fake *fake, struct fake_connection *connection)
 {
-    const char *words[FAKE_WORDS];
+    const char *words[FAKE_WORDS] = {NULL};
+    char *ends[FAKE_WORDS] = {NULL};
     char *end = connection->buf + connection->len;
     char *at = connection->buf;
     long count;
@@ -145,7 +146,10 @@ take_command(struct fake *fake, struct fake_connection *connection)
     at = read_number(at, '*', &count);
     if (at == NULL)
         return 0;
-    assert_true(count > 0 && count <= FAKE_WORDS);
+    if (count <= 0 || count > FAKE_WORDS) {
+        fail();
+        return 0;
+    }
     for (i = 0; i < count; i++) {
         long len;
 
@@ -153,11 +157,12 @@ take_command(struct fake *fake, struct fake_connection *connection)
         if (at == NULL || end - at < len + 2)
             return 0;
         words[i] = at;
+        ends[i] = at + len;
         at += len + 2;
     }
     /* All of it is here: the line ends may become the ends of words. */
     for (i = 0; i < count; i++)
-        *strstr(words[i], "\r\n") = '\0';
+        *ends[i] = '\0';
     answer(fake, connection, words, (size_t)count);
     return (size_t)(at - connection->buf);
 }

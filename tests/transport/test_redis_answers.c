@@ -397,9 +397,12 @@ be_a_cluster(struct fake *fake, struct fake_connection *connection,
     return true;
 }
 
+#define ALL "*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n"
+
 static void
 unsound_slots_are_not_used(void **state)
 {
+    static const char twice[] = "*2\r\n" ALL ALL;
     static const char *const bad[] = {
         "-ERR This instance has cluster support disabled\r\n",
         "*0\r\n",
@@ -407,8 +410,7 @@ unsound_slots_are_not_used(void **state)
         "*1\r\n:1\r\n",
         "*1\r\n*3\r\n:0\r\n:16384\r\n*2\r\n$1\r\na\r\n:1\r\n",
         "*1\r\n*3\r\n:0\r\n:1\r\n*2\r\n$1\r\n?\r\n:1\r\n",
-        "*2\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$1\r\na\r\n:1\r\n"
-        "*3\r\n:0\r\n:0\r\n*2\r\n$1\r\na\r\n:1\r\n",
+        twice,
     };
     size_t i;
 
