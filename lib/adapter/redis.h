@@ -67,8 +67,8 @@ int skio__redis_publish(struct skio__redis *redis, enum skio__redis_kind kind,
 
 /* How many servers listen to a channel: PUBSUB NUMSUB, or SHARDNUMSUB; summed
  * over the masters of a Redis Cluster, all of which must answer. fn: err is
- * SKIO_OK, SKIO_ECLOSED, or SKIO_EPROTO for a refusal. Exactly once when SKIO_OK
- * is returned, never from inside. */
+ * SKIO_OK, SKIO_ECLOSED, or SKIO_EPROTO for a refusal. Exactly once when
+ * SKIO_OK is returned, never from inside. */
 typedef void skio__redis_count_fn(int err, size_t count, void *user);
 int skio__redis_count(struct skio__redis *redis, enum skio__redis_kind kind,
                       const char *channel, size_t len, skio__redis_count_fn *fn,
@@ -79,6 +79,10 @@ int skio__redis_count(struct skio__redis *redis, enum skio__redis_kind kind,
 int skio__redis_command(struct skio__redis *redis, const char *key,
                         size_t key_len, const skio_bytes *argv, size_t argc,
                         skio__redis_reply_fn *fn, void *user);
+
+/* Write the commands for a key now, not in the next turn. */
+void skio__redis_push(struct skio__redis *redis, const char *key,
+                      size_t key_len);
 
 /* A message to the others was lost: the next event counts it. */
 void skio__redis_count_dropped(struct skio__redis *redis);
