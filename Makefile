@@ -56,7 +56,7 @@ SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory* addon/*) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
 HEADERS_LWS_no = %/lws.h
-HEADERS_REDIS_no = %/redis.h
+HEADERS_REDIS_no = %/redis.h %/emitter.h
 HEADERS = $(filter-out $(HEADERS_LWS_$(HAVE_LWS)) $(HEADERS_REDIS_$(HAVE_REDIS)), \
             $(wildcard $(srcdir)/include/socketio/*.h))
 VERSION_H = $(B)/include/socketio/version.h
@@ -67,24 +67,31 @@ TEST_DIRS = unit scenario oom threats transport
 TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
-NEEDS_REDIS = include "(adapter/(redis|wire|cluster)|unit/wire)
+NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire)|<socketio/(redis|emitter)\.h)
 NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))
 TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)) $(NO_REDIS_$(HAVE_REDIS)),$(TEST_ALL))
 TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
 JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
-JS_TESTS = $(JS_TESTS_$(HAVE_LWS))
+JS_REDIS_no = $(wildcard $(srcdir)/tests/cluster/test_*.mjs)
+JS_TESTS = $(filter-out $(JS_REDIS_$(HAVE_REDIS)),$(JS_TESTS_$(HAVE_LWS)))
 # Clients that need a compiler of their own; only check-interop runs them.
 CLIENT_TESTS_yes = $(wildcard $(srcdir)/tests/clients/*/test_*.mjs)
 CLIENT_TESTS = $(CLIENT_TESTS_$(HAVE_LWS))
 API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
 
-# Programs on the public headers that need the transport to be of use.
-SERVERS_yes = $(wildcard $(srcdir)/tests/*/*-server.c)
-SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS))))
+# Programs on the public headers that need the transport to be of use; and those
+# that send through Redis alone.
+SERVERS_ALL = $(wildcard $(srcdir)/tests/*/*-server.c)
+SERVERS_REDIS_no = %/cluster-server.c
+SERVERS_yes = $(filter-out $(SERVERS_REDIS_$(HAVE_REDIS)),$(SERVERS_ALL))
+SENDERS_yes = $(wildcard $(srcdir)/tests/*/*-client.c)
+SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE_REDIS))))
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
-EXAMPLES = $(EXAMPLES_$(HAVE_LWS):%=$(O)/examples/%)
+EXAMPLES_REDIS_no = announce
+EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
+             $(EXAMPLES_$(HAVE_LWS))))
 
 # -------------------------------------------------------------------- flags
 
@@ -289,7 +296,7 @@ update-exports: $(SO)
 
 C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
-PUBLIC_C = $(SERVERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
+PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
 TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS)) \
          $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
@@ -365,7 +372,7 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang \
-	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server*)
+	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
 	    autom4te.cache include npm clients Makefile)

@@ -67,8 +67,8 @@ int skio__redis_publish(struct skio__redis *redis, enum skio__redis_kind kind,
 
 /* How many servers listen to a channel: PUBSUB NUMSUB, or SHARDNUMSUB; summed
  * over the masters of a Redis Cluster, all of which must answer. fn: err is
- * SKIO_OK, SKIO_ECLOSED, or SKIO_EPROTO for a refusal. Exactly once when SKIO_OK
- * is returned, never from inside. */
+ * SKIO_OK, SKIO_ECLOSED, or SKIO_EPROTO for a refusal. Exactly once when
+ * SKIO_OK is returned, never from inside. */
 typedef void skio__redis_count_fn(int err, size_t count, void *user);
 int skio__redis_count(struct skio__redis *redis, enum skio__redis_kind kind,
                       const char *channel, size_t len, skio__redis_count_fn *fn,

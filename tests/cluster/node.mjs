@@ -14,18 +14,19 @@
 //   --stream-count N    of redis-streams
 //   --sharded-pubsub    useShardedPubSub of redis-streams
 //
-// Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data" of
-// its handshake's auth as its data, joins the rooms of "rooms" there, and is
+// Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
+// of its handshake's auth as its data, joins the rooms of "rooms" there, and is
 // told "ready".
 //
 // Events among servers: "hello" and "fence" are told to those who control this
-// server. "ask" is answered with {name, args}, "null" with nothing, "twice" with
-// 1 and then 2, "named" with the name by servers that the first argument lists;
-// "silent" is not.
+// server. "ask" is answered with {name, args}, "null" with nothing, "twice"
+// with 1 and then 2, "named" with the name by servers that the first argument
+// lists; "silent" is not.
 //
 // Clients of /control say what this server shall do. The first argument of each
-// command is {nsp, rooms, except, volatile, local, plain, timeout, from, token}:
-// which sockets, the flags, and the id of the socket of this server that speaks.
+// command is {nsp, rooms, except, volatile, local, plain, timeout, from,
+// token}: which sockets, the flags, and the id of the socket of this server
+// that speaks.
 //
 //   emit (where, event, args…)     -> "ok"
 //   ask (where, event, args…)      emits answer(token, value) for each answer
