@@ -128,6 +128,9 @@ create_integer(const redisReadTask *task, long long value)
 static void *
 create_nil(const redisReadTask *task)
 {
+    /* A string or an array that is none has its own type; "_" is RESP3's. */
+    if (task->type == REDIS_REPLY_NIL)
+        return give_up(task->privdata, SKIO_EPROTO, "a type of RESP3");
     return add_reply(task, SKIO__REDIS_NIL);
 }
 
