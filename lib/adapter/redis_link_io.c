@@ -473,9 +473,11 @@ skio__redis_link_resume(struct skio__redis_link *link)
 void
 skio__redis_link_push(struct skio__redis_link *link)
 {
-    /* An error stays: the socket is ready then, and the loop says so. */
-    if (skio__redis_link_is_up(link) && !skio__redis_link_is_over(link))
+    if (skio__redis_link_is_up(link))
         write_some(link);
+    /* What went wrong is carried out by the loop, not in here. */
+    if (link->lost != SKIO_OK)
+        (void)skio_timer_set(link->timer, 0);
 }
 
 /* ---- The socket ---- */
