@@ -3,6 +3,7 @@
 #
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
+#   make cluster PORT=3000  the chat on three nodes behind nginx
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -16,7 +17,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat check check-long check-interop bench
+SETUP_GOALS = chat cluster check check-long check-interop bench
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -41,7 +42,7 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(if $(filter chat,$(MAKECMDGOALS)),chat,check)
+SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
 	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
@@ -56,7 +57,7 @@ SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory* addon/*) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
 HEADERS_LWS_no = %/lws.h
-HEADERS_REDIS_no = %/redis.h
+HEADERS_REDIS_no = %/redis.h %/emitter.h
 HEADERS = $(filter-out $(HEADERS_LWS_$(HAVE_LWS)) $(HEADERS_REDIS_$(HAVE_REDIS)), \
             $(wildcard $(srcdir)/include/socketio/*.h))
 VERSION_H = $(B)/include/socketio/version.h
@@ -67,24 +68,31 @@ TEST_DIRS = unit scenario oom threats transport
 TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
-NEEDS_REDIS = include "(adapter/(redis|wire|cluster)|unit/wire)
+NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
 NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))
 TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)) $(NO_REDIS_$(HAVE_REDIS)),$(TEST_ALL))
 TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
 JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
-JS_TESTS = $(JS_TESTS_$(HAVE_LWS))
+JS_REDIS_no = $(wildcard $(srcdir)/tests/cluster/test_*.mjs)
+JS_TESTS = $(filter-out $(JS_REDIS_$(HAVE_REDIS)),$(JS_TESTS_$(HAVE_LWS)))
 # Clients that need a compiler of their own; only check-interop runs them.
 CLIENT_TESTS_yes = $(wildcard $(srcdir)/tests/clients/*/test_*.mjs)
 CLIENT_TESTS = $(CLIENT_TESTS_$(HAVE_LWS))
 API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
 
-# Programs on the public headers that need the transport to be of use.
-SERVERS_yes = $(wildcard $(srcdir)/tests/*/*-server.c)
-SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS))))
+# Programs on the public headers that need the transport to be of use; and those
+# that send through Redis alone.
+SERVERS_ALL = $(wildcard $(srcdir)/tests/*/*-server.c)
+SERVERS_REDIS_no = %/cluster-server.c
+SERVERS_yes = $(filter-out $(SERVERS_REDIS_$(HAVE_REDIS)),$(SERVERS_ALL))
+SENDERS_yes = $(wildcard $(srcdir)/tests/*/*-client.c)
+SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE_REDIS))))
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
-EXAMPLES = $(EXAMPLES_$(HAVE_LWS):%=$(O)/examples/%)
+EXAMPLES_REDIS_no = announce
+EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
+             $(EXAMPLES_$(HAVE_LWS))))
 
 # -------------------------------------------------------------------- flags
 
@@ -107,7 +115,8 @@ LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \
              $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-SERVER_FLAGS = -std=gnu11 $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+REDIS_FLAG = $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS)
+SERVER_FLAGS = -std=gnu11 $(REDIS_FLAG) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
 DEPEND = -MMD -MP
 
@@ -195,7 +204,7 @@ $(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsock
 $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
-	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS) \
+	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
 	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
 	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
@@ -207,6 +216,11 @@ chat: $(O)/examples/chat
 	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
+
+# The chat on three nodes behind nginx, and what it needs.
+cluster: $(O)/examples/chat
+	@$(srcdir)/examples/cluster/run $(PORT) $(O)/examples/chat \
+	    $(srcdir)/examples/chat/public $(CLIENT)
 
 # -------------------------------------------------------------------- check
 
@@ -289,7 +303,7 @@ update-exports: $(SO)
 
 C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
-PUBLIC_C = $(SERVERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
+PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
 TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS)) \
          $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
@@ -365,7 +379,7 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang \
-	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server*)
+	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
 	    autom4te.cache include npm clients Makefile)
@@ -387,7 +401,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat bench-server conformance-server check check-build check-run \
+.PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run \
         check-api check-lint check-interop check-long check-threads compatibility switches update-exports lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:

@@ -139,7 +139,7 @@ skio__streams_take(struct skio__streams *streams, const char *sid)
     skio__cluster_begin(&streams->cluster, &said,
                         SKIO__WIRE_DISCONNECT_SOCKETS);
     said.to = rooms;
-    said.close = true;
+    said.close = false; /* its other namespaces are taken one by one */
     said.taken = true;
     (void)skio__cluster_send(&streams->cluster, &said, NULL);
 }
@@ -170,8 +170,6 @@ skio__streams_decode(struct skio__streams *streams,
         .uid = entry->uid,
         .nsp = entry->nsp,
     };
-    if (entry->data.len == 0)
-        return SKIO_OK;
     return skio__wire_cluster_decode_data(entry->data.data, entry->data.len,
                                           &cluster->limits.wire,
                                           &cluster->arena, message);
@@ -397,6 +395,7 @@ use_recovery(struct skio__streams *streams)
     ops->broadcast = skio__order_broadcast;
     ops->sockets_leave = skio__order_sockets_leave;
     ops->sockets_disconnect = skio__order_sockets_disconnect;
+    ops->deliver_now = skio__order_deliver_now;
     ops->recovers = streams_recovers;
     ops->session_save = skio__streams_session_save;
     ops->session_end = skio__streams_session_end;

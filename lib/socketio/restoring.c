@@ -453,7 +453,8 @@ skio_adapter_restored(skio_adapter_restoring *restoring,
 
     engine = &nsp->server->engine;
     skio__engine_enter(engine);
-    skio__restoring_forget(socket);
+    if (is_wanted)
+        skio__restoring_forget(socket); /* it may ask again in here */
     if (session != NULL && !restoring->is_second &&
         !is_valid(restoring, session)) {
         log_warning(nsp, "what was kept of a session is not valid");

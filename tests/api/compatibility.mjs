@@ -114,6 +114,7 @@ function ourName(name, last) {
     const end = last ? " ." : " ,";
     if (/^skio_server_options\./.test(name))
         return `.Va ${name.replace(/^skio_server_options\./, "")}${end}`;
+    if (/^skio_[a-z]+_options\./.test(name)) return `.Va ${name}${end}`;
     if (/^SKIO_/.test(name)) return `.Dv ${name}${end}`;
     if (/^skio_(target|adapter_ops|server_options|parser)$/.test(name))
         return `.Vt ${name}${end}`;
@@ -209,7 +210,7 @@ function unknownNames(sections, folder) {
         .map((name) => readFileSync(join(folder, name), "utf8")).join("\n");
     return sections.flatMap(({ rows }) => rows.flatMap(({ ours }) => ours))
         .filter((name) => {
-            const word = name.replace(/^skio_server_options\./, "");
+            const word = name.replace(/^skio_[a-z]+_options\./, "");
             return !new RegExp(`\\b${word}\\b`).test(text);
         });
 }

@@ -56,7 +56,10 @@ const servers = ["interop-server", "conformance-server", "embed-server",
                  "bench-server", "listener-server", "hooks-server",
                  "engine-server"]
     .map((name) => `build/${name}`);
-const examples = { "interop/test_delivery.mjs": ["build/examples/mailbox"] };
+const examples = {
+    "interop/test_delivery.mjs": ["build/examples/mailbox"],
+    "cluster/test_emitter.mjs": ["build/emitter-client", "build/examples/announce"],
+};
 const goalsOf = (program) =>
     (isScript(program) ? [...servers, ...examples[program] ?? []]
                        : [`build/tests/${program}`]);

@@ -13,19 +13,21 @@
 //   --specific          publishOnSpecificResponseChannel of redis
 //   --stream-count N    of redis-streams
 //   --sharded-pubsub    useShardedPubSub of redis-streams
+//   --recovery MS       connectionStateRecovery
 //
-// Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data" of
-// its handshake's auth as its data, joins the rooms of "rooms" there, and is
-// told "ready".
+// Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
+// of its handshake's auth as its data, joins the rooms of "rooms" there, and is
+// told "ready"; one that was recovered has all that, and is told nothing.
 //
 // Events among servers: "hello" and "fence" are told to those who control this
-// server. "ask" is answered with {name, args}, "null" with nothing, "twice" with
-// 1 and then 2, "named" with the name by servers that the first argument lists;
-// "silent" is not.
+// server. "ask" is answered with {name, args}, "null" with nothing, "twice"
+// with 1 and then 2, "named" with the name by servers that the first argument
+// lists; "silent" is not.
 //
 // Clients of /control say what this server shall do. The first argument of each
-// command is {nsp, rooms, except, volatile, local, plain, timeout, from, token}:
-// which sockets, the flags, and the id of the socket of this server that speaks.
+// command is {nsp, rooms, except, volatile, local, plain, timeout, from,
+// token}: which sockets, the flags, and the id of the socket of this server
+// that speaks.
 //
 //   emit (where, event, args…)     -> "ok"
 //   ask (where, event, args…)      emits answer(token, value) for each answer
@@ -102,6 +104,11 @@ const http = createServer();
 const io = new Server(http, {
     serveClient: false, transports: ["polling", "websocket"],
     adapter: await makeAdapter(),
+    ...(options.recovery ? {
+        connectionStateRecovery: {
+            maxDisconnectionDuration: Number(options.recovery),
+        },
+    } : {}),
 });
 
 const control = io.of("/control");
@@ -131,6 +138,8 @@ function serve(nsp) {
 async function welcome(socket) {
     const { data, rooms } = socket.handshake.auth;
 
+    if (socket.recovered)
+        return;
     socket.data = data ?? {};
     socket.join(rooms ?? []);
     socket.emit("ready");

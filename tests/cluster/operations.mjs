@@ -12,10 +12,11 @@ const nested = {
     list: [1, { bytes, text: "between" }, bytes],
     none: Buffer.alloc(0), last: null,
 };
+// Without integers above 2^53, which the reference's MessagePack mutilates.
 const values = [
     0, -1, 127, 128, 255, 256, 65535, 65536, 2 ** 31, 2 ** 32, 2 ** 53 - 1,
     -32, -33, -128, -129, -32768, -32769, -(2 ** 31) - 1, -(2 ** 53) + 1,
-    0.1, -1.5, 1e21, 1e300, 5e-324, true, false, null, "", "x".repeat(31),
+    0.1, -1.5, 1.5e-300, 5e-324, true, false, null, "", "x".repeat(31),
     "x".repeat(32), "y".repeat(256), "z".repeat(70000), "ünï ☃ 🎉",
     "\"quoted\" \\ / \u0000 \u001f \u2028", [], {}, [[[[1]]]],
     { "": 1, "ä": { b: [] }, __proto__x: 1, "0": "numeric key" },
@@ -465,8 +466,8 @@ export const operations = [
 ];
 
 /*
- * What takes as long as servers wait for each other (TIMEOUT_MS): asked from all
- * nodes at once.
+ * What takes as long as servers wait for each other: asked from all nodes at
+ * once.
  */
 
 export const slow = {

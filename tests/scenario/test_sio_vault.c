@@ -201,6 +201,12 @@ SCENARIO(a_session_is_saved_with_the_end_of_each_turn_that_changed_it,
     peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 1) == SKIO_OK);
     peer_flush(peer);
     peer_expect_event(peer, "save [b] {\"n\":1}");
+    peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 2) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_event(peer, "save [b] {\"n\":2}");
+    peer_check(peer, skio_socket_set_shared(socket, "{'n':%d}", 1) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect_event(peer, "save [b] {\"n\":1}");
 
     /* What others make it join, too. */
     peer_check(peer, skio_sockets_join(root_of(peer), NULL, "c") == SKIO_OK);
@@ -242,6 +248,36 @@ SCENARIO(a_session_is_saved_when_it_begins_and_ends_on_purpose, one_minute,
     peer_check(peer, vault_find(&vault, memory.pid) == NULL);
     peer_hang_up(memory.ws, true);
     peer_expect_event(peer, NULL);
+}
+
+static void
+join_and_say(skio_socket *socket, const skio_value *args, skio_ack *ack,
+             void *user)
+{
+    (void)args;
+    (void)user;
+    (void)skio_join(socket, "r");
+    (void)skio_ack_send(ack, "%s", "r");
+}
+
+static void
+with_joining_event(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_on(root_of(peer), "join", join_and_say, NULL);
+}
+
+SCENARIO(a_room_is_saved_before_its_client_hears_of_it, one_minute,
+         with_joining_event)
+{
+    struct memory memory;
+
+    (void)connect_and_hear(peer, &memory);
+    vault.is_quiet = false;
+    vault.watched = memory.ws;
+    peer_say(memory.ws, "420[\"join\"]");
+    peer_expect_event(peer, "save [r] {}");
+    peer_expect(memory.ws, "430[\"r\"]");
 }
 
 SCENARIO(what_cannot_be_saved_is_given_up, one_minute, with_vault)
@@ -857,6 +893,42 @@ SCENARIO(what_is_missed_during_middlewares_is_found, ask_always,
     peer_expect_nothing(memory.ws);
 }
 
+static void
+pass_middleware(skio_socket *socket, skio_next *next, void *user)
+{
+    if (skio_socket_recovered(socket))
+        (void)skio_emit_to(user, "r", "here", NULL);
+    (void)skio_next_ok(next);
+}
+
+static void
+with_quick_middleware(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_use(root_of(peer), pass_middleware, root_of(peer));
+}
+
+SCENARIO(a_middleware_may_decide_at_once, ask_always, with_quick_middleware)
+{
+    struct memory memory;
+
+    settle(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    vault.waits = true;
+    come_back(peer, &memory);
+    vault_answer(&vault);
+    peer_flush(peer);
+    peer_expect_nothing(memory.ws);
+    vault_answer(&vault);
+    peer_flush(peer);
+    peer_expect(memory.ws, "42[\"here\",\"2-0\"]");
+    (void)expect_recovered(peer, &memory);
+    peer_expect_nothing(memory.ws);
+    /* Nothing is due any more. */
+    peer_wait(peer, peer->options.verdict_timeout_ms);
+    peer_check(peer, skio_nsp_count(root_of(peer)) == 1);
+}
+
 SCENARIO(whom_a_middleware_refuses_is_at_an_end, ask_always, with_middleware)
 {
     struct memory memory;
@@ -1294,6 +1366,7 @@ main(void)
         cmocka_unit_test(
             a_session_is_saved_with_the_end_of_each_turn_that_changed_it),
         cmocka_unit_test(a_session_is_saved_when_it_begins_and_ends_on_purpose),
+        cmocka_unit_test(a_room_is_saved_before_its_client_hears_of_it),
         cmocka_unit_test(what_cannot_be_saved_is_given_up),
         cmocka_unit_test(a_last_save_that_fails_is_told_as_an_end),
         cmocka_unit_test(a_client_comes_back_to_another_server),
@@ -1318,6 +1391,7 @@ main(void)
             of_two_that_are_given_the_same_session_the_later_has_it),
         cmocka_unit_test(middlewares_are_skipped),
         cmocka_unit_test(what_is_missed_during_middlewares_is_found),
+        cmocka_unit_test(a_middleware_may_decide_at_once),
         cmocka_unit_test(whom_a_middleware_refuses_is_at_an_end),
         cmocka_unit_test(who_leaves_during_middlewares_may_come_back),
         cmocka_unit_test(who_leaves_after_middlewares_may_come_back),
