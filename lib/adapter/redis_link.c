@@ -286,7 +286,6 @@ skio__redis_link_free(struct skio__redis_link *link)
     if (link == NULL || link->is_freed)
         return;
     skio__redis_link_enter(link);
-    skio__redis_link_part(link);
     link->is_freed = true;
     skio__redis_link_close(link);
     link->state = SKIO__REDIS_WAITING;

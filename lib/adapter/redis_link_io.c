@@ -27,7 +27,7 @@
 #define WRITE_TURN ((size_t)256 * 1024)
 #define KEEP_OUT ((size_t)64 * 1024) /* a larger buffer is given back */
 #define SLICE_MS 3
-#define PART_MS 5 /* a loop is never held up for longer */
+#define PATIENCE_MS 50 /* at the end, with a Redis that does not read */
 #define DUES_MIN 16
 
 /* ---- What waits for a reply ---- */
@@ -524,51 +524,56 @@ skio__redis_link_open(struct skio__redis_link *link, int fd)
         decrypt(link); /* the client speaks first */
 }
 
-/* Whether the other end has closed the connection. */
+/* Whether the other end has closed the connection. What it said is ignored. */
 static bool
 is_at_end(int fd)
 {
     char ignored[4096];
-    ssize_t got;
 
-    do
-        got = recv(fd, ignored, sizeof ignored, 0);
-    while (got > 0);
-    return got == 0 ||
-           (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
+    for (int i = 0; i < READ_TURN; i++) {
+        ssize_t got = recv(fd, ignored, sizeof ignored, 0);
+
+        if (got < 0)
+            return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+        if (got == 0)
+            return true;
+    }
+    return false;
 }
 
 /*
  * A socket that is closed resets the connection when an answer comes, and with
- * it goes what Redis has not read yet. So Redis is given a moment to read all
- * of it, and to hang up; one that hangs delays nobody for longer.
+ * it goes what Redis has not read yet. So Redis is given the time to read all
+ * of it, and to hang up.
  */
 void
-skio__redis_link_part(struct skio__redis_link *link)
+skio__redis_link_part(struct skio__redis_link *link, uint64_t until_ms)
 {
-    uint64_t until = skio_loop_now(link->server) + PART_MS;
-    unsigned patience = PART_MS;
+    unsigned patience = PATIENCE_MS;
     bool is_shut = false;
 
     if (link->state != SKIO__REDIS_LINK_UP || link->subscribes ||
-        skio__redis_link_is_over(link) || link->due_count == 0 ||
-        link->dues[link->due_first].block_ms > 0)
+        skio__redis_link_is_over(link) || link->due_count == 0)
         return;
+    skio__redis_link_enter(link);
     skio_watch_free(link->watch);
     link->watch = NULL;
-    while (patience > 0 && skio_loop_now(link->server) < until) {
+    while (patience > 0 && skio_loop_now(link->server) < until_ms) {
         struct pollfd ready = {.fd = link->fd, .events = POLLIN};
 
         while (write_some(link) > 0)
             continue;
         if (skio__redis_link_is_over(link) || is_at_end(link->fd))
-            return;
+            break;
         if (has_output(link))
             ready.events |= POLLOUT;
         else if (!is_shut)
             is_shut = shutdown(link->fd, SHUT_WR) == 0;
-        patience -= poll(&ready, 1, 1) <= 0;
+        if (poll(&ready, 1, 1) <= 0)
+            patience--;
     }
+    skio__redis_link_fail(link, SKIO_ECLOSED, "the server ends");
+    link->busy--;
 }
 
 void

@@ -111,8 +111,6 @@ void skio__redis_link_dialed(int err, int fd, const char *text, void *user);
 /* Fails the link by itself. */
 void skio__redis_link_open(struct skio__redis_link *link, int fd);
 void skio__redis_link_close(struct skio__redis_link *link);
-/* Before the link is freed: have Redis read what was sent, within 5 ms. */
-void skio__redis_link_part(struct skio__redis_link *link);
 /* Queue a command, whatever the state; is_due: it has a reply of its own. */
 int skio__redis_link_put(struct skio__redis_link *link, const skio_bytes *argv,
                          size_t argc, uint32_t block_ms,

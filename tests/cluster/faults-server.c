@@ -57,6 +57,7 @@ struct watch {
     uint64_t last_us;
     uint64_t last_delay_us;
     uint64_t longest_us;
+    bool is_asked; /* for the longest: told once this turn is counted */
 };
 
 struct program {
@@ -83,6 +84,16 @@ must_ok(int err, const char *what)
         return;
     fprintf(stderr, "faults-server: %s: %s\n", what, skio_strerror(err));
     exit(1);
+}
+
+/* ---- Answers ---- */
+
+static void
+answer(int err, size_t count, size_t missing)
+{
+    printf("answer {\"err\":\"%s\",\"count\":%zu,\"missing\":%zu}\n",
+           skio_strerror(err), count, missing);
+    fflush(stdout);
 }
 
 /* ---- Pauses ---- */
@@ -129,18 +140,15 @@ on_tick(void *user)
 
     if (passed > delay && passed - delay > watch->longest_us)
         watch->longest_us = passed - delay;
+    if (watch->is_asked) {
+        answer(SKIO_OK, watch->longest_us, 0);
+        watch->longest_us = 0;
+        watch->is_asked = false;
+    }
     begin_tick(watch);
 }
 
-/* ---- Answers ---- */
-
-static void
-answer(int err, size_t count, size_t missing)
-{
-    printf("answer {\"err\":\"%s\",\"count\":%zu,\"missing\":%zu}\n",
-           skio_strerror(err), count, missing);
-    fflush(stdout);
-}
+/* ---- What was asked ---- */
 
 static void
 on_fetched(int err, const skio_remote *const *sockets, size_t count,
@@ -257,8 +265,7 @@ run_command(const char *line)
         err = skio_server_side_emit_with_ack(program.root, on_responses, NULL,
                                              "hello", NULL);
     } else if (strcmp(line, "pause") == 0) {
-        answer(SKIO_OK, program.watch.longest_us, 0);
-        program.watch.longest_us = 0;
+        program.watch.is_asked = true;
     } else if (sscanf(line, "hold %u", &a) == 1) {
         nanosleep(&(struct timespec){.tv_nsec = (long)a * 1000000}, NULL);
     } else if (strcmp(line, "stop") == 0) {

@@ -83,7 +83,7 @@ function start(command, args, hear) {
         rest = lines.pop();
         lines.forEach(hear);
     });
-    child.exited = once(child, "exit").then(([code, signal]) => {
+    child.exited = once(child, "close").then(([code, signal]) => {
         children.delete(child);
         child.ended = code ?? signal;
         return child.ended;
