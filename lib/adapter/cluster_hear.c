@@ -28,6 +28,19 @@ is_text(const skio_bytes *bytes, const char *text)
            (bytes->len == 0 || memcmp(bytes->data, text, bytes->len) == 0);
 }
 
+/* Whoever asks, as text. False: such a name is none of a server. */
+static bool
+copy_asker(const struct skio__wire_message *message,
+           char asker[SKIO__CLUSTER_NAME_MAX + 1])
+{
+    if (message->uid.len > SKIO__CLUSTER_NAME_MAX)
+        return false;
+    if (message->uid.len > 0)
+        memcpy(asker, message->uid.data, message->uid.len);
+    asker[message->uid.len] = '\0';
+    return true;
+}
+
 /* ---- Broadcasts ---- */
 
 static void
@@ -200,18 +213,28 @@ on_question(struct skio__cluster *cluster,
 
 /* ---- What is done to sockets ---- */
 
-/* Old servers wait until it was done. */
+/* Old servers name one socket, and wait for the server that has it. */
+static bool
+is_awaited(const struct skio__cluster *cluster,
+           const struct skio__wire_message *message)
+{
+    return message->is_legacy && message->request.len > 0 &&
+           message->to != NULL && message->to[0] != NULL &&
+           skio_nsp_socket(cluster->base.nsp, message->to[0]) != NULL;
+}
+
 static void
 acknowledge(struct skio__cluster *cluster,
             const struct skio__wire_message *message)
 {
     struct skio__wire_message said;
+    char asker[SKIO__CLUSTER_NAME_MAX + 1];
 
-    if (message->request.len == 0)
+    if (!copy_asker(message, asker))
         return;
     skio__cluster_begin(cluster, &said, SKIO__WIRE_RESPONSE);
     said.request = message->request;
-    (void)skio__cluster_send(cluster, &said, NULL);
+    (void)skio__cluster_send(cluster, &said, asker);
 }
 
 static void
@@ -219,10 +242,12 @@ on_join(struct skio__cluster *cluster, const struct skio__wire_message *message)
 {
     skio_target target = target_of(message);
     const char *const *room = message->rooms;
+    const bool awaited = is_awaited(cluster, message);
 
     for (; room != NULL && *room != NULL; room++)
         (void)cluster->local->ops->sockets_join(cluster->local, &target, *room);
-    acknowledge(cluster, message);
+    if (awaited)
+        acknowledge(cluster, message);
 }
 
 static void
@@ -231,11 +256,13 @@ on_leave(struct skio__cluster *cluster,
 {
     skio_target target = target_of(message);
     const char *const *room = message->rooms;
+    const bool awaited = is_awaited(cluster, message);
 
     for (; room != NULL && *room != NULL; room++)
         (void)cluster->local->ops->sockets_leave(cluster->local, &target,
                                                  *room);
-    acknowledge(cluster, message);
+    if (awaited)
+        acknowledge(cluster, message);
 }
 
 static void
@@ -243,10 +270,12 @@ on_disconnect(struct skio__cluster *cluster,
               const struct skio__wire_message *message)
 {
     skio_target target = target_of(message);
+    const bool awaited = is_awaited(cluster, message);
 
     (void)cluster->local->ops->sockets_disconnect(cluster->local, &target,
                                                   message->close);
-    acknowledge(cluster, message);
+    if (awaited)
+        acknowledge(cluster, message);
 }
 
 /* ---- What is told of sockets ---- */
@@ -336,11 +365,8 @@ tell(struct skio__cluster *cluster, const struct skio__wire_message *message,
     char asker[SKIO__CLUSTER_NAME_MAX + 1];
 
     skio__buf_putc(&report->json, ']');
-    if (report->json.err != SKIO_OK || message->uid.len >= sizeof asker)
+    if (report->json.err != SKIO_OK || !copy_asker(message, asker))
         return;
-    if (message->uid.len > 0)
-        memcpy(asker, message->uid.data, message->uid.len);
-    asker[message->uid.len] = '\0';
     skio__cluster_begin(cluster, &said, type);
     said.request = message->request;
     said.json = (skio_bytes){report->json.data, report->json.len};
