@@ -143,9 +143,10 @@ typedef struct skio_adapter_ops {
     bool (*recovers)(skio_adapter *adapter);
     /**
      * Keep a session, in the place of what was kept under its pid: it began, it
-     * changed (told once, at a turn's end), or its socket disconnected, which
-     * is told at once, also after shutdown(). One that is not final must
-     * outlive this server, for recovery_ms at least. Neither this nor
+     * changed (told once, at a turn's end, before its client is sent
+     * anything), or its socket disconnected, which is told at once, also
+     * after shutdown(). One that is not final must outlive this server, for
+     * recovery_ms at least: write it at once. Neither this nor
      * session_end() may disconnect a socket or forget a session.
      *
      * An error gives it up: session_end() follows, its client will be told.

@@ -57,6 +57,10 @@ typedef struct skio_emitter_options {
     const char *password;  /**< NULL: none */
     uint32_t database;     /**< 0 */
 
+    bool
+        cluster; /**< false; true: that is a node of a Redis Cluster; others are
+                       connected to when it names them */
+
     const char *key; /**< "socket.io": what the channels of the servers begin
                           with, the adapter's option `key` */
     bool sharded;    /**< false; true: the servers use the sharded adapter, and

@@ -80,6 +80,10 @@ int skio__redis_command(struct skio__redis *redis, const char *key,
                         size_t key_len, const skio_bytes *argv, size_t argc,
                         skio__redis_reply_fn *fn, void *user);
 
+/* Write the commands for a key now, not in the next turn. */
+void skio__redis_push(struct skio__redis *redis, const char *key,
+                      size_t key_len);
+
 /* A message to the others was lost: the next event counts it. */
 void skio__redis_count_dropped(struct skio__redis *redis);
 

@@ -28,6 +28,7 @@
 
 #define REPLY_MAX 4096 /* bytes; what we ask for is answered in a line */
 #define READ_BYTES 4096
+#define MOVED "MOVED "
 #define RETRY_MS 10 /* between attempts at a busy unix socket */
 
 static int fail(struct skio__redis_call *call, int err, const char *format, ...)
@@ -178,6 +179,39 @@ starts_with(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+/* MOVED 3999 127.0.0.1:6381, or ::1:6381, or :6381 on the same host. */
+static bool
+parse_moved(struct skio__redis_call *call, const char *text)
+{
+    const char *host = strchr(text + strlen(MOVED), ' ');
+    const char *colon = strrchr(text, ':');
+    unsigned port = 0;
+    size_t len;
+
+    if (host == NULL || colon == NULL || colon <= host)
+        return false;
+    for (const char *digit = colon + 1; *digit != '\0'; digit++) {
+        if (*digit < '0' || *digit > '9' || port > UINT16_MAX)
+            return false;
+        port = 10 * port + (unsigned)(*digit - '0');
+    }
+    if (port == 0 || port > UINT16_MAX)
+        return false;
+
+    len = (size_t)(colon - ++host);
+    if (len > SKIO__REDIS_HOST_MAX)
+        return false;
+    if (len > 0) {
+        memcpy(call->host, host, len);
+        call->host[len] = '\0';
+    } else if (call->host[0] == '\0') {
+        memcpy(call->host, call->options->host,
+               strlen(call->options->host) + 1);
+    }
+    call->port = (uint16_t)port;
+    return true;
+}
+
 /* An error of Redis: its first word tells what it is called here. */
 static int
 judge(struct skio__redis_call *call, const struct skio__redis_reply *reply)
@@ -190,6 +224,8 @@ judge(struct skio__redis_call *call, const struct skio__redis_reply *reply)
     if (starts_with(text, "NOAUTH") || starts_with(text, "WRONGPASS") ||
         starts_with(text, "NOPERM") || starts_with(text, "DENIED"))
         err = SKIO_EACCES;
+    else if (call->options->cluster && starts_with(text, MOVED))
+        call->is_moved = parse_moved(call, text);
     return fail(call, err, "Redis: %s", text);
 }
 
@@ -314,7 +350,7 @@ connect_unix(struct skio__redis_call *call, int64_t deadline)
 }
 
 static int
-fail_lookup(struct skio__redis_call *call, int number)
+fail_lookup(struct skio__redis_call *call, const char *host, int number)
 {
     int err = SKIO_ENOENT;
 
@@ -324,12 +360,13 @@ fail_lookup(struct skio__redis_call *call, int number)
         err = SKIO_ENOMEM;
     else if (number == EAI_AGAIN)
         err = SKIO_EIO; /* who knows names did not answer */
-    return fail(call, err, "%s: %s", call->options->host, gai_strerror(number));
+    return fail(call, err, "%s: %s", host, gai_strerror(number));
 }
 
 /* Each address in turn, until one answers. */
 static int
-connect_tcp(struct skio__redis_call *call, int64_t deadline)
+connect_tcp(struct skio__redis_call *call, const char *host, uint16_t port,
+            int64_t deadline)
 {
     const struct addrinfo hints = {
         .ai_family = AF_UNSPEC,
@@ -337,14 +374,14 @@ connect_tcp(struct skio__redis_call *call, int64_t deadline)
         .ai_flags = AI_NUMERICSERV,
     };
     struct addrinfo *list;
-    char port[SKIO__NUMBER_MAX];
-    size_t len = skio__number_format_u64(call->options->port, port);
+    char digits[SKIO__NUMBER_MAX];
+    size_t len = skio__number_format_u64(port, digits);
     int err;
 
-    port[len] = '\0';
-    err = getaddrinfo(call->options->host, port, &hints, &list);
+    digits[len] = '\0';
+    err = getaddrinfo(host, digits, &hints, &list);
     if (err != 0)
-        return fail_lookup(call, err);
+        return fail_lookup(call, host, err);
     err = SKIO_ENOENT;
     for (const struct addrinfo *each = list; each != NULL; each = each->ai_next)
         if ((err = connect_to(call, each->ai_addr, each->ai_addrlen,
@@ -406,13 +443,30 @@ select_database(struct skio__redis_call *call, int64_t deadline)
     return ask(call, argv, 2, deadline);
 }
 
+/* Where we were sent, else where the options say. */
+static int
+connect_any(struct skio__redis_call *call, int64_t deadline)
+{
+    const skio_redis_options *options = call->options;
+
+    if (call->host[0] != '\0') {
+        if (connect_tcp(call, call->host, call->port, deadline) == SKIO_OK)
+            return SKIO_OK;
+        call->host[0] = '\0'; /* the others know who has taken its place */
+        deadline = now_ms() + options->connect_timeout_ms;
+    }
+    return options->unix_path != NULL
+               ? connect_unix(call, deadline)
+               : connect_tcp(call, options->host, options->port, deadline);
+}
+
 static int
 begin(struct skio__redis_call *call)
 {
     const skio_redis_options *options = call->options;
     int64_t deadline = now_ms() + options->connect_timeout_ms;
-    int err = options->unix_path != NULL ? connect_unix(call, deadline)
-                                         : connect_tcp(call, deadline);
+    int err = connect_any(call, deadline);
+
     if (err == SKIO_OK && (options->user != NULL || options->password != NULL))
         err = authenticate(call, deadline);
     if (err == SKIO_OK && options->database > 0)
@@ -441,6 +495,9 @@ skio__redis_call_init(struct skio__redis_call *call,
     skio__buf_init(&call->out, mem);
     skio__redis_parser_init(&call->parser, mem, REPLY_MAX, 1);
     call->fd = -1;
+    call->host[0] = '\0';
+    call->port = 0;
+    call->is_moved = false;
     call->text[0] = '\0';
 }
 
@@ -490,8 +547,13 @@ skio__redis_call(struct skio__redis_call *call, const skio_bytes *argv,
     if (!is_well(call))
         hang_up(call);
     is_used = call->fd >= 0;
+    call->is_moved = false;
     err = try_once(call, argv, argc, &is_sure);
     if (err == SKIO_ECLOSED && is_used && is_sure)
         err = try_once(call, argv, argc, &is_sure);
+    if (err == SKIO_EIO && call->is_moved) /* once: two may name each other */
+        err = try_once(call, argv, argc, &is_sure);
+    if (err == SKIO_ETIMEDOUT)
+        call->host[0] = '\0'; /* another node may have taken over by now */
     return err;
 }

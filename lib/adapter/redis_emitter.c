@@ -103,6 +103,7 @@ copy_place(skio_emitter *emitter, const char **bad)
     place.user = o->user;
     place.password = o->password;
     place.database = o->database;
+    place.cluster = o->cluster;
     place.key = o->key;
     place.connect_timeout_ms = o->connect_timeout_ms;
     place.command_timeout_ms = o->command_timeout_ms;

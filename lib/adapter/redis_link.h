@@ -107,6 +107,10 @@ int skio__redis_link_send_blocking(struct skio__redis_link *link,
                                    uint32_t block_ms, skio__redis_reply_fn *fn,
                                    void *user);
 
+/* Write what was sent in this turn now, as far as the socket takes it: what is
+ * told to others from now on comes after. A loss shows in the next turn. */
+void skio__redis_link_push(struct skio__redis_link *link);
+
 bool skio__redis_link_is_up(const struct skio__redis_link *link);
 
 /* When a byte came from Redis last, in the loop's milliseconds; 0: never. */

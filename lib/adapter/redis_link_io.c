@@ -470,6 +470,14 @@ skio__redis_link_resume(struct skio__redis_link *link)
         watch_again(link);
 }
 
+void
+skio__redis_link_push(struct skio__redis_link *link)
+{
+    /* An error stays: the socket is ready then, and the loop says so. */
+    if (skio__redis_link_is_up(link) && !skio__redis_link_is_over(link))
+        write_some(link);
+}
+
 /* ---- The socket ---- */
 
 static void

@@ -198,6 +198,19 @@ skio__redis_command(struct skio__redis *hub, const char *key, size_t key_len,
     return err;
 }
 
+void
+skio__redis_push(struct skio__redis *hub, const char *key, size_t key_len)
+{
+    struct skio__redis_node *node = hub->only;
+
+    if (hub->is_freed)
+        return;
+    if (hub->options.cluster)
+        node = skio__redis_node_of(hub, skio__redis_slot(key, key_len));
+    if (node != NULL)
+        skio__redis_link_push(node->commands);
+}
+
 /* ---- Publishing ---- */
 
 static void

@@ -114,6 +114,10 @@ skio__streams_session_save(skio_adapter *adapter,
 
         err = skio__redis_command(streams->redis, key.data, key.len, argv, 5,
                                   NULL, NULL);
+        /* Its client hears of what changed only when this turn ends: whatever
+         * becomes of this server then, Redis knows it, too. */
+        if (err == SKIO_OK)
+            skio__redis_push(streams->redis, key.data, key.len);
     }
     skio__buf_deinit(&key);
     skio__buf_deinit(&value);

@@ -85,6 +85,8 @@ skio_transport_flush(skio_server *server)
 {
     skio__engine_take_thread(&server->engine);
     skio__engine_enter(&server->engine);
+    /* What a client is told of its rooms is saved before. */
+    skio__remote_flush(server);
     skio__engine_flush(&server->engine);
     skio__remote_flush(server);
     skio__engine_leave(&server->engine);

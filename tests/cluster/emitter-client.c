@@ -158,6 +158,7 @@ make(const cJSON *given, skio_emitter **out)
     options.database = number_of(given, "database", 0);
     if (text_of(given, "key") != NULL)
         options.key = text_of(given, "key");
+    options.cluster = cJSON_IsTrue(cJSON_GetObjectItem(given, "cluster"));
     options.sharded = cJSON_IsTrue(cJSON_GetObjectItem(given, "sharded"));
     options.stream = text_of(given, "stream");
     options.stream_max_len =

@@ -602,4 +602,114 @@ test("what_a_connection_says_unasked_ends_it", async (t) => {
     assert.equal(connections, 2);
 });
 
+/*
+ * Redis Cluster
+ */
+
+const onceSaid = (bytes) => (socket) => socket.on("data", () => socket.write(bytes));
+
+test("a_node_that_names_another_is_followed_once", async (t) => {
+    const heard = [];
+    let second = ":1\r\n";
+    const to = await peer(t, (socket) => socket.on("data", (data) => {
+        heard.push(data.toString("latin1").includes("hello"));
+        socket.write(second);
+    }));
+    const from = await peer(t, onceSaid(`-MOVED 3999 127.0.0.1:${to}\r\n`));
+    const same = await peer(t, onceSaid(`-MOVED 3999 :${to}\r\n`));
+
+    for (const port of [from, same]) {
+        const ours = new OurEmitter(t, { port, cluster: true });
+        await ours.send(hello);
+        await ours.send(hello);
+        assert.deepEqual(heard.splice(0), [true, true]);
+    }
+    second = `-MOVED 3999 127.0.0.1:${from}\r\n`;
+    const ours = new OurEmitter(t, { port: from, cluster: true });
+    const answer = await ours.call(hello);
+    assert.equal(answer.result, "SKIO_EIO");
+    assert.match(answer.text, /MOVED/);
+    // Who did not say that it is a cluster is sent nowhere.
+    heard.length = 0;
+    const alone = new OurEmitter(t, { port: from });
+    assert.equal((await alone.call(hello)).result, "SKIO_EIO");
+    assert.deepEqual(heard, []);
+});
+
+test("a_node_that_is_gone_is_asked_for_at_the_first_one", async (t) => {
+    let where = await freePort();
+    const from = await peer(t, (socket) => socket.on("data", () =>
+        socket.write(where ? `-MOVED 1 127.0.0.1:${where}\r\n` : ":1\r\n")));
+    const ours = new OurEmitter(t, { port: from, cluster: true });
+
+    assert.equal((await ours.call(hello)).result, "SKIO_EIO");
+    where = null;
+    await ours.send(hello);
+});
+
+for (const [name, text] of Object.entries({
+    nothing: "MOVED", no_address: "MOVED 1", no_port: "MOVED 1 localhost",
+    a_word: "MOVED 1 localhost:x", zero: "MOVED 1 localhost:0",
+    a_huge_port: "MOVED 1 localhost:65536",
+    a_huger_port: "MOVED 1 localhost:99999999999999999999",
+    a_long_host: `MOVED 1 ${"h".repeat(256)}:1`, no_slot: "MOVED :1",
+}))
+    test(`a_move_to_${name}_is_an_error_like_others`, async (t) => {
+        const port = await peer(t, onceSaid(`-${text}\r\n`));
+        const ours = new OurEmitter(t, { port, cluster: true });
+
+        for (let i = 0; i < 2; i++)
+            assert.equal((await ours.call(hello)).result, "SKIO_EIO");
+    });
+
+test("messages_go_to_the_master_of_their_slot", async (t) => {
+    const nodes = [];
+
+    for (let i = 0; i < 2; i++) {
+        const redis = new Redis(t, "--cluster-enabled", "yes",
+                                "--cluster-port", String(await freePort()));
+        await redis.start();
+        redis.direct = await redis.client();
+        nodes.push(redis);
+    }
+    const [a, b] = nodes;
+    await a.direct.sendCommand(["CLUSTER", "ADDSLOTSRANGE", "0", "8191"]);
+    await b.direct.sendCommand(["CLUSTER", "ADDSLOTSRANGE", "8192", "16383"]);
+    const bus = b.options.at(-1);
+    await a.direct.sendCommand(["CLUSTER", "MEET", "127.0.0.1", String(b.port), bus]);
+    for (const { direct } of nodes)
+        for (let i = 0; i < 1000; i++) {
+            const info = await direct.sendCommand(["CLUSTER", "INFO"]);
+            if (/cluster_state:ok/.test(info) && /known_nodes:2/.test(info))
+                break;
+            await sleep(20);
+        }
+
+    for (const { url } of nodes)
+        for (const stream of ["s0", "s1", "s2", "s3"])
+            await new OurEmitter(t, { url, cluster: true, stream }).send(hello);
+    const lengths = [];
+    for (const stream of ["s0", "s1", "s2", "s3"]) {
+        const slot = Number(await a.direct.sendCommand(["CLUSTER", "KEYSLOT", stream]));
+        lengths.push([slot < 8192, await nodes[slot < 8192 ? 0 : 1].direct.xLen(stream)]);
+    }
+    assert.deepEqual(lengths.map(([, length]) => length), [2, 2, 2, 2]);
+    // The streams are at both nodes, or nothing had to move.
+    assert.equal(new Set(lengths.map(([first]) => first)).size, 2);
+
+    const heard = [];
+    for (const nsp of ["/", "/a", "/b", "/c"]) {
+        const channel = `socket.io#${nsp}#`;
+        const slot = Number(await a.direct.sendCommand(["CLUSTER", "KEYSLOT", channel]));
+        const listener = await nodes[slot < 8192 ? 0 : 1].client();
+        await listener.sSubscribe(channel, () => heard.push(nsp));
+    }
+    const ours = new OurEmitter(t, { url: a.url, cluster: true, sharded: true });
+    for (const nsp of ["/", "/a", "/b", "/c"])
+        await ours.send({ ...hello, nsp });
+    for (let i = 0; i < 500 && heard.length < 4; i++)
+        await sleep(10);
+    assert.deepEqual(heard.sort(), ["/", "/a", "/b", "/c"]);
+}, LONG);
+
 await finish();

@@ -250,6 +250,36 @@ SCENARIO(a_session_is_saved_when_it_begins_and_ends_on_purpose, one_minute,
     peer_expect_event(peer, NULL);
 }
 
+static void
+join_and_say(skio_socket *socket, const skio_value *args, skio_ack *ack,
+             void *user)
+{
+    (void)args;
+    (void)user;
+    (void)skio_join(socket, "r");
+    (void)skio_ack_send(ack, "%s", "r");
+}
+
+static void
+with_joining_event(struct peer *peer)
+{
+    with_vault(peer);
+    (void)skio_on(root_of(peer), "join", join_and_say, NULL);
+}
+
+SCENARIO(a_room_is_saved_before_its_client_hears_of_it, one_minute,
+         with_joining_event)
+{
+    struct memory memory;
+
+    (void)connect_and_hear(peer, &memory);
+    vault.is_quiet = false;
+    vault.watched = memory.ws;
+    peer_say(memory.ws, "420[\"join\"]");
+    peer_expect_event(peer, "save [r] {}");
+    peer_expect(memory.ws, "430[\"r\"]");
+}
+
 SCENARIO(what_cannot_be_saved_is_given_up, one_minute, with_vault)
 {
     struct memory memory;
@@ -1336,6 +1366,7 @@ main(void)
         cmocka_unit_test(
             a_session_is_saved_with_the_end_of_each_turn_that_changed_it),
         cmocka_unit_test(a_session_is_saved_when_it_begins_and_ends_on_purpose),
+        cmocka_unit_test(a_room_is_saved_before_its_client_hears_of_it),
         cmocka_unit_test(what_cannot_be_saved_is_given_up),
         cmocka_unit_test(a_last_save_that_fails_is_told_as_an_end),
         cmocka_unit_test(a_client_comes_back_to_another_server),

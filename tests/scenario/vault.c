@@ -103,7 +103,11 @@ save(skio_adapter *adapter, const skio_adapter_session *session)
     if (is_dead(adapter))
         return SKIO_OK;
     if (!vault->is_quiet)
-        peer_note(vault->peer, "save %s[%s] %s%s",
+        peer_note(vault->peer, "save %s%s[%s] %s%s",
+                  vault->watched != NULL &&
+                          vault->watched->in.len > vault->watched->read
+                      ? "late "
+                      : "",
                   strcmp(session->rooms[0], session->sid) == 0 ? "" : "odd ",
                   show_rooms(session), session->shared,
                   session->final ? " final" : "");

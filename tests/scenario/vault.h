@@ -61,8 +61,10 @@ struct vault {
     bool fails;              /* sessions cannot be saved */
     bool refuses;            /* questions are refused at once */
     bool is_quiet;           /* note nothing */
-    bool abandons;           /* close() answers no question */
-    bool has_no_missed;      /* no session_missed(), set before the servers */
+    const struct peer_ws *watched; /* note what is saved after it was sent
+                                      something */
+    bool abandons;                 /* close() answers no question */
+    bool has_no_missed; /* no session_missed(), set before the servers */
     bool (*recovers)(skio_adapter *adapter); /* NULL: it does */
     /* Told in the place of what is kept, when it has a pid. */
     skio_adapter_session lie;

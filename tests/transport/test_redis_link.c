@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "transport/redis_bench.h"
 
@@ -40,6 +41,35 @@ commands_are_answered_in_order(void **state)
     bench_say(bench, "$1\r\nx\r\n+OK\r\n");
     UNTIL(bench, bench_has_said(bench, "+OK"));
     assert_string_equal(bench->said, "reply $x\nreply +OK\n");
+}
+
+static void
+what_is_pushed_leaves_before_the_turn_ends(void **state)
+{
+    static const char wanted[] = "*2\r\n$3\r\nGET\r\n$1\r\na\r\n";
+    struct bench *bench = *state;
+    char heard[sizeof wanted];
+
+    bench_link_up(bench, false);
+    assert_int_equal(bench_send(bench, "GET", "a", NULL), SKIO_OK);
+    assert_int_equal(recv(bench->fd, heard, sizeof heard, MSG_DONTWAIT), -1);
+    skio__redis_link_push(bench->link);
+    skio__redis_link_push(bench->link); /* nothing is left */
+    assert_int_equal(recv(bench->fd, heard, sizeof heard, MSG_DONTWAIT),
+                     sizeof wanted - 1);
+    assert_memory_equal(heard, wanted, sizeof wanted - 1);
+    bench_say(bench, "+OK\r\n");
+    UNTIL(bench, bench_has_said(bench, "+OK"));
+
+    /* Who is gone is found to be so by the loop, not in here. */
+    bench_hang_up(bench);
+    for (int i = 0; i < 3; i++) {
+        (void)bench_send(bench, "GET", "a", NULL);
+        skio__redis_link_push(bench->link);
+    }
+    assert_int_equal(bench->downs, 0);
+    UNTIL(bench, bench->downs == 1);
+    skio__redis_link_push(bench->link);
 }
 
 static void
@@ -1033,6 +1063,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, bench_begin, bench_end)
     const struct CMUnitTest tests[] = {
         TEST(commands_are_answered_in_order),
+        TEST(what_is_pushed_leaves_before_the_turn_ends),
         TEST(every_type_of_reply_is_told),
         TEST(binary_data_passes_unchanged),
         TEST(answer_cut_at_each_byte_is_the_same_answer),
