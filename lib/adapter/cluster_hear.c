@@ -92,8 +92,12 @@ unlink_answering(struct skio__answering *answering)
 void
 skio__cluster_stop_answering(struct skio__cluster *cluster)
 {
-    while (cluster->answering != NULL)
-        unlink_answering(cluster->answering);
+    struct skio__answering *each = cluster->answering;
+
+    for (; each != NULL; each = each->next)
+        each->cluster = NULL;
+    cluster->answering = NULL;
+    cluster->answering_count = 0;
 }
 
 static void
