@@ -3,6 +3,7 @@
 #
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
+#   make cluster PORT=3000  the chat on three nodes behind nginx
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -16,7 +17,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat check check-long check-interop bench
+SETUP_GOALS = chat cluster check check-long check-interop bench
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -41,7 +42,7 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(if $(filter chat,$(MAKECMDGOALS)),chat,check)
+SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
 	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
@@ -114,7 +115,8 @@ LIB_FLAGS = -std=c11 -fPIC -fvisibility=hidden $(FLAGS) -iquote $(srcdir)/lib \
             $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 TEST_FLAGS = -std=c11 $(FLAGS) -iquote $(srcdir)/lib -I$(srcdir)/tests \
              $(DEPS_CFLAGS) $(TEST_CFLAGS) $(CPPFLAGS) $(CFLAGS)
-SERVER_FLAGS = -std=gnu11 $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
+REDIS_FLAG = $(if $(filter yes,$(HAVE_REDIS)),-DHAVE_REDIS)
+SERVER_FLAGS = -std=gnu11 $(REDIS_FLAG) -iquote $(srcdir)/tests $(FLAGS) $(DEPS_CFLAGS) $(CPPFLAGS) $(CFLAGS)
 ALL_LIBS = $(DEPS_LIBS) -pthread $(LIBS)
 DEPEND = -MMD -MP
 
@@ -202,7 +204,7 @@ $(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsock
 $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
-	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(CPPFLAGS) $(CFLAGS) \
+	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
 	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
 	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
@@ -214,6 +216,11 @@ chat: $(O)/examples/chat
 	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
+
+# The chat on three nodes behind nginx, and what it needs.
+cluster: $(O)/examples/chat
+	@$(srcdir)/examples/cluster/run $(PORT) $(O)/examples/chat \
+	    $(srcdir)/examples/chat/public $(CLIENT)
 
 # -------------------------------------------------------------------- check
 
@@ -394,7 +401,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat bench-server conformance-server check check-build check-run \
+.PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run \
         check-api check-lint check-interop check-long check-threads compatibility switches update-exports lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:

@@ -1,6 +1,6 @@
 #define _POSIX_C_SOURCE 200809L
 
-#include "chat.h"
+#include "cluster.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -50,6 +50,16 @@ refuse_for_now(skio_ack *ack, unsigned retry_ms)
                         retry_ms);
 }
 
+bool
+refuse_too_fast(const struct visitor *visitor, skio_ack *ack)
+{
+    unsigned wait = bucket_take(&visitor->user->acts, 80, 8);
+
+    if (wait > 0)
+        refuse_for_now(ack, wait);
+    return wait > 0;
+}
+
 void
 room_address(char out[USER_ROOM_BYTES], const struct room *room)
 {
@@ -95,9 +105,8 @@ find_room(struct chat *chat, const struct user *user, const char *name,
  * Coming and going
  */
 
-/* Tell those who talk with a user in private that the user came or went. */
-static void
-tell_directs(struct chat *chat, const struct user *user, const char *event)
+void
+chat_tell_directs(struct chat *chat, const struct user *user, const char *event)
 {
     for (size_t i = 0; i < chat->rooms.count; i++) {
         const struct room *room = chat->rooms.items[i];
@@ -127,54 +136,7 @@ chat_leave(struct chat *chat, skio_socket *socket, struct room *room)
     room_address(address, room);
     (void)skio_leave(socket, address); /* it has left when it disconnects */
     if (room_leave(room, visitor->user) > 0)
-        (void)skio_emit_to(chat->nsp, address, "left", "{'room':%s,'nick':%s}",
-                           room->name, visitor->user->nick);
-}
-
-static void
-visitor_free(void *data)
-{
-    struct visitor *visitor = data;
-
-    user_release(visitor->user);
-    free(visitor);
-}
-
-/* The handshake: a nickname belongs to whoever has its key. */
-static void
-authenticate(skio_socket *socket, skio_next *next, void *arg)
-{
-    struct chat *chat = arg;
-    const char *nick = skio_get_str(skio_socket_auth(socket), "nick");
-    const char *key = skio_get_str(skio_socket_auth(socket), "key");
-    struct visitor *visitor;
-    enum user_error err;
-
-    if (!name_is_valid(nick, NICK_MAX)) {
-        (void)skio_next_error(
-            next, "A nickname has 1 to 20 letters, digits, “-”, “_” or “.”.",
-            "{'code':'bad_name'}");
-        return;
-    }
-    if (!token_is_valid(key, KEY_MIN, KEY_MAX)) {
-        (void)skio_next_error(next, "The key of the nickname is missing.",
-                              "{'code':'bad_key'}");
-        return;
-    }
-    visitor = calloc(1, sizeof *visitor);
-    err = visitor != NULL ? users_claim(&chat->users, nick, key, &visitor->user)
-                          : USER_FULL;
-    if (err != USER_OK) {
-        free(visitor);
-        if (err == USER_TAKEN)
-            (void)skio_next_error(next, "Somebody else has that nickname.",
-                                  "{'code':'taken'}");
-        else
-            (void)skio_next_error(next, "The chat is full.", "{'code':'full'}");
-        return;
-    }
-    skio_socket_set_data(socket, visitor, visitor_free);
-    (void)skio_next_ok(next);
+        cluster_left(chat, visitor->user, room);
 }
 
 static void
@@ -193,7 +155,7 @@ on_connect(skio_socket *socket, void *arg)
     }
     visitor->is_online = true;
     if (user->online++ == 0)
-        tell_directs(chat, user, "joined");
+        chat_tell_directs(chat, user, "joined");
 
     text_add(&directs, "[");
     for (size_t i = 0; i < chat->rooms.count; i++) {
@@ -224,7 +186,7 @@ on_disconnect(skio_socket *socket, enum skio_disconnect reason, void *arg)
     while (visitor->rooms_count > 0)
         chat_leave(chat, socket, visitor->rooms[0]);
     if (visitor->is_online && --visitor->user->online == 0)
-        tell_directs(chat, visitor->user, "left");
+        cluster_left(chat, visitor->user, NULL);
 }
 
 /* Said by somebody who will not come back: the nickname may go to others. */
@@ -232,8 +194,8 @@ static void
 on_quit(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 {
     (void)args;
-    (void)arg;
     visitor_of(socket)->user->has_quit = true;
+    cluster_tell_quit(arg, visitor_of(socket)->user);
     (void)skio_ack_send(ack, "{'ok':true}");
 }
 
@@ -261,7 +223,7 @@ chat_start(struct chat *chat, skio_server *server)
     chat->users.arg = chat;
     (void)snprintf(chat->epoch, sizeof chat->epoch, "%" PRIx64 "-%lx",
                    (uint64_t)wall_clock_ms(), (unsigned long)getpid());
-    err = skio_use(chat->nsp, authenticate, chat);
+    err = skio_use(chat->nsp, chat_authenticate, chat);
     if (err == SKIO_OK)
         err = skio_on_connect(chat->nsp, on_connect, chat);
     if (err == SKIO_OK)
@@ -271,7 +233,11 @@ chat_start(struct chat *chat, skio_server *server)
     if (err == SKIO_OK)
         err = enter_start(chat);
     if (err == SKIO_OK)
+        err = look_start(chat);
+    if (err == SKIO_OK)
         err = talk_start(chat);
+    if (err == SKIO_OK)
+        err = answer_start(chat);
     return err;
 }
 

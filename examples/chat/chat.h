@@ -47,6 +47,8 @@ bool visitor_is_inside(const struct visitor *visitor, const struct room *room);
 
 /* Answer that a request is refused. */
 void refuse(skio_ack *ack, const char *code, const char *message);
+/* Whether a request that takes some effort comes too fast; refused then. */
+bool refuse_too_fast(const struct visitor *visitor, skio_ack *ack);
 void refuse_for_now(skio_ack *ack, unsigned retry_ms);
 
 /* Write the library's name of a room, or of the room of a user's sockets. */
@@ -68,11 +70,23 @@ struct room *find_room(struct chat *chat, const struct user *user,
                        const char *name, struct user **other, skio_ack *ack,
                        bool *refused);
 
+/* Send a message to all on this server who are inside of its room. */
+void chat_spread(struct chat *chat, const struct room *room,
+                 const struct message *message);
+
+/* Tell those who talk with a user in private that the user came or went. */
+void chat_tell_directs(struct chat *chat, const struct user *user,
+                       const char *event);
+
 /* Take a connection out of a room that it is inside of. */
 void chat_leave(struct chat *chat, skio_socket *socket, struct room *room);
 
-/* Register the handlers of enter.c and talk.c. */
+/* claim.c, the middleware. */
+skio_middleware_fn chat_authenticate;
+
+/* Register the handlers of enter.c, look.c and talk.c. */
 int enter_start(struct chat *chat);
+int look_start(struct chat *chat);
 int talk_start(struct chat *chat);
 
 #endif /* CHAT_CHAT_H */

@@ -1,49 +1,108 @@
 /*
- * Entering and leaving rooms, inviting, looking around
+ * Entering and leaving rooms
+ *
+ * A room may be another server's: entering asks the others first for what they
+ * know of it, and at the end who is inside. Meanwhile the client may go.
  */
-#include "chat.h"
+#include "cluster.h"
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-static unsigned
-take_act(struct visitor *visitor)
+/* An "enter" that waits for other servers. */
+struct entering {
+    skio_socket *socket;
+    skio_ack *ack;
+    char room[NAME_BYTES + 1]; /* as it was asked for, "@nick" too */
+    char key[KEY_MAX + 1];     /* empty: none that could be right */
+    bool is_private;
+    bool is_new; /* none of the user's connections here was inside */
+    char epoch[40];
+    int64_t after;
+};
+
+/* It is answered. */
+static void
+entering_free(struct entering *entering)
 {
-    return bucket_take(&visitor->user->acts, 80, 8);
+    skio_socket_unref(entering->socket);
+    free(entering);
+}
+
+/* Whether the client is still there; else it is given up. */
+static bool
+is_waiting(struct entering *entering)
+{
+    if (skio_socket_is_connected(entering->socket))
+        return true;
+    skio_ack_free(entering->ack);
+    entering_free(entering);
+    return false;
+}
+
+/* Copy a string that is not longer than it may be; else leave out empty. */
+static void
+copy_str(char *out, size_t size, const skio_value *args, const char *path)
+{
+    const char *text = skio_get_str(args, path);
+
+    if (text != NULL && strlen(text) < size)
+        (void)snprintf(out, size, "%s", text);
 }
 
 /* Answer an "enter": what is new since `after`, and who is here. */
 static void
-answer_entered(struct chat *chat, const struct room *room,
-               const struct user *user, const skio_value *args, skio_ack *ack)
+answer_entered(struct chat *chat, const char *people, void *arg)
 {
     static const char *const kinds[] = {"public", "private", "direct"};
-    const char *epoch = skio_get_str(args, "0.epoch");
+    struct entering *entering = arg;
     struct text messages = {0};
-    struct text people = {0};
     char direct[NAME_BYTES + 1];
-    int64_t after = 0;
+    char address[USER_ROOM_BYTES];
+    const struct user *user;
+    const struct room *room;
+    struct user *other;
     unsigned missed;
+    bool refused;
 
-    /* Numbers of another life of this server mean nothing. */
-    if (epoch == NULL || strcmp(epoch, chat->epoch) != 0 ||
-        skio_get_int(args, "0.after", &after) != SKIO_OK || after < 0 ||
-        after > room->seq)
-        after = 0;
-    missed = room_write_messages(room, (unsigned)after, &messages);
-    room_write_people(room, &people);
+    if (!is_waiting(entering))
+        return;
+    user = visitor_of(entering->socket)->user;
+    room =
+        find_room(chat, user, entering->room, &other, entering->ack, &refused);
+    if (room == NULL) {
+        if (!refused)
+            refuse(entering->ack, "full", "There are too many rooms.");
+        entering_free(entering);
+        return;
+    }
+    /* Numbers of another life of this server, or another one, mean nothing. */
+    if (strcmp(entering->epoch, chat->epoch) != 0 || entering->after < 0 ||
+        entering->after > room->seq)
+        entering->after = 0;
+    missed = room_write_messages(room, (unsigned)entering->after, &messages);
     if (room->kind == ROOM_DIRECT)
         direct_name(direct, room, user);
-    if (messages.failed || people.failed)
-        refuse(ack, "full", "The server is out of memory.");
+    if (messages.failed || people == NULL)
+        refuse(entering->ack, "full", "The server is out of memory.");
     else
-        (void)skio_ack_send(ack,
-                            "{'ok':true,'room':%s,'kind':%s,'epoch':%s,"
-                            "'missed':%u,'messages':%-s,'people':%-s}",
-                            room->kind == ROOM_DIRECT ? direct : room->name,
-                            kinds[room->kind], chat->epoch,
-                            after > 0 ? missed : 0, messages.data, people.data);
+        (void)skio_ack_send(
+            entering->ack,
+            "{'ok':true,'room':%s,'kind':%s,'epoch':%s,'missed':%u,"
+            "'messages':%-s,'people':%-s}",
+            room->kind == ROOM_DIRECT ? direct : room->name, kinds[room->kind],
+            chat->epoch, entering->after > 0 ? missed : 0, messages.data,
+            people);
     text_free(&messages);
-    text_free(&people);
+    /* Only now: where the user came from it has been noticed meanwhile. */
+    if (entering->is_new) {
+        room_address(address, room);
+        (void)skio_broadcast_to(entering->socket, address, "joined",
+                                "{'room':%s,'nick':%s}", room->name,
+                                user->nick);
+    }
+    entering_free(entering);
 }
 
 /*
@@ -52,26 +111,23 @@ answer_entered(struct chat *chat, const struct room *room,
  * Returns NULL after a refusal.
  */
 static struct room *
-admit(struct chat *chat, struct room *room, const skio_value *args,
-      skio_ack *ack)
+admit(struct chat *chat, struct room *room, const struct entering *entering)
 {
-    const char *key = skio_get_str(args, "0.key");
-    bool is_private = false;
+    const char *key = entering->key;
+    bool is_private = entering->is_private;
+    skio_ack *ack = entering->ack;
 
-    (void)skio_get_bool(args, "0.private", &is_private); /* false if absent */
     if (is_private && !token_is_valid(key, KEY_MIN, KEY_MAX)) {
         refuse(ack, "bad_key", "A private room needs a key.");
         return NULL;
     }
     if (room == NULL) {
-        room = rooms_add(&chat->rooms, skio_get_str(args, "0.room"),
-                         is_private ? key : NULL);
+        room = rooms_add(&chat->rooms, entering->room, is_private ? key : NULL);
         if (room == NULL)
             refuse(ack, "full", "There are too many rooms.");
         return room;
     }
-    if (room->kind == ROOM_PRIVATE &&
-        (key == NULL || !token_is_equal(room->key, key))) {
+    if (room->kind == ROOM_PRIVATE && !token_is_equal(room->key, key)) {
         refuse(ack, "forbidden",
                "That room is private: a member has to invite you.");
         return NULL;
@@ -86,9 +142,11 @@ admit(struct chat *chat, struct room *room, const skio_value *args,
 
 /* Put a connection into a room. Returns false after a refusal. */
 static bool
-enter(struct chat *chat, skio_socket *socket, struct room *room, skio_ack *ack)
+enter(struct chat *chat, struct room *room, struct entering *entering)
 {
+    skio_socket *socket = entering->socket;
     struct visitor *visitor = visitor_of(socket);
+    skio_ack *ack = entering->ack;
     char address[USER_ROOM_BYTES];
     int is_new;
 
@@ -110,43 +168,104 @@ enter(struct chat *chat, skio_socket *socket, struct room *room, skio_ack *ack)
         return false;
     }
     visitor->rooms[visitor->rooms_count++] = room;
-    if (is_new > 0)
-        (void)skio_broadcast_to(socket, address, "joined",
-                                "{'room':%s,'nick':%s}", room->name,
-                                visitor->user->nick);
+    entering->is_new = is_new > 0;
     return true;
+}
+
+/* The room is known here now, if anybody knows it. */
+static void
+enter_known(struct chat *chat, void *arg)
+{
+    struct entering *entering = arg;
+    struct visitor *visitor;
+    struct user *other;
+    struct room *room;
+    bool refused;
+
+    if (!is_waiting(entering))
+        return;
+    visitor = visitor_of(entering->socket);
+    room = find_room(chat, visitor->user, entering->room, &other, entering->ack,
+                     &refused);
+    if (refused) {
+        entering_free(entering);
+        return;
+    }
+    if (other != NULL) {
+        if (room == NULL)
+            room = rooms_add_direct(&chat->rooms, visitor->user, other);
+        if (room == NULL)
+            refuse(entering->ack, "full", "There are too many conversations.");
+    } else {
+        room = admit(chat, room, entering);
+        if (room != NULL && !enter(chat, room, entering))
+            room = NULL;
+    }
+    if (room != NULL)
+        cluster_people(chat, room, answer_entered, entering);
+    else
+        entering_free(entering);
+}
+
+/* The other one of a conversation is known here now, if anybody knows. */
+static void
+ask_for_room(struct chat *chat, void *arg)
+{
+    struct entering *entering = arg;
+    const struct visitor *visitor;
+    const struct room *room;
+    struct user *other;
+    bool refused;
+
+    if (!is_waiting(entering))
+        return;
+    visitor = visitor_of(entering->socket);
+    room = find_room(chat, visitor->user, entering->room, &other, entering->ack,
+                     &refused);
+    if (refused)
+        entering_free(entering);
+    else if (room != NULL && room->is_known)
+        enter_known(chat, entering);
+    else
+        cluster_ask_room(chat, other != NULL ? NULL : entering->room,
+                         visitor->user, other, enter_known, entering);
 }
 
 static void
 on_enter(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 {
     struct chat *chat = arg;
-    struct visitor *visitor = visitor_of(socket);
-    unsigned wait = take_act(visitor);
-    struct user *other;
-    struct room *room;
-    bool refused;
+    const char *name = skio_get_str(args, "0.room");
+    struct entering *entering;
+    bool is_person = name != NULL && name[0] == '@';
 
-    if (wait > 0) {
-        refuse_for_now(ack, wait);
+    if (refuse_too_fast(visitor_of(socket), ack))
+        return;
+    if (!is_person && !name_is_valid(name, ROOM_MAX)) {
+        refuse(ack, "bad_name",
+               "A room's name has 1 to 24 letters, digits, “-”, “_” or “.”.");
         return;
     }
-    room = find_room(chat, visitor->user, skio_get_str(args, "0.room"), &other,
-                     ack, &refused);
-    if (refused)
+    if (is_person && !name_is_valid(name + 1, NICK_MAX)) {
+        refuse(ack, "unknown_user", "Nobody here has that nickname.");
         return;
-    if (other != NULL) {
-        if (room == NULL)
-            room = rooms_add_direct(&chat->rooms, visitor->user, other);
-        if (room == NULL)
-            refuse(ack, "full", "There are too many conversations.");
-    } else {
-        room = admit(chat, room, args, ack);
-        if (room != NULL && !enter(chat, socket, room, ack))
-            room = NULL;
     }
-    if (room != NULL)
-        answer_entered(chat, room, visitor->user, args, ack);
+    entering = calloc(1, sizeof *entering);
+    if (entering == NULL) {
+        refuse(ack, "full", "The server is out of memory.");
+        return;
+    }
+    entering->socket = skio_socket_ref(socket);
+    entering->ack = skio_ack_take(ack);
+    (void)snprintf(entering->room, sizeof entering->room, "%s", name);
+    copy_str(entering->key, sizeof entering->key, args, "0.key");
+    copy_str(entering->epoch, sizeof entering->epoch, args, "0.epoch");
+    (void)skio_get_bool(args, "0.private", &entering->is_private);
+    (void)skio_get_int(args, "0.after", &entering->after); /* else 0 */
+    if (is_person && users_find(&chat->users, name + 1) == NULL)
+        cluster_ask_user(chat, name + 1, ask_for_room, entering);
+    else
+        ask_for_room(chat, entering);
 }
 
 static void
@@ -170,81 +289,10 @@ on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
     (void)skio_ack_send(ack, "{'ok':true}");
 }
 
-/* A member hands the key of a private room to somebody who is here. */
-static void
-on_invite(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
-{
-    struct chat *chat = arg;
-    struct visitor *visitor = visitor_of(socket);
-    unsigned wait = take_act(visitor);
-    char address[USER_ROOM_BYTES];
-    struct user *guest;
-    struct user *other;
-    struct room *room;
-    bool refused;
-
-    if (wait > 0) {
-        refuse_for_now(ack, wait);
-        return;
-    }
-    room = find_room(chat, visitor->user, skio_get_str(args, "0.room"), &other,
-                     ack, &refused);
-    if (refused)
-        return;
-    guest = users_find(&chat->users, skio_get_str(args, "0.nick"));
-    if (room == NULL || room->kind != ROOM_PRIVATE ||
-        !visitor_is_inside(visitor, room)) {
-        refuse(ack, "not_inside",
-               "You are not in a private room of that name.");
-    } else if (guest == NULL || guest->online == 0) {
-        refuse(ack, "unknown_user", "Nobody with that nickname is here.");
-    } else {
-        user_address(address, guest);
-        (void)skio_emit_to(chat->nsp, address, "invited",
-                           "{'room':%s,'nick':%s,'key':%s}", room->name,
-                           visitor->user->nick, room->key);
-        (void)skio_ack_send(ack, "{'ok':true}");
-    }
-}
-
-static void
-on_rooms(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
-{
-    struct chat *chat = arg;
-    unsigned wait = take_act(visitor_of(socket));
-    struct text list = {0};
-
-    (void)args;
-    if (wait > 0) {
-        refuse_for_now(ack, wait);
-        return;
-    }
-    text_add(&list, "[");
-    for (size_t i = 0; i < chat->rooms.count; i++) {
-        const struct room *room = chat->rooms.items[i];
-
-        if (room->kind == ROOM_PUBLIC)
-            text_add(&list, "%s{\"room\":\"%s\",\"people\":%zu}",
-                     list.len > 1 ? "," : "", room->name, room->members_count);
-    }
-    text_add(&list, "]");
-    if (list.failed)
-        refuse(ack, "full", "The server is out of memory.");
-    else
-        (void)skio_ack_send(ack, "{'ok':true,'rooms':%-s}", list.data);
-    text_free(&list);
-}
-
 int
 enter_start(struct chat *chat)
 {
     int err = skio_on(chat->nsp, "enter", on_enter, chat);
 
-    if (err == SKIO_OK)
-        err = skio_on(chat->nsp, "leave", on_leave, chat);
-    if (err == SKIO_OK)
-        err = skio_on(chat->nsp, "invite", on_invite, chat);
-    if (err == SKIO_OK)
-        err = skio_on(chat->nsp, "rooms", on_rooms, chat);
-    return err;
+    return err == SKIO_OK ? skio_on(chat->nsp, "leave", on_leave, chat) : err;
 }

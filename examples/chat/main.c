@@ -1,13 +1,18 @@
 /*
  * A chat server: chat [--port N] [--address A] [--public DIR] [--client DIR]
+ *                     [--redis URL] [--name NAME] [--trust PROXIES]
  *
  *   --port     where to listen, 3000; 0 picks a free port
  *   --address  an address, "localhost" (the default), or "any"
  *   --public   the folder of the page
  *   --client   the folder of the stock browser client, socket.io.min.js
+ *   --redis    be one of several servers that share this Redis
+ *   --name     what ids of sessions begin with, for a load balancer
+ *   --trust    proxies that say the clients' addresses, as in "loopback"
  *
  * Everything is in memory: when the server ends, the rooms are gone, and the
- * pages that are still open bring them back when it starts again.
+ * pages that are still open bring them back when it starts again. Of several
+ * servers each has everything that was said while it ran, or was asked for.
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -17,13 +22,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "chat.h"
+#include "cluster.h"
 
 struct settings {
     uint16_t port;
     const char *address;
     const char *public_dir;
     const char *client_dir;
+    const char *redis; /* NULL: alone */
+    const char *name;  /* NULL: none */
+    const char *trust; /* NULL: nobody */
 };
 
 static skio_server *volatile running;
@@ -74,20 +82,40 @@ read_arguments(int argc, char **argv, struct settings *settings)
             settings->public_dir = value;
         else if (is_fine && strcmp(argv[i], "--client") == 0)
             settings->client_dir = value;
+        else if (is_fine && strcmp(argv[i], "--redis") == 0)
+            settings->redis = value;
+        else if (is_fine && strcmp(argv[i], "--name") == 0)
+            settings->name = value;
+        else if (is_fine && strcmp(argv[i], "--trust") == 0)
+            settings->trust = value;
         else
             is_fine = false;
         if (!is_fine) {
             (void)fprintf(stderr,
                           "usage: chat [--port 0..65535] [--address A|any] "
-                          "[--public DIR] [--client DIR]\n");
+                          "[--public DIR] [--client DIR] [--redis URL] "
+                          "[--name NAME] [--trust PROXIES]\n");
             return false;
         }
     }
     return true;
 }
 
+/* Become one of several servers, if that is asked for. */
 static int
-serve(skio_server *server, const struct settings *settings)
+join(struct chat *chat, skio_server *server, const struct settings *settings)
+{
+    int err = SKIO_OK;
+
+    if (settings->redis != NULL)
+        err = join_redis(chat, server, settings->redis);
+    if (err == SKIO_OK && settings->name != NULL)
+        err = join_name(server, settings->name);
+    return err;
+}
+
+static int
+serve(struct chat *chat, skio_server *server, const struct settings *settings)
 {
     int err = skio_mount(server, "/", settings->public_dir, "index.html");
 
@@ -105,7 +133,9 @@ serve(skio_server *server, const struct settings *settings)
     (void)printf("Chat: http://localhost:%u (stop with Ctrl+C)\n",
                  (unsigned)skio_server_port(server));
     (void)fflush(stdout);
-    err = skio_run(server);
+    err = settings->redis != NULL ? join_watch(chat, server) : SKIO_OK;
+    if (err == SKIO_OK)
+        err = skio_run(server);
     if (err != SKIO_OK)
         (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
     return err;
@@ -115,8 +145,11 @@ int
 main(int argc, char **argv)
 {
     static struct chat chat; /* its tables are too large for the stack */
-    struct settings settings = {3000, "localhost", "examples/chat/public",
-                                "build/npm/node_modules/socket.io-client/dist"};
+    struct settings settings =
+        {.port = 3000,
+         .address = "localhost",
+         .public_dir = "examples/chat/public",
+         .client_dir = "build/npm/node_modules/socket.io-client/dist"};
     /* A second Ctrl+C ends the program the hard way. */
     struct sigaction action = {.sa_handler = on_signal,
                                .sa_flags = (int)SA_RESETHAND};
@@ -131,6 +164,8 @@ main(int argc, char **argv)
     options.client_dir = settings.client_dir;
     options.max_http_buffer_size = 65536;  /* a message is much smaller */
     options.max_outbound_bytes = 4u << 20; /* several histories at once */
+    options.trusted_proxies = settings.trust;
+    options.cookie = settings.name != NULL ? "io" : NULL;
     options.log = on_log;
     options.log_level = SKIO_LOG_WARN;
     err = skio_server_new(&server, &options);
@@ -144,13 +179,16 @@ main(int argc, char **argv)
         sigaction(SIGTERM, &action, NULL) != 0)
         perror("chat: sigaction");
 
-    err = chat_start(&chat, server);
+    err = join(&chat, server, &settings);
+    if (err == SKIO_OK)
+        err = chat_start(&chat, server);
     if (err != SKIO_OK)
         (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
     else
-        err = serve(server, &settings);
+        err = serve(&chat, server, &settings);
 
     running = NULL;
+    join_end();
     skio_server_free(server);
     chat_free(&chat);
     return err == SKIO_OK ? 0 : 1;

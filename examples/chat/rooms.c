@@ -17,9 +17,8 @@ drop(struct rooms *rooms, size_t i)
     rooms->items[i] = rooms->items[--rooms->count];
 }
 
-/* Whether nobody would notice that the room is gone, but for its history. */
-static bool
-is_idle(const struct room *room)
+bool
+room_is_idle(const struct room *room)
 {
     if (room->kind == ROOM_DIRECT)
         return room->pair[0]->online == 0 && room->pair[1]->online == 0;
@@ -35,7 +34,7 @@ add(struct rooms *rooms, enum room_kind kind)
         size_t oldest = ROOMS_MAX;
 
         for (size_t i = 0; i < ROOMS_MAX; i++)
-            if (is_idle(rooms->items[i]) &&
+            if (room_is_idle(rooms->items[i]) &&
                 (oldest == ROOMS_MAX ||
                  rooms->items[i]->used < rooms->items[oldest]->used))
                 oldest = i;
@@ -174,7 +173,7 @@ room_leave(struct room *room, const struct user *user)
 }
 
 const struct message *
-room_keep(struct rooms *rooms, struct room *room, const struct user *author,
+room_keep(struct rooms *rooms, struct room *room, const char *from,
           const char *id, const char *json, size_t len, int64_t at)
 {
     struct message *message = &room->history[(room->seq + 1) % ROOM_HISTORY];
@@ -189,9 +188,48 @@ room_keep(struct rooms *rooms, struct room *room, const struct user *author,
     message->seq = ++room->seq;
     message->at = at;
     (void)snprintf(message->id, sizeof message->id, "%s", id);
-    (void)snprintf(message->from, sizeof message->from, "%s", author->nick);
+    (void)snprintf(message->from, sizeof message->from, "%s", from);
     room->used = ++rooms->uses;
     return message;
+}
+
+const struct message *
+room_find_message(const struct room *room, const char *from, const char *id)
+{
+    for (size_t i = 0; i < ROOM_HISTORY; i++)
+        if (room->history[i].text != NULL &&
+            strcmp(room->history[i].id, id) == 0 &&
+            strcmp(room->history[i].from, from) == 0)
+            return &room->history[i];
+    return NULL;
+}
+
+static int
+compare_times(const void *a, const void *b)
+{
+    const struct message *first = a;
+    const struct message *second = b;
+
+    if (first->at != second->at)
+        return first->at < second->at ? -1 : 1;
+    return first->seq < second->seq ? -1 : 1;
+}
+
+void
+room_sort(struct room *room)
+{
+    struct message sorted[ROOM_HISTORY] = {{0}};
+    unsigned kept = room->seq < ROOM_HISTORY ? room->seq : ROOM_HISTORY;
+
+    for (unsigned i = 0; i < kept; i++)
+        sorted[i] = room->history[(room->seq - i) % ROOM_HISTORY];
+    qsort(sorted, kept, sizeof sorted[0], compare_times);
+    for (unsigned i = 0; i < kept; i++) {
+        unsigned seq = room->seq - kept + 1 + i;
+
+        sorted[i].seq = seq;
+        room->history[seq % ROOM_HISTORY] = sorted[i];
+    }
 }
 
 unsigned
@@ -213,20 +251,4 @@ room_write_messages(const struct room *room, unsigned after, struct text *out)
     }
     text_add(out, "]");
     return from - after;
-}
-
-void
-room_write_people(const struct room *room, struct text *out)
-{
-    const char *comma = "";
-
-    text_add(out, "[");
-    for (size_t i = 0; i < room->members_count; i++, comma = ",")
-        text_add(out, "%s\"%s\"", comma, room->members[i].user->nick);
-    for (size_t i = 0; i < 2 && room->kind == ROOM_DIRECT; i++)
-        if (room->pair[i]->online > 0) {
-            text_add(out, "%s\"%s\"", comma, room->pair[i]->nick);
-            comma = ",";
-        }
-    text_add(out, "]");
 }

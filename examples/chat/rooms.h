@@ -47,6 +47,7 @@ struct room {
     unsigned seq;                         /* of the newest message */
     struct member *members;               /* not of ROOM_DIRECT */
     size_t members_count;
+    bool is_known; /* the other servers were asked for what they have of it */
     uint64_t used; /* a count that grows: smallest is unused longest */
 };
 
@@ -75,6 +76,9 @@ void rooms_drop_user(struct rooms *rooms, const struct user *user);
 
 void rooms_free(struct rooms *rooms);
 
+/* Whether nobody here would notice that it is gone, but for its history. */
+bool room_is_idle(const struct room *room);
+
 /* The other one of a conversation. */
 struct user *room_other(const struct room *room, const struct user *user);
 
@@ -89,17 +93,25 @@ int room_enter(struct rooms *rooms, struct room *room, struct user *user);
 int room_leave(struct room *room, const struct user *user);
 
 /*
- * Keep a message: json is a JSON string of len bytes, id and author are
- * valid. Returns it, complete with its number, or NULL without memory.
+ * Keep a message: json is a JSON string of len bytes, id and the author's
+ * nickname are valid. Returns it, complete with its number, or NULL without
+ * memory.
  */
 const struct message *room_keep(struct rooms *rooms, struct room *room,
-                                const struct user *author, const char *id,
+                                const char *from, const char *id,
                                 const char *json, size_t len, int64_t at);
 
-/* Write the messages after a number as a JSON array, and the people who are
- * here as another. Returns how many messages after it are no longer kept. */
+/* The message that has this author and id, if it is still kept. */
+const struct message *room_find_message(const struct room *room,
+                                        const char *from, const char *id);
+
+/* Number the messages anew, in the order of their times: of use as long as
+ * nobody here has seen the numbers. */
+void room_sort(struct room *room);
+
+/* Write the messages after a number as a JSON array. Returns how many messages
+ * after it are no longer kept. */
 unsigned room_write_messages(const struct room *room, unsigned after,
                              struct text *out);
-void room_write_people(const struct room *room, struct text *out);
 
 #endif /* CHAT_ROOMS_H */

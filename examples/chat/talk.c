@@ -1,7 +1,7 @@
 /*
  * Saying something, and being about to
  */
-#include "chat.h"
+#include "cluster.h"
 
 #include <inttypes.h>
 
@@ -29,11 +29,10 @@ judge(const char *text, size_t len)
     return is_blank ? TEXT_EMPTY : count > TEXT_MAX ? TEXT_TOO_LONG : TEXT_FINE;
 }
 
-/* Send a message to all who are inside; each of two people knows their
- * conversation by another name. */
-static void
-spread(struct chat *chat, const struct room *room,
-       const struct message *message)
+/* Each of two people knows their conversation by another name. */
+void
+chat_spread(struct chat *chat, const struct room *room,
+            const struct message *message)
 {
     char address[USER_ROOM_BYTES];
     char name[NAME_BYTES + 1];
@@ -45,12 +44,14 @@ spread(struct chat *chat, const struct room *room,
         } else {
             room_address(address, room);
         }
-        (void)skio_emit_to(chat->nsp, address, "message",
-                           "{'room':%s,'seq':%u,'id':%s,'from':%s,"
-                           "'text':%-s,'at':%" PRId64 "}",
-                           room->kind == ROOM_DIRECT ? name : room->name,
-                           message->seq, message->id, message->from,
-                           message->text, message->at);
+        (void)skio_emit_with(
+            chat->nsp,
+            SKIO_TARGET(.to = SKIO_ROOMS(address), .flags = SKIO_LOCAL),
+            "message",
+            "{'room':%s,'seq':%u,'id':%s,'from':%s,'text':%-s,'at':%" PRId64
+            "}",
+            room->kind == ROOM_DIRECT ? name : room->name, message->seq,
+            message->id, message->from, message->text, message->at);
     }
 }
 
@@ -93,6 +94,12 @@ on_say(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
                             sent->seq, sent->at);
         return;
     }
+    message = room_find_message(room, user->nick, id);
+    if (message != NULL) { /* another server took it in */
+        (void)skio_ack_send(ack, "{'ok':true,'seq':%u,'at':%" PRId64 "}",
+                            message->seq, message->at);
+        return;
+    }
     text = skio_get_strn(args, "0.text", &len);
     switch (judge(text, len)) {
     case TEXT_FINE:
@@ -117,14 +124,15 @@ on_say(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
         refuse_for_now(ack, wait);
         return;
     }
-    message = room_keep(&chat->rooms, room, user, id, json.data, json.len,
+    message = room_keep(&chat->rooms, room, user->nick, id, json.data, json.len,
                         wall_clock_ms());
     if (message == NULL) {
         refuse(ack, "full", "The server is out of memory.");
         return;
     }
     user_remember(user, id, message->seq, message->at);
-    spread(chat, room, message);
+    chat_spread(chat, room, message);
+    cluster_tell_said(chat, room, message);
     (void)skio_ack_send(ack, "{'ok':true,'seq':%u,'at':%" PRId64 "}",
                         message->seq, message->at);
 }

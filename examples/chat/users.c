@@ -28,13 +28,12 @@ forget(struct users *users, size_t i)
     free(user);
 }
 
-/* Whether the nickname is free for somebody with another key. What was said in
- * private to the old owner goes with the old owner. */
-static bool
-is_abandoned(const struct user *user)
+/* What was said in private to an old owner goes with the old owner. */
+bool
+user_is_busy(const struct user *user)
 {
-    return user->refs == 0 &&
-           (user->has_quit || now_ms() - user->seen_ms > USER_KEEP_MS);
+    return user->refs > 0 ||
+           (!user->has_quit && now_ms() - user->seen_ms <= USER_KEEP_MS);
 }
 
 /* Forget whoever has been away longest. Returns false when all are here. */
@@ -54,39 +53,66 @@ make_room(struct users *users)
     return true;
 }
 
+/* The nickname is nobody's, or goes from one key to another. */
+static struct user *
+add(struct users *users, const char *nick, const char *key)
+{
+    struct user *user = users_find(users, nick);
+    size_t i = 0;
+
+    if (user != NULL) {
+        while (users->items[i] != user)
+            i++;
+        forget(users, i);
+    }
+    if (users->count == USERS_MAX && !make_room(users))
+        return NULL;
+    user = calloc(1, sizeof *user);
+    if (user == NULL)
+        return NULL;
+    (void)snprintf(user->nick, sizeof user->nick, "%s", nick);
+    (void)snprintf(user->key, sizeof user->key, "%s", key);
+    name_fold(user->fold, nick);
+    user->seen_ms = now_ms();
+    users->items[users->count++] = user;
+    return user;
+}
+
 enum user_error
 users_claim(struct users *users, const char *nick, const char *key,
             struct user **out)
 {
     struct user *user = users_find(users, nick);
 
-    if (user != NULL && !token_is_equal(user->key, key)) {
-        size_t i = 0;
-
-        if (!is_abandoned(user))
+    if (user == NULL || !token_is_equal(user->key, key)) {
+        if (user != NULL && user_is_busy(user))
             return USER_TAKEN;
-        while (users->items[i] != user)
-            i++;
-        forget(users, i);
-        user = NULL;
+        user = add(users, nick, key);
     }
-    if (user != NULL && user->refs == USER_CONNECTIONS_MAX)
+    if (user == NULL || user->refs == USER_CONNECTIONS_MAX)
         return USER_FULL;
-    if (user == NULL) {
-        if (users->count == USERS_MAX && !make_room(users))
-            return USER_FULL;
-        user = calloc(1, sizeof *user);
-        if (user == NULL)
-            return USER_FULL;
-        (void)snprintf(user->nick, sizeof user->nick, "%s", nick);
-        (void)snprintf(user->key, sizeof user->key, "%s", key);
-        name_fold(user->fold, nick);
-        users->items[users->count++] = user;
-    }
     user->refs++;
     user->has_quit = false;
     *out = user;
     return USER_OK;
+}
+
+struct user *
+users_meet(struct users *users, const char *nick, const char *key, bool is_busy)
+{
+    struct user *user = users_find(users, nick);
+
+    if (user == NULL || !token_is_equal(user->key, key)) {
+        if (user != NULL &&
+            (user->refs > 0 || (user_is_busy(user) && !is_busy)))
+            return NULL;
+        user = add(users, nick, key);
+    }
+    if (user != NULL && user->refs == 0) {
+        user->has_quit = !is_busy;
+        user->seen_ms = now_ms();
+    }
+    return user;
 }
 
 void

@@ -65,6 +65,18 @@ enum user_error { USER_OK, USER_TAKEN, USER_FULL };
 enum user_error users_claim(struct users *users, const char *nick,
                             const char *key, struct user **out);
 
+/*
+ * Take in what another server says about a user: is_busy is false for one who
+ * has given the nickname back there.
+ *
+ * Returns NULL when somebody else has the nickname here, or all are here.
+ */
+struct user *users_meet(struct users *users, const char *nick, const char *key,
+                        bool is_busy);
+
+/* Whether the nickname is not free for somebody with another key. */
+bool user_is_busy(const struct user *user);
+
 /* Give a reference back. */
 void user_release(struct user *user);
 

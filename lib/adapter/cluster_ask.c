@@ -12,37 +12,9 @@
 #include "base/compiler.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/names.h"
 
-/* ---- Lists of names that last ---- */
-
-static size_t
-measure(const char *const *names, size_t *bytes)
-{
-    size_t count = 0;
-
-    for (; names != NULL && names[count] != NULL; count++)
-        *bytes += strlen(names[count]) + 1;
-    *bytes += (count + 1) * sizeof *names;
-    return count;
-}
-
-/* Pointers first, then the texts, behind *text. */
-static const char *const *
-copy_names(const char *const *names, size_t count, const char ***list,
-           char **text)
-{
-    const char **first = *list;
-
-    for (size_t i = 0; i < count; i++) {
-        size_t size = strlen(names[i]) + 1;
-
-        first[i] = memcpy(*text, names[i], size);
-        *text += size;
-    }
-    first[count] = NULL;
-    *list += count + 1;
-    return first;
-}
+/* ---- Targets that last ---- */
 
 static int
 keep_target(struct skio__request *request, const skio_target *target)
@@ -61,19 +33,19 @@ keep_target(struct skio__request *request, const skio_target *target)
         return SKIO_OK;
     if (target->sender != NULL)
         sender[0] = skio_socket_id(target->sender);
-    to = measure(target->to, &bytes);
-    except = measure(target->except, &bytes);
-    own = measure(sender, &bytes);
+    to = skio__names_measure(target->to, &bytes);
+    except = skio__names_measure(target->except, &bytes);
+    own = skio__names_measure(sender, &bytes);
     list = skio__mem_alloc(request->mem, bytes);
     if (list == NULL)
         return SKIO_ENOMEM;
-    text = (char *)(list + to + 1 + except + 1 + own);
-    request->target.to = copy_names(target->to, to, &list, &text);
-    request->target.except = copy_names(target->except, except, &list, &text);
-    if (own > 0) {
-        list--; /* in place of the end */
-        (void)copy_names(sender, own, &list, &text);
-    }
+    text = (char *)(list + to + except + own + 3);
+    request->target.to = list;
+    text = skio__names_copy(list, target->to, text);
+    list += to + 1;
+    request->target.except = list;
+    text = skio__names_copy(list, target->except, text);
+    skio__names_copy(list + except, sender, text);
     return SKIO_OK;
 }
 

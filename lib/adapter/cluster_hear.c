@@ -28,19 +28,6 @@ is_text(const skio_bytes *bytes, const char *text)
            (bytes->len == 0 || memcmp(bytes->data, text, bytes->len) == 0);
 }
 
-/* Whoever asks, as text. False: such a name is none of a server. */
-static bool
-copy_asker(const struct skio__wire_message *message,
-           char asker[SKIO__CLUSTER_NAME_MAX + 1])
-{
-    if (message->uid.len > SKIO__CLUSTER_NAME_MAX)
-        return false;
-    if (message->uid.len > 0)
-        memcpy(asker, message->uid.data, message->uid.len);
-    asker[message->uid.len] = '\0';
-    return true;
-}
-
 /* ---- Broadcasts ---- */
 
 static void
@@ -80,31 +67,28 @@ struct skio__answering {
 };
 
 static void
-unlink_answering(struct skio__answering *answering)
+unlink_answering(struct skio__cluster *cluster,
+                 struct skio__answering *answering)
 {
     *answering->link = answering->next;
     if (answering->next != NULL)
         answering->next->link = answering->link;
-    answering->cluster->answering_count--;
+    cluster->answering_count--;
     answering->cluster = NULL;
 }
 
 void
 skio__cluster_stop_answering(struct skio__cluster *cluster)
 {
-    struct skio__answering *each = cluster->answering;
-
-    for (; each != NULL; each = each->next)
-        each->cluster = NULL;
-    cluster->answering = NULL;
-    cluster->answering_count = 0;
+    while (cluster->answering != NULL)
+        unlink_answering(cluster, cluster->answering);
 }
 
 static void
 free_answering(struct skio__answering *answering)
 {
     if (answering->cluster != NULL)
-        unlink_answering(answering);
+        unlink_answering(answering->cluster, answering);
     skio__mem_free(answering->mem, answering);
 }
 
@@ -217,14 +201,17 @@ on_question(struct skio__cluster *cluster,
 
 /* ---- What is done to sockets ---- */
 
-/* Old servers name one socket, and wait for the server that has it. */
+/*
+ * Whether to say that it was done: an old server waits for that, of one socket,
+ * and only the server that has the socket says so. Asked before it is done: a
+ * socket may be gone afterwards.
+ */
 static bool
-is_awaited(const struct skio__cluster *cluster,
-           const struct skio__wire_message *message)
+must_acknowledge(const struct skio__cluster *cluster,
+                 const struct skio__wire_message *message)
 {
     return message->is_legacy && message->request.len > 0 &&
-           message->to != NULL && message->to[0] != NULL &&
-           skio_nsp_socket(cluster->base.nsp, message->to[0]) != NULL;
+           cluster->local->ops->room_count(cluster->local, message->to[0]) > 0;
 }
 
 static void
@@ -232,25 +219,22 @@ acknowledge(struct skio__cluster *cluster,
             const struct skio__wire_message *message)
 {
     struct skio__wire_message said;
-    char asker[SKIO__CLUSTER_NAME_MAX + 1];
 
-    if (!copy_asker(message, asker))
-        return;
     skio__cluster_begin(cluster, &said, SKIO__WIRE_RESPONSE);
     said.request = message->request;
-    (void)skio__cluster_send(cluster, &said, asker);
+    (void)skio__cluster_send(cluster, &said, NULL);
 }
 
 static void
 on_join(struct skio__cluster *cluster, const struct skio__wire_message *message)
 {
+    const bool is_asked = must_acknowledge(cluster, message);
     skio_target target = target_of(message);
     const char *const *room = message->rooms;
-    const bool awaited = is_awaited(cluster, message);
 
     for (; room != NULL && *room != NULL; room++)
         (void)cluster->local->ops->sockets_join(cluster->local, &target, *room);
-    if (awaited)
+    if (is_asked)
         acknowledge(cluster, message);
 }
 
@@ -258,14 +242,14 @@ static void
 on_leave(struct skio__cluster *cluster,
          const struct skio__wire_message *message)
 {
+    const bool is_asked = must_acknowledge(cluster, message);
     skio_target target = target_of(message);
     const char *const *room = message->rooms;
-    const bool awaited = is_awaited(cluster, message);
 
     for (; room != NULL && *room != NULL; room++)
         (void)cluster->local->ops->sockets_leave(cluster->local, &target,
                                                  *room);
-    if (awaited)
+    if (is_asked)
         acknowledge(cluster, message);
 }
 
@@ -273,12 +257,12 @@ static void
 on_disconnect(struct skio__cluster *cluster,
               const struct skio__wire_message *message)
 {
+    const bool is_asked = must_acknowledge(cluster, message);
     skio_target target = target_of(message);
-    const bool awaited = is_awaited(cluster, message);
 
     (void)cluster->local->ops->sockets_disconnect(cluster->local, &target,
                                                   message->close);
-    if (awaited)
+    if (is_asked)
         acknowledge(cluster, message);
 }
 
@@ -369,8 +353,11 @@ tell(struct skio__cluster *cluster, const struct skio__wire_message *message,
     char asker[SKIO__CLUSTER_NAME_MAX + 1];
 
     skio__buf_putc(&report->json, ']');
-    if (report->json.err != SKIO_OK || !copy_asker(message, asker))
+    if (report->json.err != SKIO_OK || message->uid.len >= sizeof asker)
         return;
+    if (message->uid.len > 0)
+        memcpy(asker, message->uid.data, message->uid.len);
+    asker[message->uid.len] = '\0';
     skio__cluster_begin(cluster, &said, type);
     said.request = message->request;
     said.json = (skio_bytes){report->json.data, report->json.len};

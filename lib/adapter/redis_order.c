@@ -8,6 +8,7 @@
 
 #include "adapter/redis_streams.h"
 #include "base/mem.h"
+#include "base/names.h"
 
 enum what { WAITS_MESSAGE, WAITS_LEAVE, WAITS_DISCONNECT };
 
@@ -28,31 +29,6 @@ static void give_up(struct skio__streams *streams);
 
 /* ---- What waits ---- */
 
-static size_t
-measure(const char *const *names, size_t *bytes)
-{
-    size_t count = 0;
-
-    for (; names != NULL && names[count] != NULL; count++)
-        *bytes += strlen(names[count]) + 1;
-    *bytes += (count + 1) * sizeof *names;
-    return count;
-}
-
-static char *
-copy_names(const char **list, const char *const *names, size_t count,
-           char *text)
-{
-    for (size_t i = 0; i < count; i++) {
-        size_t size = strlen(names[i]) + 1;
-
-        list[i] = memcpy(text, names[i], size);
-        text += size;
-    }
-    list[count] = NULL;
-    return text;
-}
-
 static struct skio__waiting *
 new_waiting(struct skio__streams *streams, enum what what,
             const skio_target *target, const char *room)
@@ -65,10 +41,10 @@ new_waiting(struct skio__streams *streams, enum what what,
                                   NULL};
     const char *const rooms[] = {room, NULL};
     size_t bytes = sizeof(struct skio__waiting);
-    size_t to_count = measure(to, &bytes);
-    size_t except_count = measure(except, &bytes);
-    size_t sender_count = measure(sender, &bytes);
-    size_t room_count = measure(rooms, &bytes);
+    size_t to_count = skio__names_measure(to, &bytes);
+    size_t except_count = skio__names_measure(except, &bytes);
+    size_t sender_count = skio__names_measure(sender, &bytes);
+    size_t room_count = skio__names_measure(rooms, &bytes);
     struct skio__waiting *waiting =
         skio__mem_calloc(streams->cluster.mem, 1, bytes);
     const char **list;
@@ -83,13 +59,13 @@ new_waiting(struct skio__streams *streams, enum what what,
     list = waiting->names;
     text = (char *)(list + to_count + except_count + sender_count + room_count +
                     4);
-    text = copy_names(list, to, to_count, text);
+    text = skio__names_copy(list, to, text);
     list += to_count + 1;
-    text = copy_names(list, except, except_count, text);
+    text = skio__names_copy(list, except, text);
     list += except_count;
-    text = copy_names(list, sender, sender_count, text);
+    text = skio__names_copy(list, sender, text);
     list += sender_count + 1;
-    copy_names(list, rooms, room_count, text);
+    skio__names_copy(list, rooms, text);
     waiting->room = list[0];
     return waiting;
 }
@@ -368,6 +344,58 @@ skio__order_sockets_disconnect(skio_adapter *adapter, const skio_target *target,
     if (put_behind(streams, WAITS_DISCONNECT, target, NULL, close))
         return SKIO_OK;
     return local->ops->sockets_disconnect(local, target, close);
+}
+
+static bool
+is_in(const skio_adapter *local, const skio_socket *socket,
+      const char *const *rooms)
+{
+    for (; *rooms != NULL; rooms++)
+        if (local->ops->has(local, socket, *rooms))
+            return true;
+    return false;
+}
+
+static bool
+is_for(const struct skio__streams *streams, const struct skio__waiting *waiting,
+       const skio_socket *socket)
+{
+    const skio_adapter *local = streams->cluster.local;
+
+    return waiting->what == WAITS_MESSAGE &&
+           (waiting->to_count == 0 || is_in(local, socket, waiting->names)) &&
+           !is_in(local, socket, waiting->names + waiting->to_count + 1);
+}
+
+/* It leaves before it is their turn. Who watches deliveries may change what
+ * waits, so they are taken down first. */
+void
+skio__order_deliver_now(skio_adapter *adapter, skio_socket *socket)
+{
+    struct skio__streams *streams = skio__streams_of(adapter);
+    struct skio__arena *arena = &streams->cluster.arena;
+    struct skio__arena_mark mark = skio__arena_mark(arena);
+    skio_message **messages;
+    size_t count = 0;
+    size_t n = 0;
+
+    for (struct skio__waiting *each = streams->first; each != NULL;
+         each = each->next)
+        count += is_for(streams, each, socket);
+    if (count == 0)
+        return;
+    messages = skio__arena_alloc(arena, count * sizeof *messages);
+    if (messages == NULL)
+        return;
+    for (struct skio__waiting *each = streams->first; each != NULL;
+         each = each->next)
+        if (is_for(streams, each, socket))
+            messages[n++] = skio_adapter_message_ref(each->message);
+    for (size_t i = 0; i < n; i++) {
+        skio_adapter_deliver(socket, messages[i], 0);
+        skio_adapter_message_unref(messages[i]);
+    }
+    skio__arena_release(arena, mark);
 }
 
 /* ---- What was read ---- */

@@ -399,6 +399,7 @@ use_recovery(struct skio__streams *streams)
     ops->broadcast = skio__order_broadcast;
     ops->sockets_leave = skio__order_sockets_leave;
     ops->sockets_disconnect = skio__order_sockets_disconnect;
+    ops->deliver_now = skio__order_deliver_now;
     ops->recovers = streams_recovers;
     ops->session_save = skio__streams_session_save;
     ops->session_end = skio__streams_session_end;

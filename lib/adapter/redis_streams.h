@@ -89,6 +89,8 @@ int skio__order_sockets_leave(skio_adapter *adapter, const skio_target *target,
 int skio__order_sockets_disconnect(skio_adapter *adapter,
                                    const skio_target *target, bool close);
 
+void skio__order_deliver_now(skio_adapter *adapter, skio_socket *socket);
+
 /* Deliver to those who are here and do not know the entry already, with its
  * offset. Memory is the arena's. */
 void skio__order_deliver(struct skio__streams *streams, skio_message *message,

@@ -18,10 +18,12 @@
  *   message {room, seq, id, from, text, at}
  *   joined, left {room, nick}             invited {room, nick, key}
  *   typing  {room, nick, on}
+ *   people  {room, people}      all who are inside, when a server is gone
  *
  * A room "@ada" is the conversation with ada. Nothing is lost or doubled: each
  * message has an id made here, it stays in the outbox until the server answers,
- * and after each connection we enter again and tell what we have seen.
+ * and after each connection, to whichever server, we enter again and tell what
+ * we have seen.
  */
 import * as store from './store.js';
 
@@ -59,6 +61,7 @@ export function start(hooks) {
   socket.on('message', onMessage);
   socket.on('joined', ({ room, nick }) => onPeople(room, nick, true));
   socket.on('left', ({ room, nick }) => onPeople(room, nick, false));
+  socket.on('people', onAllPeople);
   socket.on('typing', onTyping);
   socket.on('invited', onInvited);
   view.state('connecting');
@@ -259,6 +262,13 @@ function onPeople(room, nick, here) {
     (one) => store.fold(one) !== store.fold(nick));
   if (here) people.push(nick);
   else conversation.typing.delete(nick);
+  conversation.people = people;
+  view.changed(conversation);
+}
+
+function onAllPeople({ room, people }) {
+  const conversation = store.find(room);
+  if (!conversation) return;
   conversation.people = people;
   view.changed(conversation);
 }

@@ -1,0 +1,135 @@
+/*
+ * chaos-server PORT NAME REDIS-URL: a node of the chaos test; chaos-node.mjs is
+ * the same application on the reference implementation
+ *
+ * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. A
+ * socket joins the rooms that its auth lists, unless it is recovered. Clients
+ * of /control let it write: write(address, ...args) emits "packet" to everybody
+ * ("*") or a room, and is answered. Ids of sessions begin with NAME and a dot.
+ */
+#include <stdio.h>
+
+#ifdef HAVE_REDIS
+
+#include <string.h>
+#include <sys/random.h>
+
+#include <socketio/redis.h>
+#include <socketio/socketio.h>
+
+#include "interop/program.h"
+
+static skio_nsp *home;
+
+/* The balancer reads the node from the id; the rest is 128 random bits. */
+static int
+on_generate_id(const skio_engine_request *request, char id[64], void *user)
+{
+    unsigned char bytes[16];
+    int len = snprintf(id, 64, "%s.", (const char *)user);
+
+    (void)request;
+    if (len < 0 || len > 16 || getrandom(bytes, sizeof bytes, 0) != 16)
+        return SKIO_EIO;
+    for (size_t i = 0; i < sizeof bytes; i++)
+        (void)snprintf(id + len + 2 * i, 3, "%02x", bytes[i]);
+    return SKIO_OK;
+}
+
+static void
+on_connect(skio_socket *socket, void *user)
+{
+    const skio_value *auth = skio_socket_auth(socket);
+    size_t count = skio_count(auth, "rooms");
+
+    (void)user;
+    for (size_t i = 0; i < count && !skio_socket_recovered(socket); i++) {
+        char path[32];
+        const char *room;
+
+        (void)snprintf(path, sizeof path, "rooms.%zu", i);
+        room = skio_get_str(auth, path);
+        if (room == NULL || skio_join(socket, room) != SKIO_OK)
+            fprintf(stderr, "chaos-server: a room was not joined\n");
+    }
+}
+
+static void
+on_write(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    const char *address = skio_get_str(args, "0");
+    const skio_value *rest = skio_get_args(args, 1);
+    int err = SKIO_EINVAL;
+
+    (void)socket;
+    (void)user;
+    if (address != NULL && strcmp(address, "*") == 0)
+        err = skio_emit_all(home, "packet", "%p", SKIO_VALUE(rest));
+    else if (address != NULL)
+        err = skio_emit_to(home, address, "packet", "%p", SKIO_VALUE(rest));
+    skio_ack_send(ack, "%s", err == SKIO_OK ? "ok" : skio_strerror(err));
+}
+
+static int
+open_namespaces(skio_server *io, const char *url)
+{
+    skio_redis_options redis;
+    skio_nsp *control;
+    int err;
+
+    skio_redis_options_init(&redis);
+    redis.url = url;
+    err = skio_redis_streams_adapter(io, &redis);
+    if (err != SKIO_OK)
+        return err;
+    home = skio_of(io, "/");
+    control = skio_of(io, "/control");
+    if (home == NULL || control == NULL)
+        return SKIO_ENOMEM;
+    err = skio_on_connect(home, on_connect, NULL);
+    return err == SKIO_OK ? skio_on(control, "write", on_write, NULL) : err;
+}
+
+int
+main(int argc, char **argv)
+{
+    skio_server_options options;
+    skio_server *io;
+    long port = argc == 4 ? program_port(argv[1]) : -1;
+    int err;
+
+    if (port < 0) {
+        fprintf(stderr, "usage: chaos-server PORT NAME REDIS-URL\n");
+        return 2;
+    }
+    skio_server_options_init(&options);
+    options.log = program_log;
+    options.log_user = (void *)"chaos-server";
+    options.cookie = "io";
+    options.recovery_ms = 120000;
+    options.trusted_proxies = "loopback";
+    err = skio_server_new(&io, &options);
+    if (err == SKIO_OK)
+        err = skio_generate_id(io, on_generate_id, argv[2]);
+    if (err == SKIO_OK)
+        err = open_namespaces(io, argv[3]);
+    if (err == SKIO_OK)
+        err = skio_listen(io, "127.0.0.1", (uint16_t)port);
+    if (err == SKIO_OK)
+        err = program_run(io);
+    if (err != SKIO_OK)
+        fprintf(stderr, "chaos-server: %s\n", skio_strerror(err));
+    skio_server_free(io);
+    return err == SKIO_OK ? 0 : 1;
+}
+
+#else
+
+int
+main(void)
+{
+    fprintf(stderr, "chaos-server: built without Redis\n");
+    return 2;
+}
+
+#endif

@@ -1,0 +1,298 @@
+// Rolling restarts under load: three nodes behind nginx and behind HAProxy, with
+// the configurations of examples/cluster; stock clients that poll, upgrade, or
+// begin with WebSocket; writers at every node. Each node in turn is asked to
+// stop, or is killed, and started again. Redis stays. Then the judge reads what
+// every client got.
+//
+//   SKIO_ROUNDS   how often all nodes are restarted (2)
+//   SKIO_CLIENTS  how many clients (40)
+//   SKIO_SECONDS  the most that the restarts behind one balancer take (240)
+//   SKIO_NODES    "node": the reference implementation (default: "ours")
+//   SKIO_PROXY    only this balancer, nginx or haproxy
+//   SKIO_SHOW     1: print the figures
+
+import { fork, spawn } from "node:child_process";
+import { once } from "node:events";
+import { dirname, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { check, deadline, finish, require, sleep, test }
+    from "../interop/harness.mjs";
+import { repository } from "../interop/npm.mjs";
+import { Redis, until } from "./cluster.mjs";
+import { count, judge } from "./history.mjs";
+import { freePorts, programOf, Proxy } from "./proxies.mjs";
+
+const { io } = require("socket.io-client");
+
+const here = dirname(fileURLToPath(import.meta.url));
+const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
+const rounds = Number(process.env.SKIO_ROUNDS ?? 2);
+const clientsCount = Number(process.env.SKIO_CLIENTS ?? 40);
+const seconds = Number(process.env.SKIO_SECONDS ?? 240);
+const isReference = process.env.SKIO_NODES === "node";
+/* What happens with the reference now and then. */
+const known = isReference ? ["lost", "untold", "doubled", "unordered"] : [];
+const show = process.env.SKIO_SHOW === "1";
+
+const ROOMS = 10;
+const CLIENTS_PER_PROCESS = 50;
+const WRITE_EVERY_MS = 40;
+const CALM_MS = 600;   /* of writing between restarts */
+const SETTLE_MS = 15000;
+const WAIT_MS = 20000;
+
+/*
+ * Nodes
+ */
+
+const children = new Set();
+
+process.on("exit", () => {
+    for (const child of children) child.kill("SIGKILL");
+});
+
+function keep(child) {
+    children.add(child);
+    child.exited = once(child, "exit").then(([code, signal]) => {
+        children.delete(child);
+        return code ?? signal;
+    });
+    return child;
+}
+
+class Node {
+    lives = 0;
+    stderr = "";
+
+    constructor(history, name, port, redis) {
+        Object.assign(this, { history, name, port, redis });
+    }
+
+    async start() {
+        const args = [String(this.port), this.name, this.redis.url];
+        const child = isReference
+            ? spawn("node", [`${here}/chaos-node.mjs`, ...args])
+            : spawn(`${build}/chaos-server`, args);
+        let output = "";
+
+        this.child = keep(child);
+        child.stderr.setEncoding("utf8").on("data", (text) => {
+            this.stderr = (this.stderr + text).slice(-8000);
+        });
+        child.stdout.setEncoding("utf8").on("data", (text) => {
+            output += text;
+        });
+        await until(`${this.name} to listen`, () => {
+            if (child.exitCode !== null || child.signalCode !== null)
+                throw new Error(`${this.name} ended: ${this.stderr}`);
+            return /^listening on/m.test(output);
+        });
+        await this.startWriting();
+    }
+
+    /* The writer of this life of the node: a source of its own. */
+    async startWriting() {
+        const source = `${this.name}#${++this.lives}`;
+        const control = io(`http://127.0.0.1:${this.port}/control`, {
+            transports: ["websocket"], reconnection: false, forceNew: true,
+        });
+        let seq = 0;
+
+        this.facts = this.history.sources[source] = {};
+        await deadline(once(control, "connect"), WAIT_MS, `${source}: control`);
+        this.control = control;
+        this.waiting = 0;
+        this.timer = setInterval(() => {
+            if (!control.connected) return;
+            const to = this.history.address(++seq);
+            this.history.sent.push({ source, seq, at: Date.now(), to });
+            this.waiting++;
+            control.emit("write", to, source, seq, () => { this.waiting--; });
+        }, WRITE_EVERY_MS);
+    }
+
+    async stopWriting() {
+        clearInterval(this.timer);
+        await until(`${this.name} to answer`, () => this.waiting === 0);
+    }
+
+    /* Asked to stop it must lose nothing of what it has answered. */
+    async stop(signal) {
+        if (signal === "SIGKILL") {
+            clearInterval(this.timer);
+            this.facts.endedAt = Date.now();
+            this.facts.killed = true;
+        } else {
+            await this.stopWriting();
+        }
+        this.child.kill(signal);
+        const how = await deadline(this.child.exited, WAIT_MS,
+                                   `${this.name}: to end`);
+        this.control.close();
+        if (signal !== "SIGKILL")
+            check(how === 0, `${this.name} ended with ${how}: ${this.stderr}`);
+    }
+}
+
+/*
+ * Clients
+ */
+
+class Crowd {
+    constructor(url, size) {
+        const ways = [["polling", "websocket"], ["websocket"], ["polling"]];
+
+        this.facts = Array.from({ length: size }, (_, i) => ({
+            name: `c${i}`, rooms: [`room${i % ROOMS}`, `c${i}`],
+            /* As browsers: most upgrade; a few can only poll. */
+            transports: ways[i % 10 < 6 ? 0 : i % 10 < 9 ? 1 : 2],
+        }));
+        this.processes = [];
+        for (let i = 0; i < size; i += CLIENTS_PER_PROCESS) {
+            const child = keep(fork(`${here}/chaos-clients.mjs`));
+            child.send({ url, list: this.facts.slice(i, i + CLIENTS_PER_PROCESS) });
+            this.processes.push(child);
+        }
+    }
+
+    ask(want) {
+        return deadline(Promise.all(this.processes.map(async (child) => {
+            child.send({ want });
+            return (await once(child, "message"))[0];
+        })), WAIT_MS, "the clients' processes");
+    }
+
+    async state() {
+        const all = await this.ask("state");
+        return {
+            up: all.reduce((sum, { up }) => sum + up, 0),
+            upgraded: all.reduce((sum, { upgraded }) => sum + upgraded, 0),
+        };
+    }
+
+    connected() {
+        return until("all clients to be connected", async () =>
+            (await this.state()).up, (up) => up === this.facts.length);
+    }
+
+    async logs() {
+        const logs = new Map((await this.ask("logs")).flat()
+            .map(({ name, log }) => [name, log]));
+        return this.facts.map(({ name, rooms }) =>
+            ({ name, addresses: ["*", ...rooms], log: logs.get(name) }));
+    }
+
+    async stop() {
+        for (const child of this.processes) child.disconnect();
+        await Promise.all(this.processes.map(({ exited }) => exited));
+    }
+}
+
+class History {
+    sources = {};
+    sent = [];
+
+    /* Half of it is for one client, some for a room, some for all. */
+    address(seq) {
+        if (seq % 2 === 0)
+            return `c${Math.floor(Math.random() * clientsCount)}`;
+        return seq % 10 === 1 ? "*" : `room${Math.floor(Math.random() * ROOMS)}`;
+    }
+
+    async judge(crowd) {
+        const clients = await crowd.logs();
+        return judge({ ...this, clients });
+    }
+
+    /* What is under way arrives in a while, or it is lost. */
+    async settled(crowd) {
+        const end = Date.now() + SETTLE_MS;
+
+        for (;;) {
+            const verdict = await this.judge(crowd);
+            const kinds = count(verdict.problems);
+            if (!(kinds.lost || kinds.away) || Date.now() > end) return verdict;
+            await sleep(250);
+        }
+    }
+}
+
+/*
+ * A run
+ */
+
+async function rollingRestarts(t, kind) {
+    const redis = await new Redis().start();
+    const history = new History();
+    const [port, ...ports] = await freePorts(4);
+    const nodes = ports.map((each, i) =>
+        new Node(history, `n${i + 1}`, each, redis));
+    const proxy = new Proxy(kind, port, ports);
+    let crowd = null;
+
+    t.after(async () => {
+        for (const node of nodes) clearInterval(node.timer);
+        await crowd?.stop();
+        for (const node of nodes) {
+            node.control?.close();
+            node.child?.kill("SIGKILL");
+            await node.child?.exited;
+        }
+        await proxy.stop();
+        await redis.stop();
+    });
+
+    await Promise.all(nodes.map((node) => node.start()));
+    await proxy.start();
+    crowd = new Crowd(proxy.url, clientsCount);
+    await crowd.connected();
+
+    const end = Date.now() + seconds * 1000;
+    let restarts = 0;
+    for (let round = 0; round < rounds && Date.now() < end; round++)
+        for (const node of nodes) {
+            await sleep(CALM_MS);
+            await node.stop(restarts++ % 2 === 0 ? "SIGTERM" : "SIGKILL");
+            await sleep(CALM_MS / 2);
+            await node.start();
+            await crowd.connected();
+        }
+    await sleep(CALM_MS);
+    await Promise.all(nodes.map((node) => node.stopWriting()));
+    const state = await crowd.state();
+    const verdict = await history.settled(crowd);
+    const { problems: found, ...figures } = verdict;
+    const problems = found.filter(({ kind }) => !known.includes(kind));
+
+    if (show) {
+        console.log(`# ${kind}: ${JSON.stringify({
+            restarts, sent: history.sent.length, ...figures, ...state,
+            problems: count(found),
+        })}`);
+        for (const { kind, client, text } of found.slice(0, 40))
+            console.log(`#   ${kind} ${client} ${text}`);
+    }
+    check(problems.length === 0, JSON.stringify(count(problems)) +
+        JSON.stringify(problems.slice(0, 10)) +
+        nodes.map(({ stderr }) => stderr).join(""));
+    return { figures, restarts, ...state };
+}
+
+if ((process.env.HAVE_ALL ?? "yesyes") !== "yesyes") {
+    console.log("1..0 # SKIP built without Redis");
+    process.exit(0);
+}
+for (const kind of ["nginx", "haproxy"]) {
+    if (process.env.SKIO_PROXY && process.env.SKIO_PROXY !== kind) continue;
+    if (!programOf(kind)) continue;
+    test(`restarts_behind_${kind}_lose_nothing_untold`, async (t) => {
+        const { figures, restarts, upgraded } = await rollingRestarts(t, kind);
+
+        check(restarts >= 6, `only ${restarts} restarts`);
+        check(figures.received > clientsCount * restarts, "too little traffic");
+        check(figures.recovered > 0, "nobody was recovered");
+        check(upgraded > clientsCount / 2, `only ${upgraded} upgraded`);
+    }, { timeout: (seconds + 120) * 1000, timed: false });
+}
+
+await finish();
