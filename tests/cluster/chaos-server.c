@@ -5,7 +5,8 @@
  * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. A
  * socket joins the rooms that its auth lists, unless it is recovered. Clients
  * of /control let it write: write(address, ...args) emits "packet" to everybody
- * ("*") or a room, and is answered. Ids of sessions begin with NAME and a dot.
+ * ("*") or a room, and is answered; address() is answered with the client's. Ids
+ * of sessions begin with NAME and a dot.
  */
 #include <stdio.h>
 
@@ -70,6 +71,15 @@ on_write(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     skio_ack_send(ack, "%s", err == SKIO_OK ? "ok" : skio_strerror(err));
 }
 
+static void
+on_address(skio_socket *socket, const skio_value *args, skio_ack *ack,
+           void *user)
+{
+    (void)args;
+    (void)user;
+    skio_ack_send(ack, "%s", skio_socket_address(socket));
+}
+
 static int
 open_namespaces(skio_server *io, const char *url)
 {
@@ -87,7 +97,9 @@ open_namespaces(skio_server *io, const char *url)
     if (home == NULL || control == NULL)
         return SKIO_ENOMEM;
     err = skio_on_connect(home, on_connect, NULL);
-    return err == SKIO_OK ? skio_on(control, "write", on_write, NULL) : err;
+    if (err == SKIO_OK)
+        err = skio_on(control, "write", on_write, NULL);
+    return err == SKIO_OK ? skio_on(control, "address", on_address, NULL) : err;
 }
 
 int
@@ -107,7 +119,7 @@ main(int argc, char **argv)
     options.log_user = (void *)"chaos-server";
     options.cookie = "io";
     options.recovery_ms = 120000;
-    options.trusted_proxies = "loopback";
+    options.trusted_proxies = "127.0.0.1";
     err = skio_server_new(&io, &options);
     if (err == SKIO_OK)
         err = skio_generate_id(io, on_generate_id, argv[2]);
