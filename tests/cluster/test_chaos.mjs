@@ -74,7 +74,9 @@ class Node {
     }
 
     async start() {
-        const args = [String(this.port), this.name, this.redis.url];
+        /* One of them drains before it stops. */
+        const args = [String(this.port), this.name, this.redis.url,
+            ...(this.name === "n2" ? ["300"] : [])];
         const child = this.isReference
             ? spawn("node", [`${here}/chaos-node.mjs`, ...args])
             : spawn(`${build}/chaos-server`, args);
