@@ -67,12 +67,13 @@ struct skio__answering {
 };
 
 static void
-unlink_answering(struct skio__answering *answering)
+unlink_answering(struct skio__cluster *cluster,
+                 struct skio__answering *answering)
 {
     *answering->link = answering->next;
     if (answering->next != NULL)
         answering->next->link = answering->link;
-    answering->cluster->answering_count--;
+    cluster->answering_count--;
     answering->cluster = NULL;
 }
 
@@ -80,14 +81,14 @@ void
 skio__cluster_stop_answering(struct skio__cluster *cluster)
 {
     while (cluster->answering != NULL)
-        unlink_answering(cluster->answering);
+        unlink_answering(cluster, cluster->answering);
 }
 
 static void
 free_answering(struct skio__answering *answering)
 {
     if (answering->cluster != NULL)
-        unlink_answering(answering);
+        unlink_answering(answering->cluster, answering);
     skio__mem_free(answering->mem, answering);
 }
 
@@ -200,15 +201,25 @@ on_question(struct skio__cluster *cluster,
 
 /* ---- What is done to sockets ---- */
 
-/* Old servers wait until it was done. */
+/*
+ * Whether to say that it was done: an old server waits for that, of one socket,
+ * and only the server that has the socket says so. Asked before it is done: a
+ * socket may be gone afterwards.
+ */
+static bool
+must_acknowledge(const struct skio__cluster *cluster,
+                 const struct skio__wire_message *message)
+{
+    return message->is_legacy && message->request.len > 0 &&
+           cluster->local->ops->room_count(cluster->local, message->to[0]) > 0;
+}
+
 static void
 acknowledge(struct skio__cluster *cluster,
             const struct skio__wire_message *message)
 {
     struct skio__wire_message said;
 
-    if (message->request.len == 0)
-        return;
     skio__cluster_begin(cluster, &said, SKIO__WIRE_RESPONSE);
     said.request = message->request;
     (void)skio__cluster_send(cluster, &said, NULL);
@@ -217,36 +228,42 @@ acknowledge(struct skio__cluster *cluster,
 static void
 on_join(struct skio__cluster *cluster, const struct skio__wire_message *message)
 {
+    const bool is_asked = must_acknowledge(cluster, message);
     skio_target target = target_of(message);
     const char *const *room = message->rooms;
 
     for (; room != NULL && *room != NULL; room++)
         (void)cluster->local->ops->sockets_join(cluster->local, &target, *room);
-    acknowledge(cluster, message);
+    if (is_asked)
+        acknowledge(cluster, message);
 }
 
 static void
 on_leave(struct skio__cluster *cluster,
          const struct skio__wire_message *message)
 {
+    const bool is_asked = must_acknowledge(cluster, message);
     skio_target target = target_of(message);
     const char *const *room = message->rooms;
 
     for (; room != NULL && *room != NULL; room++)
         (void)cluster->local->ops->sockets_leave(cluster->local, &target,
                                                  *room);
-    acknowledge(cluster, message);
+    if (is_asked)
+        acknowledge(cluster, message);
 }
 
 static void
 on_disconnect(struct skio__cluster *cluster,
               const struct skio__wire_message *message)
 {
+    const bool is_asked = must_acknowledge(cluster, message);
     skio_target target = target_of(message);
 
     (void)cluster->local->ops->sockets_disconnect(cluster->local, &target,
                                                   message->close);
-    acknowledge(cluster, message);
+    if (is_asked)
+        acknowledge(cluster, message);
 }
 
 /* ---- What is told of sockets ---- */
