@@ -13,7 +13,7 @@ function start(url, { name, rooms, transports }) {
         reconnectionDelay: 50, reconnectionDelayMax: 400, timeout: 5000,
     });
 
-    socket.on("connect", () => 
+    socket.on("connect", () =>
         log.push(["up", Date.now(), socket.recovered,
             socket.io.engine.id.split(".")[0]]));
     socket.on("disconnect", () => log.push(["down", Date.now()]));
