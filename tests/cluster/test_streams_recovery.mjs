@@ -193,6 +193,47 @@ test("a_client_that_is_back_early_leaves_its_old_server", async () => {
     await gone(client.id, nodes.third);
 }, timeout);
 
+// Each namespace has a session of its own, and an old socket of its own.
+test("all_namespaces_of_a_client_come_back", async () => {
+    const auth = { rooms: ["r", "second room"], data };
+    const old = await new Traveller(nodes.ours).settle();
+    const oldCustom = old.socket.io.socket("/custom", { auth });
+    const client = new Traveller(nodes.third, { autoConnect: false });
+    const custom = client.socket.io.socket("/custom", { auth });
+    const heard = [];
+
+    await until("an offset there", () => oldCustom._lastOffset !== undefined);
+    client.id = old.id;
+    custom.onAny((event) => heard.push(event));
+    for (const [to, from] of [[client.socket, old.socket],
+                              [custom, oldCustom]]) {
+        to._pid = from._pid;
+        to._lastOffset = from._lastOffset;
+    }
+    const customId = oldCustom.id;
+    client.socket.connect();
+    custom.connect();
+    await until("both to be back", () =>
+        client.recovered !== undefined && custom.connected);
+    check(custom.recovered && custom.id === customId,
+          "the second one was not recovered");
+    await miss(nodes.node, client);
+    await expectRecovered(client, nodes.node);
+    await nodes.node.do("emit", { nsp: "/custom", rooms: ["r"] }, "end");
+    await until("the end there", () => heard.includes("end"));
+    same(heard, ["end"], "what it heard there");
+    await until("its old sockets to end", () =>
+        !old.socket.connected && !oldCustom.connected);
+
+    // What is kept now is the new server's.
+    const keys = await Promise.all([client.socket._pid, custom._pid].map(
+        (pid) => redis.command("EXISTS", `sio:session:${pid}`)));
+    same(keys, [1, 1], "the sessions that are kept");
+    old.close();
+    client.close();
+    await gone(client.id, nodes.third);
+}, timeout);
+
 test("who_was_told_nothing_of_an_offset_is_told_so", async () => {
     const client = await new Traveller(nodes.ours).settle();
 
