@@ -464,7 +464,7 @@ skio__redis_link_resume(struct skio__redis_link *link)
 {
     link->is_paused = false;
     hand_out_all(link);
-    if (link->options->tls)
+    if (!skio__redis_link_is_over(link) && link->options->tls)
         decrypt(link);
     if (!skio__redis_link_is_over(link))
         watch_again(link);
@@ -473,9 +473,11 @@ skio__redis_link_resume(struct skio__redis_link *link)
 void
 skio__redis_link_push(struct skio__redis_link *link)
 {
-    /* An error stays: the socket is ready then, and the loop says so. */
-    if (skio__redis_link_is_up(link) && !skio__redis_link_is_over(link))
+    if (skio__redis_link_is_up(link))
         write_some(link);
+    /* What went wrong is carried out by the loop, not in here. */
+    if (link->lost != SKIO_OK)
+        (void)skio_timer_set(link->timer, 0);
 }
 
 /* ---- The socket ---- */
@@ -519,11 +521,12 @@ skio__redis_link_close(struct skio__redis_link *link)
     skio__redis_dial_stop(&link->dial);
     skio_watch_free(link->watch);
     link->watch = NULL;
+    /* A second time after it was freed: then the options may be gone. */
+    if (link->fd >= 0 && link->options->tls)
+        skio__redis_tls_end(&link->tls, skio_loop_now(link->server));
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
-    if (link->options->tls)
-        skio__redis_tls_end(&link->tls, skio_loop_now(link->server));
     skio__buf_deinit(&link->out);
     link->sent = 0;
     link->is_paused = false;

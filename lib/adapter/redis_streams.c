@@ -143,7 +143,7 @@ skio__streams_take(struct skio__streams *streams, const char *sid)
     skio__cluster_begin(&streams->cluster, &said,
                         SKIO__WIRE_DISCONNECT_SOCKETS);
     said.to = rooms;
-    said.close = true;
+    said.close = false; /* its other namespaces are taken one by one */
     said.taken = true;
     (void)skio__cluster_send(&streams->cluster, &said, NULL);
 }

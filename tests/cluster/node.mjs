@@ -13,10 +13,11 @@
 //   --specific          publishOnSpecificResponseChannel of redis
 //   --stream-count N    of redis-streams
 //   --sharded-pubsub    useShardedPubSub of redis-streams
+//   --recovery MS       connectionStateRecovery
 //
 // Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
 // of its handshake's auth as its data, joins the rooms of "rooms" there, and is
-// told "ready".
+// told "ready"; one that was recovered has all that, and is told nothing.
 //
 // Events among servers: "hello" and "fence" are told to those who control this
 // server. "ask" is answered with {name, args}, "null" with nothing, "twice"
@@ -103,6 +104,11 @@ const http = createServer();
 const io = new Server(http, {
     serveClient: false, transports: ["polling", "websocket"],
     adapter: await makeAdapter(),
+    ...(options.recovery ? {
+        connectionStateRecovery: {
+            maxDisconnectionDuration: Number(options.recovery),
+        },
+    } : {}),
 });
 
 const control = io.of("/control");
@@ -132,6 +138,8 @@ function serve(nsp) {
 async function welcome(socket) {
     const { data, rooms } = socket.handshake.auth;
 
+    if (socket.recovered)
+        return;
     socket.data = data ?? {};
     socket.join(rooms ?? []);
     socket.emit("ready");
