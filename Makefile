@@ -282,6 +282,7 @@ VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=d
 DIFFERENTIAL = $(filter %/test_differential.mjs,$(JS_TESTS))
 LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),50000) SKIO_LEAST=20000 SKIO_SECONDS=240 \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
+CHAOS = $(filter %/test_chaos.mjs,$(JS_TESTS))
 check-long: check-build
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
@@ -290,6 +291,9 @@ check-long: check-build
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=1200 $(RUN) group generated $(DIFFERENTIAL)
+endif
+ifneq ($(CHAOS),)
+	@$(RUN_ENV) SKIO_ROUNDS=10 SKIO_CLIENTS=300 TIMEOUT=900 $(RUN) group chaos $(CHAOS)
 endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
