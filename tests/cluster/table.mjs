@@ -97,6 +97,32 @@ export async function table(adapter, { options = [], keep = () => true,
         }, timeout);
     }
 
+    // The reference tells of nobody then, ours of those that answered.
+    test("a_server_that_hangs_is_missed", async (t) => {
+        const { mixed: cluster } = clusters;
+        const run = new Run(cluster, 2, { clients: [["a", {}]] });
+        const hanging = new Node("node", "n4", cluster.options);
+
+        await hanging.start();
+        t.after(() => {
+            hanging.child.process.kill("SIGCONT");
+            return hanging.stop();
+        });
+        await cluster.meet([...cluster.nodes, hanging], "/");
+        await run.begin();
+        t.after(() => run.end());
+        hanging.child.process.kill("SIGSTOP");
+
+        const [fetched, asked, reference] = await Promise.all([
+            run.do("fetch"), run.do("say-ask", {}, "ask"),
+            run.nodes[2].do("fetch"),
+        ]);
+        same([fetched.late, fetched.missing, fetched.sockets.length],
+             [true, 1, 4]);
+        same([asked.late, asked.missing, asked.responses.length], [true, 1, 3]);
+        check(reference.late, "the reference did not miss it");
+    }, timeout);
+
     await more({ clusters, both, redis });
 
     test("all_nodes_stop_cleanly", async () => {
