@@ -18,7 +18,7 @@ if (!existsSync(program) && process.env.SKIO_ORACLE_ONLY !== "1") {
 
 const reference = ["node", "node", "node", "node"];
 const mixed = ["node", "node", "ours", "ours"];
-const timeout = { timeout: 60000 };
+const timeout = { timeout: 150000 };
 
 /*
  * adapter  the word after --adapter
