@@ -15,6 +15,7 @@
 //   --sharded-pubsub    useShardedPubSub of redis-streams
 //   --max-len N         maxLen of redis-streams
 //   --only-plaintext    onlyPlaintext of redis-streams
+//   --redis-cluster     URL is a node of a Redis Cluster
 //   --recovery MS       connectionStateRecovery
 //
 // Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
@@ -54,11 +55,12 @@ import { createServer } from "node:http";
 import { require } from "../interop/npm.mjs";
 
 const { Server } = require("socket.io");
-const { createClient } = require("redis");
+const { createClient, createCluster } = require("redis");
 
 const [port, ...rest] = process.argv.slice(2);
 const options = {};
-const flags = ["specific", "sharded-pubsub", "only-plaintext"];
+const flags = ["specific", "sharded-pubsub", "only-plaintext",
+               "redis-cluster"];
 
 while (rest.length > 0) {
     const name = rest.shift().slice(2);
@@ -67,7 +69,9 @@ while (rest.length > 0) {
 }
 
 async function connect() {
-    const client = createClient({ url: options.redis });
+    const client = options["redis-cluster"]
+        ? createCluster({ rootNodes: [{ url: options.redis }] })
+        : createClient({ url: options.redis });
 
     client.on("error", (error) => console.error(`redis: ${error.message}`));
     await client.connect();

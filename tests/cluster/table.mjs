@@ -27,8 +27,8 @@ const timeout = { timeout: 150000 };
  * more     declares further tests; gets {clusters, both, redis, declare}
  */
 export async function table(adapter, { options = [], keep = () => true,
-                                       more = () => {} } = {}) {
-    const redis = new Redis();
+                                       more = () => {},
+                                       redis = new Redis() } = {}) {
     const clusters = {};
     let started;
 
