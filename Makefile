@@ -293,7 +293,7 @@ ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=1200 $(RUN) group generated $(DIFFERENTIAL)
 endif
 ifneq ($(CHAOS),)
-	@$(RUN_ENV) SKIO_ROUNDS=10 SKIO_CLIENTS=300 TIMEOUT=900 $(RUN) group chaos $(CHAOS)
+	@$(RUN_ENV) SKIO_ROUNDS=10 SKIO_CLIENTS=300 SKIO_JOBS=1 TIMEOUT=900 $(RUN) group chaos $(CHAOS)
 endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
