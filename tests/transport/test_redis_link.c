@@ -30,6 +30,15 @@ step_for(struct bench *bench, uint64_t ms)
         bench_step(bench);
 }
 
+static void
+hold_up(uint64_t ms)
+{
+    uint64_t until = bench_now() + ms;
+
+    while (bench_now() < until)
+        continue;
+}
+
 /* ---- Commands and replies ---- */
 
 static void
@@ -371,6 +380,49 @@ command_that_is_not_answered_in_time_is_lost(void **state)
     assert_true(bench_now() - start >= 55);
     assert_int_equal(bench->down_err, SKIO_ETIMEDOUT);
     assert_string_equal(bench->said, "lost\ndown\n");
+}
+
+/* The application held up the loop; Redis did what it should. */
+static void
+answer_that_waits_for_us_is_not_late(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->options.command_timeout_ms = 50;
+    for (int i = 0; i < 10; i++) {
+        bench_link_up(bench, i % 2 == 1);
+        if (i % 2 == 0)
+            assert_int_equal(bench_send(bench, "X", NULL), SKIO_OK);
+        else
+            bench->options.ping_interval_ms = 20;
+        UNTIL(bench, bench->heard_len > 0);
+        bench_say(bench, i % 2 == 0 ? "+OK\r\n" : "+PONG\r\n");
+        hold_up(80);
+        step_for(bench, 10);
+        assert_int_equal(bench->downs, 0);
+        bench->options.ping_interval_ms = 1000;
+        bench_unlink(bench);
+        UNTIL(bench, bench->fd < 0);
+    }
+}
+
+static void
+greeting_that_waits_for_us_is_not_late(void **state)
+{
+    struct bench *bench = *state;
+
+    bench->options.connect_timeout_ms = 50;
+    bench_listen(bench);
+    for (int i = 1; i <= 10; i++) {
+        bench_link(bench, false);
+        bench_expect(bench, PING);
+        bench_say(bench, "+PONG\r\n");
+        hold_up(80);
+        UNTIL(bench, bench->ups == i);
+        assert_int_equal(bench->downs, 0);
+        bench_unlink(bench);
+        UNTIL(bench, bench->fd < 0);
+    }
 }
 
 static void
@@ -1111,6 +1163,8 @@ main(void)
         TEST(silent_redis_is_asked_whether_it_is_there),
         TEST(silent_redis_of_a_subscriber_is_asked_as_well),
         TEST(command_that_is_not_answered_in_time_is_lost),
+        TEST(answer_that_waits_for_us_is_not_late),
+        TEST(greeting_that_waits_for_us_is_not_late),
         TEST(answer_that_comes_piece_by_piece_is_waited_for),
         TEST(blocking_command_may_be_silent_for_longer),
         TEST(greeting_that_is_not_answered_is_given_up),
