@@ -82,7 +82,8 @@ for (const [name, adapter] of Object.entries(adapters)) {
         for (const each of QUESTIONS)
             await until(`all to answer ${each}`, async () => {
                 const { err, count } = await a.ask(each);
-                return err === "success" && count === (each === "hello" ? 1 : 2);
+                return err === "success" &&
+                    count === (each === "hello" ? 1 : 2);
             });
         check(a.answers.length === 1, "an answer came twice");
     }, options);
