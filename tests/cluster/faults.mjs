@@ -364,12 +364,9 @@ export class Pair {
         this.ca = await new Client(this.a).ready();
         this.cb = await new Client(this.b).ready();
         if (this.started) {
-            await cross(this.a, this.cb);
-            this.b.next = this.a.next + 1;
-            await cross(this.b, this.ca);
+            await this.meet();
             for (const node of this.nodes)
                 await node.event("up");
-            this.a.next = this.b.next + 1;
         }
         return this;
     }

@@ -363,6 +363,22 @@ bench_link_up(struct bench *bench, bool subscribes)
 }
 
 void
+bench_say_farewell(struct bench *bench, unsigned count)
+{
+    char text[1000];
+    skio_bytes argv[] = {{"RPUSH", 5}, {"said", 4}, {text, sizeof text}};
+
+    memset(text, 'a', sizeof text);
+    for (unsigned i = 0; i < count; i++)
+        assert_int_equal(skio__redis_link_send(bench->link, argv, 3, NULL,
+                                               NULL),
+                         SKIO_OK);
+    skio__redis_link_part(bench->link, bench_now() + 2000);
+    assert_false(skio__redis_link_is_up(bench->link));
+    bench_unlink(bench);
+}
+
+void
 bench_unlink(struct bench *bench)
 {
     struct skio__redis_link *link = bench->link;

@@ -78,6 +78,8 @@ void bench_link(struct bench *bench, bool subscribes);
 /* The same, greeted and up. */
 void bench_link_up(struct bench *bench, bool subscribes);
 void bench_unlink(struct bench *bench);
+/* Send so many commands, RPUSH said, and end the link at once. */
+void bench_say_farewell(struct bench *bench, unsigned count);
 
 /* Send words, NULL at the end; what is answered goes to bench->said, as
  * "reply TEXT" or "lost". Returns what skio__redis_link_send() returns. */

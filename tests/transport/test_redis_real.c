@@ -381,6 +381,34 @@ frozen_redis_is_noticed_and_found_again(void **state)
 }
 
 static void
+what_was_sent_is_read_before_the_end(void **state)
+{
+    struct bench *bench = *state;
+
+    NEED_REDIS();
+    redis_start(&redis, true, NULL);
+    link_to(bench, &redis, false);
+    bench_say_farewell(bench, 10000);
+    assert_non_null(strstr(redis_ask(&redis, "LLEN said"), ":10000\r\n"));
+}
+
+static void
+redis_that_hangs_does_not_hold_the_end_up(void **state)
+{
+    struct bench *bench = *state;
+    uint64_t start;
+
+    NEED_REDIS();
+    redis_start(&redis, true, NULL);
+    link_to(bench, &redis, false);
+    kill(redis.pid, SIGSTOP);
+    start = bench_now();
+    bench_say_farewell(bench, 10000);
+    assert_true(bench_now() - start < 1500);
+    kill(redis.pid, SIGCONT);
+}
+
+static void
 busy_redis_that_answers_late_is_waited_for(void **state)
 {
     struct bench *bench = *state;
@@ -567,6 +595,8 @@ main(void)
         TEST(slow_subscriber_that_redis_drops_comes_back),
         TEST(redis_that_is_killed_is_found_again_within_a_second),
         TEST(frozen_redis_is_noticed_and_found_again),
+        TEST(what_was_sent_is_read_before_the_end),
+        TEST(redis_that_hangs_does_not_hold_the_end_up),
         TEST(busy_redis_that_answers_late_is_waited_for),
         TEST(killed_client_comes_back),
         TEST(name_is_resolved_and_all_its_addresses_are_tried),

@@ -220,6 +220,19 @@ commands_and_large_values_pass_through_tls(void **state)
 }
 
 static void
+what_was_sent_through_tls_is_read_before_the_end(void **state)
+{
+    struct bench *bench = *state;
+
+    NEED_REDIS();
+    start(bench, "IP:127.0.0.1", "no");
+    bench_link(bench, false);
+    UNTIL(bench, bench->ups == 1);
+    bench_say_farewell(bench, 3000);
+    assert_non_null(strstr(redis_ask(&redis, "LLEN said"), ":3000\r\n"));
+}
+
+static void
 redis_behind_tls_comes_back(void **state)
 {
     struct bench *bench = *state;
@@ -424,6 +437,7 @@ main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
     const struct CMUnitTest tests[] = {
         TEST(commands_and_large_values_pass_through_tls),
+        TEST(what_was_sent_through_tls_is_read_before_the_end),
         TEST(redis_behind_tls_comes_back),
         TEST(name_of_the_certificate_must_be_the_hosts),
         TEST(authority_that_is_not_ours_is_not_trusted),
