@@ -719,6 +719,8 @@ read_options(struct setup *setup, int argc, char **argv)
             setup->redis.publish_on_specific_response_channel = true;
         } else if (strcmp(argv[i], "--sharded-pubsub") == 0) {
             setup->redis.sharded_pubsub = true;
+        } else if (strcmp(argv[i], "--redis-cluster") == 0) {
+            setup->redis.cluster = true;
         } else if (i + 1 == argc || !read_option(setup, argv[i], argv[i + 1])) {
             fprintf(stderr, "unknown option %s\n", argv[i]);
             return false;

@@ -112,6 +112,11 @@ const WATCHED = 'redis-server "$@" & pid=$!; ' +
     'wait $pid; exit 0';
 
 export class Redis {
+    // Further words for redis-server.
+    constructor(options = []) {
+        this.options = options;
+    }
+
     async start() {
         this.folder = mkdtempSync(join(tmpdir(), "cluster-"));
         // Somebody else may take a port that was free a moment ago.
@@ -121,6 +126,7 @@ export class Redis {
                 "-c", `exec 3<&0; ${WATCHED}`, "redis-server",
                 "--port", String(this.port), "--bind", "127.0.0.1",
                 "--dir", this.folder, "--save", "", "--appendonly", "no",
+                ...this.options,
             ]);
             this.url = `redis://127.0.0.1:${this.port}`;
             if (await this.#answers())
@@ -151,6 +157,12 @@ export class Redis {
     command(...args) {
         return this.client.sendCommand(args.map((each) =>
             Buffer.isBuffer(each) ? each : String(each)));
+    }
+
+    // How many listen to a shard's channel.
+    async listeners(channel) {
+        const [, n] = await this.command("PUBSUB", "SHARDNUMSUB", channel);
+        return Number(n);
     }
 
     async stop() {
@@ -388,10 +400,8 @@ export class Cluster {
     }
 
     // How many nodes listen to a room, with the sharded adapter.
-    async listeners(nsp, room) {
-        const [, n] = await this.redis.command(
-            "PUBSUB", "SHARDNUMSUB", `${this.key}#${nsp}#${room}#`);
-        return Number(n);
+    listeners(nsp, room) {
+        return this.redis.listeners(`${this.key}#${nsp}#${room}#`);
     }
 
     // A room's channel is subscribed to when a node gets its first member, and

@@ -13,6 +13,7 @@
 //   --specific          publishOnSpecificResponseChannel of redis
 //   --stream-count N    of redis-streams
 //   --sharded-pubsub    useShardedPubSub of redis-streams
+//   --redis-cluster     URL is a node of a Redis Cluster
 //   --recovery MS       connectionStateRecovery
 //
 // Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
@@ -52,19 +53,21 @@ import { createServer } from "node:http";
 import { require } from "../interop/npm.mjs";
 
 const { Server } = require("socket.io");
-const { createClient } = require("redis");
+const { createClient, createCluster } = require("redis");
 
 const [port, ...rest] = process.argv.slice(2);
 const options = {};
 
 while (rest.length > 0) {
     const name = rest.shift().slice(2);
-    options[name] = ["specific", "sharded-pubsub"].includes(name)
+    options[name] = ["specific", "sharded-pubsub", "redis-cluster"].includes(name)
         ? true : rest.shift();
 }
 
 async function connect() {
-    const client = createClient({ url: options.redis });
+    const client = options["redis-cluster"]
+        ? createCluster({ rootNodes: [{ url: options.redis }] })
+        : createClient({ url: options.redis });
 
     client.on("error", (error) => console.error(`redis: ${error.message}`));
     await client.connect();

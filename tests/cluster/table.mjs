@@ -27,8 +27,8 @@ const timeout = { timeout: 60000 };
  * more     declares further tests; gets {clusters, both, redis}
  */
 export async function table(adapter, { options = [], keep = () => true,
-                                       more = () => {} } = {}) {
-    const redis = new Redis();
+                                       more = () => {},
+                                       redis = new Redis() } = {}) {
     const clusters = {};
 
     // One Redis, two clusters in it, told apart by their keys.

@@ -2,6 +2,8 @@
  * The link to Redis, with a Redis that says what it is told to: every answer
  * cut, broken, too large, too late or not at all
  */
+#define _GNU_SOURCE /* SOCK_NONBLOCK */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,7 +13,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "transport/redis_bench.h"
 
@@ -492,6 +496,37 @@ redis_that_is_not_there_is_tried_again_and_again(void **state)
     bench->is_kind = true;
     bench_listen(bench);
     UNTIL(bench, bench->ups == 1);
+}
+
+/* Nobody accepts, and the queue of those who wait is full. */
+static void
+host_that_swallows_everything_is_given_up(void **state)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET};
+    socklen_t len = sizeof in;
+    struct bench *bench = *state;
+    int fillers[4];
+    int deaf = socket(AF_INET, SOCK_STREAM, 0);
+    uint64_t start;
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_int_equal(bind(deaf, (struct sockaddr *)&in, sizeof in), 0);
+    assert_int_equal(listen(deaf, 0), 0);
+    assert_int_equal(getsockname(deaf, (struct sockaddr *)&in, &len), 0);
+    for (int i = 0; i < 4; i++) {
+        fillers[i] = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        (void)connect(fillers[i], (struct sockaddr *)&in, sizeof in);
+    }
+    bench->options.port = ntohs(in.sin_port);
+    bench->options.connect_timeout_ms = 60;
+    start = bench_now();
+    bench_link(bench, false);
+    UNTIL(bench, bench->downs == 1);
+    assert_int_equal(bench->down_err, SKIO_ETIMEDOUT);
+    assert_true(bench_now() - start >= 55);
+    for (int i = 0; i < 4; i++)
+        close(fillers[i]);
+    close(deaf);
 }
 
 static void
@@ -1082,6 +1117,7 @@ main(void)
         TEST(lost_connection_comes_back),
         TEST(end_in_each_state_is_a_loss),
         TEST(redis_that_is_not_there_is_tried_again_and_again),
+        TEST(host_that_swallows_everything_is_given_up),
         TEST(attempts_grow_rarer),
         TEST(unknown_host_is_told),
         TEST(reset_is_a_loss_that_is_told_later),

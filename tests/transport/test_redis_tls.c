@@ -304,6 +304,42 @@ redis_may_want_a_certificate_of_ours(void **state)
 }
 
 static void
+sentinel_and_master_are_spoken_to_likewise(void **state)
+{
+    struct bench *bench = *state;
+    struct redis_process sentinel;
+    char path[128];
+    char sentinels[64];
+    const char *const arguments[] = {path, "--sentinel", NULL};
+    uint16_t port = bench_free_port();
+    FILE *file;
+
+    NEED_REDIS();
+    start(bench, "IP:127.0.0.1", "no");
+    redis_prepare(&sentinel, false);
+    snprintf(path, sizeof path, "%s/sentinel.conf", sentinel.folder);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    fprintf(file,
+            "port 0\nbind 127.0.0.1\nunixsocket %s\ndir %s\n"
+            "logfile redis.log\ntls-port %u\ntls-auth-clients no\n"
+            "tls-replication yes\ntls-cert-file %s\ntls-key-file %s\n"
+            "tls-ca-cert-file %s\nsentinel monitor mymaster 127.0.0.1 %u 1\n",
+            sentinel.path, sentinel.folder, (unsigned)port, cert_file, key_file,
+            ca_file, (unsigned)tls_port);
+    fclose(file);
+    redis_restart(&sentinel, arguments);
+    snprintf(sentinels, sizeof sentinels, "127.0.0.1:%u", (unsigned)port);
+    bench->options.sentinels = sentinels;
+    bench->options.port = 1; /* not to be used */
+    bench_link(bench, false);
+    UNTIL(bench, bench->ups == 1);
+    assert_int_equal(bench->downs, 0);
+    bench_unlink(bench);
+    redis_stop(&sentinel);
+}
+
+static void
 files_that_cannot_be_used_are_named(void **state)
 {
     struct bench *bench = *state;
@@ -392,6 +428,7 @@ main(void)
         TEST(name_of_the_certificate_must_be_the_hosts),
         TEST(authority_that_is_not_ours_is_not_trusted),
         TEST(redis_may_want_a_certificate_of_ours),
+        TEST(sentinel_and_master_are_spoken_to_likewise),
         TEST(files_that_cannot_be_used_are_named),
         TEST(what_is_no_tls_is_told),
         TEST(lack_of_memory_under_tls_is_a_loss),
