@@ -80,6 +80,11 @@ skio__redis_link_new(skio_server *server, const skio_redis_options *options,
                      const char *host, uint16_t port, bool subscribes,
                      const struct skio__redis_link_hooks *hooks, void *user);
 
+/* Have Redis read what was sent, before the link is freed: there is nothing
+ * else that can be done with it. Waits, at the longest until then, and for less
+ * with a Redis that does not read: not while the loop runs. */
+void skio__redis_link_part(struct skio__redis_link *link, uint64_t until_ms);
+
 /* Replies that are due are told with SKIO_ECLOSED first; hooks are not called
  * any more. May be called from any of its callbacks. NULL does nothing. */
 void skio__redis_link_free(struct skio__redis_link *link);

@@ -88,11 +88,7 @@ skio__streams_add(struct skio__streams *streams,
         argv[count++] = word("seq");
         argv[count++] = word(number);
     }
-    err = skio__redis_command(streams->redis, name->data, name->len, argv,
-                              count, NULL, NULL);
-    if (err != SKIO_OK)
-        skio__redis_count_dropped(streams->redis);
-    return err;
+    return skio__redis_say(streams->redis, name->data, name->len, argv, count);
 }
 
 static enum skio__redis_kind

@@ -700,6 +700,8 @@ read_option(struct setup *setup, const char *name, const char *value)
         setup->recovery_ms = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--stream-count") == 0)
         redis->stream_count = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--max-len") == 0)
+        redis->stream_max_len = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--mode") == 0 && strcmp(value, "dynamic") == 0)
         redis->subscriptions = SKIO_REDIS_DYNAMIC;
     else if (strcmp(name, "--mode") == 0 && strcmp(value, "static") == 0)
@@ -719,6 +721,8 @@ read_options(struct setup *setup, int argc, char **argv)
             setup->redis.publish_on_specific_response_channel = true;
         } else if (strcmp(argv[i], "--sharded-pubsub") == 0) {
             setup->redis.sharded_pubsub = true;
+        } else if (strcmp(argv[i], "--only-plaintext") == 0) {
+            setup->redis.only_plaintext = true;
         } else if (strcmp(argv[i], "--redis-cluster") == 0) {
             setup->redis.cluster = true;
         } else if (i + 1 == argc || !read_option(setup, argv[i], argv[i + 1])) {

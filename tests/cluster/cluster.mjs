@@ -27,10 +27,12 @@ const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const oracleOnly = process.env.SKIO_ORACLE_ONLY === "1";
 export const program = `${build}/cluster-server`;
 const WAIT_MS = 15000;
+const START_MS = 60000; // of a process, where many others start too
 
 // Ask until the answer is the one that is waited for.
-export async function until(what, ask, wanted = (answer) => answer === true) {
-    const end = performance.now() + WAIT_MS;
+export async function until(what, ask, wanted = (answer) => answer === true,
+                            ms = WAIT_MS) {
+    const end = performance.now() + ms;
 
     for (let pause = 1;; pause = Math.min(pause * 2, 50)) {
         const answer = await ask();
@@ -150,7 +152,7 @@ export class Redis {
             await this.client.connect();
             return await this.client.ping() === "PONG";
         })();
-        return deadline(Promise.race([failed, ready]), WAIT_MS,
+        return deadline(Promise.race([failed, ready]), START_MS,
                         "redis-server to answer");
     }
 
@@ -197,7 +199,7 @@ export class Node {
             if (this.child.exit !== undefined)
                 throw new Error(`${this.child.label}: ${this.child.stderr}`);
             return /^listening on (\d+)$/m.exec(this.child.stdout);
-        }, (match) => match !== null).then(([, port]) => Number(port));
+        }, (match) => match !== null, START_MS).then(([, port]) => Number(port));
         this.url = `http://127.0.0.1:${this.port}`;
 
         this.control = connect(`${this.url}/control`, {

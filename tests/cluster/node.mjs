@@ -13,6 +13,8 @@
 //   --specific          publishOnSpecificResponseChannel of redis
 //   --stream-count N    of redis-streams
 //   --sharded-pubsub    useShardedPubSub of redis-streams
+//   --max-len N         maxLen of redis-streams
+//   --only-plaintext    onlyPlaintext of redis-streams
 //   --redis-cluster     URL is a node of a Redis Cluster
 //   --recovery MS       connectionStateRecovery
 //
@@ -57,10 +59,12 @@ const { createClient, createCluster } = require("redis");
 
 const [port, ...rest] = process.argv.slice(2);
 const options = {};
+const flags = ["specific", "sharded-pubsub", "only-plaintext",
+               "redis-cluster"];
 
 while (rest.length > 0) {
     const name = rest.shift().slice(2);
-    options[name] = ["specific", "sharded-pubsub", "redis-cluster"].includes(name)
+    options[name] = flags.includes(name)
         ? true : rest.shift();
 }
 
@@ -85,6 +89,8 @@ async function makeAdapter() {
             streamName: key, channelPrefix: key,
             streamCount: Number(options["stream-count"] ?? 1),
             useShardedPubSub: options["sharded-pubsub"] ?? false,
+            maxLen: Number(options["max-len"] ?? 10000),
+            onlyPlaintext: options["only-plaintext"] ?? false,
             blockTimeInMs: 200, // a server that stops waits for it
         });
     }
