@@ -107,6 +107,8 @@ class Node {
 
         this.facts = this.history.sources[source] = {};
         await deadline(once(control, "connect"), WAIT_MS, `${source}: control`);
+        /* What is emitted before Redis is there, others do not hear of. */
+        await control.timeout(WAIT_MS).emitWithAck("ready");
         this.control = control;
         this.waiting = 0;
         this.timer = setInterval(() => {
