@@ -25,7 +25,7 @@
 #include "interop/program.h"
 
 static skio_nsp *home;
-static skio_ack *ready;
+static skio_ack *asker;
 static bool is_up;
 
 /* The balancer reads the node from the id; the rest is 128 random bits. */
@@ -92,9 +92,9 @@ on_redis(skio_server *io, const skio_redis_event *event, void *user)
     (void)io;
     (void)user;
     is_up = event->state == SKIO_REDIS_UP;
-    if (is_up && ready != NULL) {
-        skio_ack_send(ready, "%s", "ok");
-        ready = NULL;
+    if (is_up && asker != NULL) {
+        skio_ack_send(asker, "%s", "ok");
+        asker = NULL;
     }
 }
 
@@ -107,8 +107,8 @@ on_ready(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     if (is_up) {
         skio_ack_send(ack, "%s", "ok");
     } else {
-        skio_ack_free(ready); /* one asks, once */
-        ready = skio_ack_take(ack);
+        skio_ack_free(asker); /* one asks, once */
+        asker = skio_ack_take(ack);
     }
 }
 
@@ -208,7 +208,7 @@ main(int argc, char **argv)
     if (err != SKIO_OK)
         fprintf(stderr, "chaos-server: %s\n", skio_strerror(err));
     skio_watch_free(drain.watch);
-    skio_ack_free(ready);
+    skio_ack_free(asker);
     skio_server_free(io);
     if (drain.fd >= 0)
         close(drain.fd);
