@@ -13,6 +13,8 @@
 #ifndef SKIO_ADAPTER_REDIS_LINK_H
 #define SKIO_ADAPTER_REDIS_LINK_H
 
+#include <string.h>
+
 #include <socketio/loop.h>
 #include <socketio/redis.h>
 
@@ -115,6 +117,13 @@ int skio__redis_link_send_blocking(struct skio__redis_link *link,
 /* Write what was sent in this turn now, as far as the socket takes it: what is
  * told to others from now on comes after. A loss shows in the next turn. */
 void skio__redis_link_push(struct skio__redis_link *link);
+
+/* A part of a command that is a text. */
+static inline skio_bytes
+skio__redis_word(const char *text)
+{
+    return (skio_bytes){text, strlen(text)};
+}
 
 bool skio__redis_link_is_up(const struct skio__redis_link *link);
 

@@ -469,6 +469,13 @@ read_some(struct skio__redis_link *link)
 }
 
 void
+skio__redis_link_look(struct skio__redis_link *link)
+{
+    if (!link->is_paused && link->fd >= 0)
+        read_some(link);
+}
+
+void
 skio__redis_link_resume(struct skio__redis_link *link)
 {
     link->is_paused = false;

@@ -23,12 +23,6 @@
 
 /* ---- Writing ---- */
 
-static skio_bytes
-word(const char *text)
-{
-    return (skio_bytes){text, strlen(text)};
-}
-
 static bool
 is_durable(const struct skio__wire_message *message)
 {
@@ -67,26 +61,26 @@ skio__streams_add(struct skio__streams *streams,
     }
     snprintf(max_len, sizeof max_len, "%u", (unsigned)options->stream_max_len);
     snprintf(type, sizeof type, "%u", (unsigned)message->type);
-    argv[count++] = word("XADD");
+    argv[count++] = skio__redis_word("XADD");
     argv[count++] = *name;
-    argv[count++] = word("MAXLEN");
-    argv[count++] = word("~");
-    argv[count++] = word(max_len);
-    argv[count++] = word("*");
-    argv[count++] = word("uid");
+    argv[count++] = skio__redis_word("MAXLEN");
+    argv[count++] = skio__redis_word("~");
+    argv[count++] = skio__redis_word(max_len);
+    argv[count++] = skio__redis_word("*");
+    argv[count++] = skio__redis_word("uid");
     argv[count++] = message->uid;
-    argv[count++] = word("nsp");
+    argv[count++] = skio__redis_word("nsp");
     argv[count++] = message->nsp;
-    argv[count++] = word("type");
-    argv[count++] = word(type);
+    argv[count++] = skio__redis_word("type");
+    argv[count++] = skio__redis_word(type);
     if (data->len > 0) {
-        argv[count++] = word("data");
+        argv[count++] = skio__redis_word("data");
         argv[count++] = (skio_bytes){data->data, data->len};
     }
     if (seq > 0) {
         snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
-        argv[count++] = word("seq");
-        argv[count++] = word(number);
+        argv[count++] = skio__redis_word("seq");
+        argv[count++] = skio__redis_word(number);
     }
     return skio__redis_say(streams->redis, name->data, name->len, argv, count);
 }

@@ -121,6 +121,7 @@ export class Redis {
 
     async start() {
         this.folder = mkdtempSync(join(tmpdir(), "cluster-"));
+        process.on("exit", () => this.#removeFolder());
         // Somebody else may take a port that was free a moment ago.
         for (let i = 0; i < 5; i++) {
             this.port = await freePort();
@@ -170,6 +171,10 @@ export class Redis {
     async stop() {
         await this.client?.disconnect();
         await this.child.stop();
+        this.#removeFolder();
+    }
+
+    #removeFolder() {
         rmSync(this.folder, { recursive: true, force: true });
     }
 }

@@ -483,6 +483,28 @@ SCENARIO(bytes_in_a_result_are_told_as_json, NULL, modern)
                             "\"data\":[1,2]}}] missing 0");
 }
 
+/* ---- Recovery ---- */
+
+static void
+recovering(skio_server_options *options)
+{
+    options->recovery_ms = 10000;
+}
+
+/* What others emit is in no memory of this server: nobody is promised to get
+ * it, and no offset reaches the others as an argument. */
+SCENARIO(without_a_stream_nobody_is_recovered, recovering, modern)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_check(peer, skio_emit_all(there(), "e", "%d", 1) == SKIO_OK);
+    run(peer);
+    peer_expect(ws, "42[\"e\",1]");
+    peer_check(peer, skio_emit_all(here(peer), "e", "%d", 2) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"e\",2]");
+}
+
 /* ---- The end ---- */
 
 BOTH(what_is_asked_ends_with_its_server)
@@ -583,6 +605,7 @@ main(void)
         TWICE(clients_may_answer_when_nobody_asks_any_more),
         cmocka_unit_test(a_carrier_hears_of_rooms),
         cmocka_unit_test(bytes_in_a_result_are_told_as_json),
+        cmocka_unit_test(without_a_stream_nobody_is_recovered),
         cmocka_unit_test(another_servers_nonsense_changes_nothing),
     };
 

@@ -461,6 +461,12 @@ subscriptions_are_renewed_within_a_second_of_redis(void **state)
     WAIT(t.messages == 3);
     assert_true(has_heard("c:a=x ") && has_heard("p:a=x ") &&
                 has_heard("s:a=y "));
+
+    /* What was told once is not told again. */
+    redis_ask(&redis, "CLIENT KILL TYPE normal");
+    WAIT(t.ups == 3);
+    assert_int_equal(t.last.dropped, 0);
+    assert_int_equal(t.last.gap_ms, 0);
 }
 
 static void

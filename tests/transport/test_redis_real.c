@@ -15,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "transport/redis_bench.h"
@@ -258,6 +259,16 @@ messages_of_channels_patterns_and_shards_arrive(void **state)
     assert_int_equal(bench->downs, 0);
 }
 
+/* Of this thread alone: the machine may be doing something else. */
+static uint64_t
+busy_ms(void)
+{
+    struct timespec time;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000 + (uint64_t)time.tv_nsec / 1000000;
+}
+
 static void
 flood_of_messages_leaves_the_loop_its_turns(void **state)
 {
@@ -281,15 +292,15 @@ flood_of_messages_leaves_the_loop_its_turns(void **state)
     fprintf(pipe_to, "PUBLISH a end\n");
     assert_int_equal(pclose(pipe_to), 0);
     while (!bench_has_said(bench, "$end]")) {
-        uint64_t start = bench_now();
+        uint64_t start = busy_ms();
 
         bench_step(bench);
-        if (bench_now() - start > longest)
-            longest = bench_now() - start;
+        if (busy_ms() - start > longest)
+            longest = busy_ms() - start;
         if (bench->said_len > 60000)
             bench_forget(bench);
     }
-    assert_true(longest < 50);
+    assert_true(longest < 15);
     assert_int_equal(bench->downs, 0);
 }
 
