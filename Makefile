@@ -68,14 +68,15 @@ TEST_DIRS = unit scenario oom threats transport
 TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
-NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire)|<socketio/(redis|emitter)\.h)
+NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
 NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))
 TEST_SRCS = $(filter-out $(TEST_$(HAVE_LWS)) $(NO_REDIS_$(HAVE_REDIS)),$(TEST_ALL))
 TEST_MAINS = $(foreach s,$(TEST_SRCS),$(if $(filter test_%,$(notdir $(s))),$(s)))
 TEST_HELP = $(filter-out $(TEST_MAINS),$(TEST_SRCS))
 JS_TESTS_yes = $(wildcard $(srcdir)/tests/*/test_*.mjs)
-JS_REDIS_no = $(wildcard $(srcdir)/tests/cluster/test_*.mjs)
-JS_TESTS = $(filter-out $(JS_REDIS_$(HAVE_REDIS)),$(JS_TESTS_$(HAVE_LWS)))
+CLUSTER_yes_yes = $(wildcard $(srcdir)/tests/cluster/test_*.mjs)
+CLUSTER_TESTS = $(CLUSTER_$(HAVE_LWS)_$(HAVE_REDIS))
+JS_TESTS = $(filter-out $(CLUSTER_yes_yes),$(JS_TESTS_$(HAVE_LWS)))
 # Clients that need a compiler of their own; only check-interop runs them.
 CLIENT_TESTS_yes = $(wildcard $(srcdir)/tests/clients/*/test_*.mjs)
 CLIENT_TESTS = $(CLIENT_TESTS_$(HAVE_LWS))
@@ -252,9 +253,13 @@ endif
 
 check-build: all $(TESTS_IF) $(SERVERS) $(EXAMPLES) $(STAGE)/installed
 	@:
+# Clusters take long, for the most part waiting; sanitized, all of them are
+# check-long's.
+CHECKED_CLUSTERS = $(if $(SAN),$(filter %/test_hostile.mjs,$(CLUSTER_TESTS)),$(CLUSTER_TESTS))
 check-run: check-build
 	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(TESTS_IF)
 	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
+	@$(RUN_ENV) JOBS=2 TIMEOUT=300 $(RUN) group $(LABEL)cluster $(CHECKED_CLUSTERS)
 ifneq ($(HAVE_CMOCKA),yes)
 	@$(RUN) skip $(LABEL)c 'cmocka is not installed' $(TEST_MAINS)
 endif
@@ -265,7 +270,7 @@ check-lint:
 check-interop: check-build
 	@$(RUN) begin
 	@$(if $(CLONE),$(srcdir)/tests/clients/setup interop $(B))
-	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS) $(CLIENT_TESTS)
+	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS) $(CLUSTER_TESTS) $(CLIENT_TESTS)
 	@$(RUN) end
 
 # Minutes, not seconds: every C test under valgrind, threads under
@@ -277,18 +282,25 @@ VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=d
 DIFFERENTIAL = $(filter %/test_differential.mjs,$(JS_TESTS))
 LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),50000) SKIO_LEAST=20000 SKIO_SECONDS=240 \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
+CHAOS = $(filter %/test_chaos.mjs,$(JS_TESTS))
 check-long: check-build
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
+	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-clusters
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=1200 $(RUN) group generated $(DIFFERENTIAL)
+endif
+ifneq ($(CHAOS),)
+	@$(RUN_ENV) SKIO_ROUNDS=10 SKIO_CLIENTS=300 SKIO_JOBS=1 TIMEOUT=900 $(RUN) group chaos $(CHAOS)
 endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
 endif
 	@$(RUN) end
+check-clusters: check-build
+	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS)
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS)
 
@@ -401,7 +413,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run \
+.PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run check-clusters \
         check-api check-lint check-interop check-long check-threads compatibility switches update-exports lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:

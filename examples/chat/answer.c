@@ -59,6 +59,16 @@ on_quit(skio_nsp *nsp, const skio_value *args, skio_server_ack *ack, void *arg)
         user->has_quit = true;
 }
 
+/* A server is back after a while without Redis: both have something to ask. */
+static void
+on_back(skio_nsp *nsp, const skio_value *args, skio_server_ack *ack, void *arg)
+{
+    (void)nsp;
+    (void)args;
+    (void)ack;
+    cluster_catch_up(arg);
+}
+
 static void
 on_who(skio_nsp *nsp, const skio_value *args, skio_server_ack *ack, void *arg)
 {
@@ -143,11 +153,8 @@ answer_start(struct chat *chat)
     static const struct {
         const char *event;
         skio_server_event_fn *fn;
-    } events[] = {{"said", on_said},
-                  {"came", on_came},
-                  {"quit", on_quit},
-                  {"who", on_who},
-                  {"room", on_room}};
+    } events[] = {{"said", on_said}, {"came", on_came}, {"quit", on_quit},
+                  {"back", on_back}, {"who", on_who},   {"room", on_room}};
     int err = SKIO_OK;
 
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)

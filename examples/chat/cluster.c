@@ -39,6 +39,12 @@ cluster_tell_quit(struct chat *chat, const struct user *user)
     (void)skio_server_side_emit(chat->nsp, "quit", "%s", user->nick);
 }
 
+void
+cluster_tell_back(struct chat *chat)
+{
+    (void)skio_server_side_emit(chat->nsp, "back", NULL);
+}
+
 /*
  * Asking
  */

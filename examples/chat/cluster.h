@@ -11,6 +11,7 @@
  *   said  {room, key, pair, id, from, text, at}   a message
  *   came  {nick, key}                             a user is here
  *   quit  nick                                    the nickname is free
+ *   back                                          ask for what was missed
  *   who   nick     -> null, or {nick, key, busy, directs: [{nick, key}]}
  *   room  {room, pair}  -> null, or {room, key, messages: [...]}
  *   rooms          -> [[room, people], ...]
@@ -29,6 +30,7 @@ void cluster_tell_said(struct chat *chat, const struct room *room,
                        const struct message *message);
 void cluster_tell_came(struct chat *chat, const struct user *user);
 void cluster_tell_quit(struct chat *chat, const struct user *user);
+void cluster_tell_back(struct chat *chat);
 
 /* Called once, from inside the call when there is nobody to be asked. What the
  * chat had may have changed, and be gone. */

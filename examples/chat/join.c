@@ -47,15 +47,17 @@ static struct {
     size_t servers; /* of the cluster, when it was last looked at */
 } watch;
 
-/* What was said meanwhile is asked for. */
+/* What was said meanwhile is asked for, by those who are back already, too. */
 static void
 on_event(skio_server *server, const skio_redis_event *event, void *arg)
 {
     (void)server;
-    if (event->state == SKIO_REDIS_DOWN)
+    if (event->state == SKIO_REDIS_DOWN) {
         (void)fprintf(stderr, "chat: Redis: %s\n", event->text);
-    else if (event->gap_ms > 0)
+    } else if (event->gap_ms > 0) {
         cluster_catch_up(arg);
+        cluster_tell_back(arg);
+    }
 }
 
 int

@@ -133,12 +133,13 @@ typedef struct skio_adapter_ops {
 
     /**
      * Whether the adapter keeps sessions and what clients miss. Asked once,
-     * after the factory. Then each event for one client comes to broadcast,
-     * too, with the room of its id as its target; it is the adapter's to give
-     * events their offset, skio_adapter_message_with_offset(). Those that are
-     * volatile or ask for an ack have SKIO_LOCAL and get none. When others must
-     * wait for their offset, these must wait behind them: a client's events
-     * stay in order.
+     * after the factory. false: nobody is recovered, since events of other
+     * servers are in no memory of this one. true: each event for one client
+     * comes to broadcast, too, with the room of its id as its target; it is
+     * the adapter's to give events their offset,
+     * skio_adapter_message_with_offset(). Those that are volatile or ask for
+     * an ack have SKIO_LOCAL and get none. When others must wait for their
+     * offset, these must wait behind them: a client's events stay in order.
      */
     bool (*recovers)(skio_adapter *adapter);
     /**

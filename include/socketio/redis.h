@@ -42,10 +42,12 @@ enum skio_redis_state {
 typedef struct skio_redis_event {
     enum skio_redis_state state;
     int err;          /**< why it is down: SKIO_ECLOSED, SKIO_ETIMEDOUT,
-                           SKIO_EACCES for a refused password, SKIO_EBUSY while
-                           Redis is loading or no master, SKIO_EPROTO,
-                           SKIO_ELIMIT for an answer too large, SKIO_EIO,
-                           SKIO_ENOENT for an unknown host, SKIO_ENOMEM */
+                           SKIO_EACCES for a refused password or certificate,
+                           SKIO_EBUSY while Redis is loading or no master,
+                           SKIO_EINVAL for a database that is not there,
+                           SKIO_EPROTO, SKIO_ELIMIT for an answer too large,
+                           SKIO_EIO, SKIO_ENOENT for an unknown host,
+                           SKIO_ENOMEM */
     const char *text; /**< the same in words; borrowed */
     uint64_t gap_ms;  /**< UP: for how long messages of others may have been
                            missed; 0 at the first connection */
@@ -80,7 +82,7 @@ typedef struct skio_redis_options {
     bool cluster; /**< false; true: host is a node of a Redis Cluster. Sharded
                        adapter only: classic channels reach every node. */
 
-    bool tls;                    /**< false */
+    bool tls;                    /**< false; sentinels are spoken to likewise */
     const char *tls_ca_file;     /**< NULL: the system's certificates */
     const char *tls_cert_file;   /**< NULL: none of our own */
     const char *tls_key_file;    /**< NULL */
@@ -148,9 +150,8 @@ SKIO_API void skio_redis_options_init_size(skio_redis_options *options,
  * goes on trying, and serves its clients meanwhile.
  *
  * Returns SKIO_OK; SKIO_EINVAL for an option out of its range (the log names
- * it) or a URL that is none; SKIO_ENOTSUP for TLS when the library was built
- * without it; SKIO_EBUSY once a namespace exists beside an unused "/";
- * SKIO_ENOMEM.
+ * it) or a URL that is none; SKIO_EBUSY once a namespace exists beside an
+ * unused "/"; SKIO_ENOMEM.
  */
 SKIO_API int skio_redis_adapter(skio_server *server,
                                 const skio_redis_options *options)

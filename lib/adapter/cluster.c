@@ -299,6 +299,14 @@ cluster_sockets_disconnect(skio_adapter *adapter, const skio_target *target,
 
 /* ---- Coming and going ---- */
 
+/* What is published is gone: those who were away cannot get it. */
+static bool
+cluster_recovers(skio_adapter *adapter)
+{
+    (void)adapter;
+    return false;
+}
+
 static void
 cluster_open(skio_adapter *adapter)
 {
@@ -345,6 +353,7 @@ const skio_adapter_ops skio__cluster_ops = {
     .room_count = cluster_room_count,
     .server_side_emit = skio__cluster_server_side_emit,
     .server_side_answer = skio__cluster_server_side_answer,
+    .recovers = cluster_recovers,
 };
 
 int

@@ -250,6 +250,33 @@ take_elements(struct skio__request *request, const skio_bytes *json)
         take(request, text + array.start + 1, array.len - 2);
 }
 
+/* Results are JSON without attachments: bytes in them are what Node's
+ * JSON.stringify() makes of a Buffer. */
+static void
+take_response(struct skio__request *request,
+              const struct skio__wire_message *message)
+{
+    skio_bytes json = message->json;
+    struct skio__buf plain;
+
+    skio__buf_init(&plain, request->mem);
+    if (message->attachment_count > 0) {
+        plain.max = request->cluster->limits.max_answer_bytes;
+        if (skio__wire_plain_json(&plain, message) != SKIO_OK) {
+            skio__buf_deinit(&plain);
+            return; /* as if it had not come */
+        }
+        json = (skio_bytes){plain.data, plain.len};
+    }
+    if (request->kind != ASK_EVENT)
+        take_elements(request, &json);
+    else if (json.len > 0)
+        take(request, json.data, json.len);
+    else
+        take(request, "null", 4);
+    skio__buf_deinit(&plain);
+}
+
 static void
 take_ack(struct skio__request *request,
          const struct skio__wire_message *message)
@@ -325,14 +352,8 @@ skio__cluster_answered(struct skio__cluster *cluster,
         take_client_count(request, message);
     else if (message->type == SKIO__WIRE_BROADCAST_ACK)
         take_ack(request, message);
-    else if (is_last_response(request))
-        return;
-    else if (request->kind != ASK_EVENT)
-        take_elements(request, &message->json);
-    else if (message->json.len > 0)
-        take(request, message->json.data, message->json.len);
-    else
-        take(request, "null", 4);
+    else if (!is_last_response(request))
+        take_response(request, message);
 
     /* What was called may have ended it. */
     node = skio__map_find(&cluster->requests, message->request.data,

@@ -80,6 +80,11 @@ int skio__redis_command(struct skio__redis *redis, const char *key,
                         size_t key_len, const skio_bytes *argv, size_t argc,
                         skio__redis_reply_fn *fn, void *user);
 
+/* A command that says something to the others, as publishing does: counted as
+ * dropped unless Redis does it. Returns as skio__redis_publish(). */
+int skio__redis_say(struct skio__redis *redis, const char *key, size_t key_len,
+                    const skio_bytes *argv, size_t argc);
+
 /* Write the commands for a key now, not in the next turn. */
 void skio__redis_push(struct skio__redis *redis, const char *key,
                       size_t key_len);

@@ -38,7 +38,8 @@ skio__redis_adapter_limits(const struct skio__redis *redis, const skio_nsp *nsp,
         .wire =
             {
                 .max_depth = server->max_json_depth,
-                .max_attachments = server->max_attachments,
+                /* of all sockets in an answer; an event's are checked again */
+                .max_attachments = UINT16_MAX,
                 .max_rooms = options->max_rooms_in_message,
                 .max_name_bytes = server->max_name_bytes,
             },

@@ -443,21 +443,21 @@ select_database(struct skio__redis_call *call, int64_t deadline)
     return ask(call, argv, 2, deadline);
 }
 
-/* Where we were sent, else where the options say. */
+/* Where we were sent, else where the options say: that has its own time. */
 static int
-connect_any(struct skio__redis_call *call, int64_t deadline)
+connect_any(struct skio__redis_call *call, int64_t *deadline)
 {
     const skio_redis_options *options = call->options;
 
     if (call->host[0] != '\0') {
-        if (connect_tcp(call, call->host, call->port, deadline) == SKIO_OK)
+        if (connect_tcp(call, call->host, call->port, *deadline) == SKIO_OK)
             return SKIO_OK;
         call->host[0] = '\0'; /* the others know who has taken its place */
-        deadline = now_ms() + options->connect_timeout_ms;
+        *deadline = now_ms() + options->connect_timeout_ms;
     }
     return options->unix_path != NULL
-               ? connect_unix(call, deadline)
-               : connect_tcp(call, options->host, options->port, deadline);
+               ? connect_unix(call, *deadline)
+               : connect_tcp(call, options->host, options->port, *deadline);
 }
 
 static int
@@ -465,7 +465,7 @@ begin(struct skio__redis_call *call)
 {
     const skio_redis_options *options = call->options;
     int64_t deadline = now_ms() + options->connect_timeout_ms;
-    int err = connect_any(call, deadline);
+    int err = connect_any(call, &deadline);
 
     if (err == SKIO_OK && (options->user != NULL || options->password != NULL))
         err = authenticate(call, deadline);

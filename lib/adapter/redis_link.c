@@ -187,16 +187,25 @@ skio__redis_link_fail(struct skio__redis_link *link, int err,
     va_end(args);
 }
 
-/* Nothing came for too long; or nothing is due, and it is time to ask. */
+/*
+ * Nothing came for too long; or nothing is due, and it is time to ask. It may
+ * be the application that took so long, and the answer is there: look first.
+ */
 static void
 check_silence(struct skio__redis_link *link, uint64_t now)
 {
     uint64_t ends = silence_ends(link);
 
+    if (now >= ends) {
+        skio__redis_link_look(link);
+        if (skio__redis_link_is_over(link) || link->is_paused)
+            return;
+        ends = silence_ends(link);
+    }
     if (now >= ends)
         skio__redis_link_fail(link, SKIO_ETIMEDOUT, "no answer in time");
     else if (ends == UINT64_MAX &&
-             now - link->heard_ms >= link->options->ping_interval_ms)
+             now >= link->heard_ms + link->options->ping_interval_ms)
         skio__redis_link_ping(link);
 }
 
@@ -224,6 +233,9 @@ on_timer(void *user)
             break;
         case SKIO__REDIS_GREETING:
             if (now >= link->step_ms)
+                skio__redis_link_look(link);
+            if (now >= link->step_ms && link->state == SKIO__REDIS_GREETING &&
+                !link->hops)
                 skio__redis_link_fail(link, SKIO_ETIMEDOUT,
                                       "no answer in time");
             break;

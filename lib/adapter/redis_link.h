@@ -13,6 +13,8 @@
 #ifndef SKIO_ADAPTER_REDIS_LINK_H
 #define SKIO_ADAPTER_REDIS_LINK_H
 
+#include <string.h>
+
 #include <socketio/loop.h>
 #include <socketio/redis.h>
 
@@ -80,6 +82,11 @@ skio__redis_link_new(skio_server *server, const skio_redis_options *options,
                      const char *host, uint16_t port, bool subscribes,
                      const struct skio__redis_link_hooks *hooks, void *user);
 
+/* Have Redis read what was sent, before the link is freed: there is nothing
+ * else that can be done with it. Waits, at the longest until then, and for less
+ * with a Redis that does not read: not while the loop runs. */
+void skio__redis_link_part(struct skio__redis_link *link, uint64_t until_ms);
+
 /* Replies that are due are told with SKIO_ECLOSED first; hooks are not called
  * any more. May be called from any of its callbacks. NULL does nothing. */
 void skio__redis_link_free(struct skio__redis_link *link);
@@ -110,6 +117,13 @@ int skio__redis_link_send_blocking(struct skio__redis_link *link,
 /* Write what was sent in this turn now, as far as the socket takes it: what is
  * told to others from now on comes after. A loss shows in the next turn. */
 void skio__redis_link_push(struct skio__redis_link *link);
+
+/* A part of a command that is a text. */
+static inline skio_bytes
+skio__redis_word(const char *text)
+{
+    return (skio_bytes){text, strlen(text)};
+}
 
 bool skio__redis_link_is_up(const struct skio__redis_link *link);
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +27,7 @@
 #define WRITE_TURN ((size_t)256 * 1024)
 #define KEEP_OUT ((size_t)64 * 1024) /* a larger buffer is given back */
 #define SLICE_MS 3
+#define PATIENCE_MS 50 /* at the end, with a Redis that does not read */
 #define DUES_MIN 16
 
 /* ---- What waits for a reply ---- */
@@ -246,13 +248,15 @@ transmit(struct skio__redis_link *link, const char *data, size_t len)
     return 0;
 }
 
-static void
+static size_t
 transmit_encrypted(struct skio__redis_link *link)
 {
     const char *data = NULL;
     size_t len = skio__redis_tls_output(&link->tls, &data);
+    size_t sent = transmit(link, data, len);
 
-    skio__redis_tls_sent(&link->tls, transmit(link, data, len));
+    skio__redis_tls_sent(&link->tls, sent);
+    return sent;
 }
 
 /* TLS is broken: an alert may wait that tells the other end why. */
@@ -260,7 +264,7 @@ static void
 fail_tls(struct skio__redis_link *link, int err, const char *why)
 {
     skio__redis_link_fail(link, err, "%s", why);
-    transmit_encrypted(link);
+    (void)transmit_encrypted(link);
 }
 
 /* As much as one turn sends. */
@@ -284,18 +288,23 @@ encrypt(struct skio__redis_link *link)
     }
 }
 
-static void
+/* Returns how many bytes the socket took. */
+static size_t
 write_some(struct skio__redis_link *link)
 {
+    size_t sent = 0;
+
     if (link->options->tls) {
         encrypt(link);
         if (!skio__redis_link_is_over(link))
-            transmit_encrypted(link);
+            sent = transmit_encrypted(link);
     } else if (link->sent < link->out.len) {
-        count_sent(link, transmit(link, link->out.data + link->sent,
-                                  link->out.len - link->sent));
+        sent = transmit(link, link->out.data + link->sent,
+                        link->out.len - link->sent);
+        count_sent(link, sent);
     }
     watch_again(link);
+    return sent;
 }
 
 /* ---- Replies ---- */
@@ -424,7 +433,7 @@ decrypt(struct skio__redis_link *link)
     }
     /* What was read may have opened the way for what waits. */
     if (!skio__redis_link_is_over(link))
-        write_some(link);
+        (void)write_some(link);
 }
 
 static void
@@ -460,11 +469,18 @@ read_some(struct skio__redis_link *link)
 }
 
 void
+skio__redis_link_look(struct skio__redis_link *link)
+{
+    if (!link->is_paused && link->fd >= 0)
+        read_some(link);
+}
+
+void
 skio__redis_link_resume(struct skio__redis_link *link)
 {
     link->is_paused = false;
     hand_out_all(link);
-    if (link->options->tls)
+    if (!skio__redis_link_is_over(link) && link->options->tls)
         decrypt(link);
     if (!skio__redis_link_is_over(link))
         watch_again(link);
@@ -473,9 +489,11 @@ skio__redis_link_resume(struct skio__redis_link *link)
 void
 skio__redis_link_push(struct skio__redis_link *link)
 {
-    /* An error stays: the socket is ready then, and the loop says so. */
-    if (skio__redis_link_is_up(link) && !skio__redis_link_is_over(link))
+    if (skio__redis_link_is_up(link))
         write_some(link);
+    /* What went wrong is carried out by the loop, not in here. */
+    if (link->lost != SKIO_OK)
+        (void)skio_timer_set(link->timer, 0);
 }
 
 /* ---- The socket ---- */
@@ -487,7 +505,7 @@ on_ready(unsigned ready, void *user)
 
     skio__redis_link_enter(link);
     if ((ready & SKIO_WRITABLE) != 0 && !skio__redis_link_is_over(link))
-        write_some(link);
+        (void)write_some(link);
     if ((ready & SKIO_READABLE) != 0 && !skio__redis_link_is_over(link))
         read_some(link);
     skio__redis_link_leave(link);
@@ -513,17 +531,70 @@ skio__redis_link_open(struct skio__redis_link *link, int fd)
         decrypt(link); /* the client speaks first */
 }
 
+/* Whether the other end has closed the connection. What it said is ignored. */
+static bool
+is_at_end(int fd)
+{
+    char ignored[4096];
+
+    for (int i = 0; i < READ_TURN; i++) {
+        ssize_t got = recv(fd, ignored, sizeof ignored, 0);
+
+        if (got < 0)
+            return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
+        if (got == 0)
+            return true;
+    }
+    return false;
+}
+
+/*
+ * A socket that is closed resets the connection when an answer comes, and with
+ * it goes what Redis has not read yet. So Redis is given the time to read all
+ * of it, and to hang up.
+ */
+void
+skio__redis_link_part(struct skio__redis_link *link, uint64_t until_ms)
+{
+    unsigned patience = PATIENCE_MS;
+    bool is_shut = false;
+
+    if (link->state != SKIO__REDIS_LINK_UP || link->subscribes ||
+        skio__redis_link_is_over(link) || link->due_count == 0)
+        return;
+    skio__redis_link_enter(link);
+    skio_watch_free(link->watch);
+    link->watch = NULL;
+    while (patience > 0 && skio_loop_now(link->server) < until_ms) {
+        struct pollfd ready = {.fd = link->fd, .events = POLLIN};
+
+        while (write_some(link) > 0)
+            continue;
+        if (skio__redis_link_is_over(link) || is_at_end(link->fd))
+            break;
+        if (has_output(link))
+            ready.events |= POLLOUT;
+        else if (!is_shut)
+            is_shut = shutdown(link->fd, SHUT_WR) == 0;
+        if (poll(&ready, 1, 1) <= 0)
+            patience--;
+    }
+    skio__redis_link_fail(link, SKIO_ECLOSED, "the server ends");
+    link->busy--;
+}
+
 void
 skio__redis_link_close(struct skio__redis_link *link)
 {
     skio__redis_dial_stop(&link->dial);
     skio_watch_free(link->watch);
     link->watch = NULL;
+    /* A second time after it was freed: then the options may be gone. */
+    if (link->fd >= 0 && link->options->tls)
+        skio__redis_tls_end(&link->tls, skio_loop_now(link->server));
     if (link->fd >= 0)
         close(link->fd);
     link->fd = -1;
-    if (link->options->tls)
-        skio__redis_tls_end(&link->tls, skio_loop_now(link->server));
     skio__buf_deinit(&link->out);
     link->sent = 0;
     link->is_paused = false;

@@ -19,6 +19,8 @@ typedef size_t element_count;
 typedef int element_count;
 #endif
 
+#define DEPTH_MAX 7 /* arrays within an array */
+
 /* ---- What hiredis calls ---- */
 
 static void *
@@ -96,6 +98,9 @@ create_array(const redisReadTask *task, element_count elements)
 
     if (task->type != REDIS_REPLY_ARRAY)
         return give_up(parser, SKIO_EPROTO, "a type of RESP3");
+    /* hiredis 0.14 has this limit of its own, 1.0 has none. */
+    if (parser->reader->ridx > DEPTH_MAX)
+        return give_up(parser, SKIO_EPROTO, "arrays nested too deeply");
     if (parser->elements >= parser->max_elements ||
         count > parser->max_elements - parser->elements - 1)
         return give_up(parser, SKIO_ELIMIT, "an answer of too many elements");
@@ -123,6 +128,9 @@ create_integer(const redisReadTask *task, long long value)
 static void *
 create_nil(const redisReadTask *task)
 {
+    /* A string or an array that is none has its own type; "_" is RESP3's. */
+    if (task->type == REDIS_REPLY_NIL)
+        return give_up(task->privdata, SKIO_EPROTO, "a type of RESP3");
     return add_reply(task, SKIO__REDIS_NIL);
 }
 

@@ -117,6 +117,8 @@ int skio__redis_link_put(struct skio__redis_link *link, const skio_bytes *argv,
                          skio__redis_reply_fn *fn, void *user, bool is_due);
 /* Tell all that wait that the connection is lost. */
 void skio__redis_link_tell_lost(struct skio__redis_link *link);
+/* What has arrived and the loop did not tell yet. */
+void skio__redis_link_look(struct skio__redis_link *link);
 /* Replies that were left over by the last turn. */
 void skio__redis_link_resume(struct skio__redis_link *link);
 /* A PING whose answer is the link's own affair. */

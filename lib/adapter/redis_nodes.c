@@ -10,6 +10,7 @@
 
 #define LOOK_MS 200      /* between two looks, while something is wrong */
 #define PATIENCE_MS 1000 /* with a node that was asked: then another is */
+#define PART_MS 200      /* at the end, for what was said last */
 #define AGAIN_MS 50      /* what failed for want of memory is tried again */
 
 static struct skio__redis_node *
@@ -481,8 +482,11 @@ skio__redis_nodes_free(struct skio__redis *hub)
 {
     struct skio__map_node *at;
     struct skio__map_node *after;
+    uint64_t until = skio_loop_now(hub->server) + PART_MS;
 
     skio__redis_link_free(hub->seed);
+    SKIO__MAP_EACH(&hub->nodes, at, after)
+        skio__redis_link_part(node_at(at)->commands, until);
     SKIO__MAP_EACH(&hub->nodes, at, after)
         skio__redis_requests_go(node_at(at), false);
     SKIO__MAP_EACH(&hub->nodes, at, after)

@@ -10,8 +10,7 @@
  * Copy with defaults for what the caller's struct is too short for; after it
  * url is NULL and its parts are in the members. options NULL: the defaults.
  *
- * Returns SKIO_OK; SKIO_EINVAL and the member's name in *bad; SKIO_ENOTSUP (tls
- * that was not built in); SKIO_ENOMEM.
+ * Returns SKIO_OK; SKIO_EINVAL and the member's name in *bad; SKIO_ENOMEM.
  */
 int skio__redis_options_copy(skio_redis_options *out,
                              const skio_redis_options *options,

@@ -248,12 +248,6 @@ on_last(int err, const struct skio__redis_reply *reply, void *user)
     read_on(stream);
 }
 
-static skio_bytes
-word(const char *text)
-{
-    return (skio_bytes){text, strlen(text)};
-}
-
 /* What could not be sent for another reason than that it is down. */
 static void
 check_sent(struct skio__stream *stream, int err)
@@ -265,8 +259,12 @@ check_sent(struct skio__stream *stream, int err)
 static void
 look_for_end(struct skio__stream *stream)
 {
-    const skio_bytes argv[] = {word("XREVRANGE"), stream->name,  word("+"),
-                               word("-"),         word("COUNT"), word("1")};
+    const skio_bytes argv[] = {skio__redis_word("XREVRANGE"),
+                               stream->name,
+                               skio__redis_word("+"),
+                               skio__redis_word("-"),
+                               skio__redis_word("COUNT"),
+                               skio__redis_word("1")};
 
     stream->step = STEP_FIRST;
     check_sent(stream,
@@ -287,12 +285,12 @@ read_on(struct skio__stream *stream)
                  (unsigned)skio__redis_options(stream->reader->redis)
                      ->stream_read_count);
     int block_len = snprintf(block, sizeof block, "%u", (unsigned)BLOCK_MS);
-    const skio_bytes argv[] = {word("XREAD"),
-                               word("COUNT"),
+    const skio_bytes argv[] = {skio__redis_word("XREAD"),
+                               skio__redis_word("COUNT"),
                                {count, (size_t)count_len},
-                               word("BLOCK"),
+                               skio__redis_word("BLOCK"),
                                {block, (size_t)block_len},
-                               word("STREAMS"),
+                               skio__redis_word("STREAMS"),
                                stream->name,
                                {position, position_len}};
     int err;

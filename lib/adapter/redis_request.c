@@ -211,10 +211,10 @@ skio__redis_push(struct skio__redis *hub, const char *key, size_t key_len)
         skio__redis_link_push(node->commands);
 }
 
-/* ---- Publishing ---- */
+/* ---- What is said to the others ---- */
 
 static void
-on_published(int err, const struct skio__redis_reply *reply, void *user)
+on_said(int err, const struct skio__redis_reply *reply, void *user)
 {
     struct skio__redis *hub = user;
 
@@ -230,13 +230,23 @@ on_published(int err, const struct skio__redis_reply *reply, void *user)
 }
 
 int
+skio__redis_say(struct skio__redis *hub, const char *key, size_t key_len,
+                const skio_bytes *argv, size_t argc)
+{
+    int err = skio__redis_command(hub, key, key_len, argv, argc, on_said, hub);
+
+    if (err != SKIO_OK)
+        hub->dropped++;
+    return err;
+}
+
+int
 skio__redis_publish(struct skio__redis *hub, enum skio__redis_kind kind,
                     const char *channel, size_t channel_len, const void *data,
                     size_t len)
 {
     bool is_shard = kind == SKIO__REDIS_SHARD;
     skio_bytes argv[3];
-    int err;
 
     argv[0].data = is_shard ? "SPUBLISH" : "PUBLISH";
     argv[0].len = is_shard ? 8 : 7;
@@ -244,11 +254,7 @@ skio__redis_publish(struct skio__redis *hub, enum skio__redis_kind kind,
     argv[1].len = channel_len;
     argv[2].data = data;
     argv[2].len = len;
-    err = skio__redis_command(hub, channel, channel_len, argv, 3, on_published,
-                              hub);
-    if (err != SKIO_OK)
-        hub->dropped++;
-    return err;
+    return skio__redis_say(hub, channel, channel_len, argv, 3);
 }
 
 /* ---- Counting ---- */

@@ -18,12 +18,6 @@
 #define READ_AT_ONCE 100 /* entries, as Node */
 #define ROUNDS_MAX 10000 /* of reading: more than any stream is long */
 
-static skio_bytes
-word(const char *text)
-{
-    return (skio_bytes){text, strlen(text)};
-}
-
 struct missed {
     struct missed *next;
     skio_adapter_missed event;
@@ -409,8 +403,12 @@ read_behind(struct skio__restore *restore)
         next.ms++;
     skio__stream_id_print(next, from);
     {
-        const skio_bytes argv[] = {word("XRANGE"), *name,         word(from),
-                                   word("+"),      word("COUNT"), word("100")};
+        const skio_bytes argv[] = {skio__redis_word("XRANGE"),
+                                   *name,
+                                   skio__redis_word(from),
+                                   skio__redis_word("+"),
+                                   skio__redis_word("COUNT"),
+                                   skio__redis_word("100")};
 
         if (send(restore, argv, 6, name, on_behind) != SKIO_OK)
             refuse(restore);
@@ -462,10 +460,10 @@ ask_for_session(struct skio__restore *restore)
     err = skio__streams_session_key(&key, streams, restore->pid);
     bytes = (skio_bytes){key.data, key.len};
     if (err == SKIO_OK) {
-        const skio_bytes multi[] = {word("MULTI")};
-        const skio_bytes get[] = {word("GET"), bytes};
-        const skio_bytes del[] = {word("DEL"), bytes};
-        const skio_bytes exec[] = {word("EXEC")};
+        const skio_bytes multi[] = {skio__redis_word("MULTI")};
+        const skio_bytes get[] = {skio__redis_word("GET"), bytes};
+        const skio_bytes del[] = {skio__redis_word("DEL"), bytes};
+        const skio_bytes exec[] = {skio__redis_word("EXEC")};
 
         err = send(restore, multi, 1, &bytes, NULL);
         if (err == SKIO_OK)
@@ -487,7 +485,8 @@ ask_for_offset(struct skio__restore *restore)
 
     skio__stream_id_print(restore->until, id);
     {
-        const skio_bytes argv[] = {word("XRANGE"), *name, word(id), word(id)};
+        const skio_bytes argv[] = {skio__redis_word("XRANGE"), *name,
+                                   skio__redis_word(id), skio__redis_word(id)};
 
         return send(restore, argv, 4, name, on_offset);
     }

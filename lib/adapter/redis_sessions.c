@@ -23,12 +23,6 @@
 
 /* ---- Keys ---- */
 
-static skio_bytes
-word(const char *text)
-{
-    return (skio_bytes){text, strlen(text)};
-}
-
 int
 skio__streams_session_key(struct skio__buf *buf,
                           const struct skio__streams *streams, const char *pid)
@@ -106,11 +100,11 @@ skio__streams_session_save(skio_adapter *adapter,
     snprintf(ms, sizeof ms, "%llu",
              (unsigned long long)time_to_live(streams, session->final));
     if (err == SKIO_OK) {
-        const skio_bytes argv[] = {word("SET"),
+        const skio_bytes argv[] = {skio__redis_word("SET"),
                                    {key.data, key.len},
                                    {value.data, value.len},
-                                   word("PX"),
-                                   word(ms)};
+                                   skio__redis_word("PX"),
+                                   skio__redis_word(ms)};
 
         err = skio__redis_command(streams->redis, key.data, key.len, argv, 5,
                                   NULL, NULL);
@@ -153,7 +147,7 @@ delete_some(struct skio__streams *streams, size_t from, size_t count)
                          PID_LEN);
     }
     err = keys.err;
-    argv[0] = word("UNLINK");
+    argv[0] = skio__redis_word("UNLINK");
     for (size_t i = 0; err == SKIO_OK && i < count; i++)
         argv[1 + i] = (skio_bytes){keys.data + i * key_len, key_len};
     if (err == SKIO_OK)
@@ -236,9 +230,9 @@ renew(struct skio__streams *streams, const char *pid)
     skio__buf_append_str(&key, skio__redis_options(streams->redis)
                                    ->session_key_prefix);
     if (skio__buf_append(&key, pid, PID_LEN) == SKIO_OK) {
-        const skio_bytes argv[] = {word("PEXPIRE"),
+        const skio_bytes argv[] = {skio__redis_word("PEXPIRE"),
                                    {key.data, key.len},
-                                   word(ms)};
+                                   skio__redis_word(ms)};
 
         /* Refused: then the next time, before the key's time is over. */
         if (skio__redis_command(streams->redis, key.data, key.len, argv, 3,

@@ -24,12 +24,6 @@
 
 /* ---- Writing ---- */
 
-static skio_bytes
-word(const char *text)
-{
-    return (skio_bytes){text, strlen(text)};
-}
-
 static bool
 is_durable(const struct skio__wire_message *message)
 {
@@ -68,32 +62,28 @@ skio__streams_add(struct skio__streams *streams,
     }
     snprintf(max_len, sizeof max_len, "%u", (unsigned)options->stream_max_len);
     snprintf(type, sizeof type, "%u", (unsigned)message->type);
-    argv[count++] = word("XADD");
+    argv[count++] = skio__redis_word("XADD");
     argv[count++] = *name;
-    argv[count++] = word("MAXLEN");
-    argv[count++] = word("~");
-    argv[count++] = word(max_len);
-    argv[count++] = word("*");
-    argv[count++] = word("uid");
+    argv[count++] = skio__redis_word("MAXLEN");
+    argv[count++] = skio__redis_word("~");
+    argv[count++] = skio__redis_word(max_len);
+    argv[count++] = skio__redis_word("*");
+    argv[count++] = skio__redis_word("uid");
     argv[count++] = message->uid;
-    argv[count++] = word("nsp");
+    argv[count++] = skio__redis_word("nsp");
     argv[count++] = message->nsp;
-    argv[count++] = word("type");
-    argv[count++] = word(type);
+    argv[count++] = skio__redis_word("type");
+    argv[count++] = skio__redis_word(type);
     if (data->len > 0) {
-        argv[count++] = word("data");
+        argv[count++] = skio__redis_word("data");
         argv[count++] = (skio_bytes){data->data, data->len};
     }
     if (seq > 0) {
         snprintf(number, sizeof number, "%llu", (unsigned long long)seq);
-        argv[count++] = word("seq");
-        argv[count++] = word(number);
+        argv[count++] = skio__redis_word("seq");
+        argv[count++] = skio__redis_word(number);
     }
-    err = skio__redis_command(streams->redis, name->data, name->len, argv,
-                              count, NULL, NULL);
-    if (err != SKIO_OK)
-        skio__redis_count_dropped(streams->redis);
-    return err;
+    return skio__redis_say(streams->redis, name->data, name->len, argv, count);
 }
 
 static enum skio__redis_kind
@@ -144,7 +134,7 @@ skio__streams_take(struct skio__streams *streams, const char *sid)
     skio__cluster_begin(&streams->cluster, &said,
                         SKIO__WIRE_DISCONNECT_SOCKETS);
     said.to = rooms;
-    said.close = true;
+    said.close = false; /* its other namespaces are taken one by one */
     said.taken = true;
     (void)skio__cluster_send(&streams->cluster, &said, NULL);
 }

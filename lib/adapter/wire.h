@@ -89,6 +89,13 @@ struct skio__wire_limits {
     size_t max_name_bytes;    /* of a room, a uid, a request, a namespace */
 };
 
+/* ---- wire_write.c ---- */
+
+/* Append the json of a message, its attachments as JSON.stringify() writes a
+ * Buffer. Returns out->err, or SKIO_EINVAL when there is none. */
+int skio__wire_plain_json(struct skio__buf *out,
+                          const struct skio__wire_message *message);
+
 /* ---- wire_classic.c ---- */
 
 /*

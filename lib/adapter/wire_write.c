@@ -322,3 +322,14 @@ skio__wire_put_payload(struct skio__wire_writer *writer,
     if (err != SKIO_OK && writer->err == SKIO_OK)
         writer->err = err;
 }
+
+int
+skio__wire_plain_json(struct skio__buf *out,
+                      const struct skio__wire_message *message)
+{
+    struct skio__wire_writer writer;
+
+    skio__wire_writer_begin(&writer, SKIO__WIRE_JSON, out);
+    skio__wire_put_payload(&writer, message);
+    return skio__wire_writer_end(&writer);
+}

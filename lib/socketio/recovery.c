@@ -59,12 +59,22 @@ skio__recovery_adopt(skio_nsp *nsp)
 {
     skio_adapter *adapter = nsp->adapter;
 
-    if (nsp->recovery != NULL)
-        nsp->recovery->is_remote = SIO_ADAPTER_HAS(adapter, recovers) &&
-                                   SIO_ADAPTER_HAS(adapter, session_save) &&
-                                   SIO_ADAPTER_HAS(adapter, session_end) &&
-                                   SIO_ADAPTER_HAS(adapter, session_restore) &&
-                                   adapter->ops->recovers(adapter);
+    if (nsp->recovery == NULL || !SIO_ADAPTER_HAS(adapter, recovers))
+        return;
+    nsp->recovery->is_remote = SIO_ADAPTER_HAS(adapter, session_save) &&
+                               SIO_ADAPTER_HAS(adapter, session_end) &&
+                               SIO_ADAPTER_HAS(adapter, session_restore) &&
+                               adapter->ops->recovers(adapter);
+    if (nsp->recovery->is_remote)
+        return;
+
+    /* Other servers' events are not in our memory: who came back would miss
+     * them, and not be told. */
+    skio__recovery_free(nsp->recovery);
+    nsp->recovery = NULL;
+    skio__log(&nsp->server->engine.log, SKIO_LOG_WARN,
+              "recovery_ms: no client of %s is recovered, its adapter cannot",
+              nsp->name);
 }
 
 /* ---- Offsets ---- */

@@ -13,7 +13,9 @@ function start(url, { name, rooms, transports }) {
         reconnectionDelay: 50, reconnectionDelayMax: 400, timeout: 5000,
     });
 
-    socket.on("connect", () => log.push(["up", Date.now(), socket.recovered]));
+    socket.on("connect", () =>
+        log.push(["up", Date.now(), socket.recovered,
+            socket.io.engine.id.split(".")[0]]));
     socket.on("disconnect", () => log.push(["down", Date.now()]));
     socket.on("packet", (source, seq, offset) =>
         log.push(["got", source, seq, offset ?? null]));
@@ -28,6 +30,8 @@ process.on("message", ({ url, list, want }) => {
             up: clients.filter(({ socket }) => socket.connected).length,
             upgraded: clients.filter(({ socket }) =>
                 socket.io.engine?.transport?.name === "websocket").length,
+            nodes: clients.map(({ socket }) =>
+                socket.io.engine?.id?.split(".")[0]),
         });
     else
         process.send(clients.map(({ name, log }) => ({ name, log })));

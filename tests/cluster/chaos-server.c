@@ -1,11 +1,13 @@
 /*
- * chaos-server PORT NAME REDIS-URL: a node of the chaos test; chaos-node.mjs is
- * the same application on the reference implementation
+ * chaos-server PORT NAME REDIS-URL [DRAIN-MS]: a node of the chaos test;
+ * chaos-node.mjs is the same application on the reference implementation
  *
- * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. A
- * socket joins the rooms that its auth lists, unless it is recovered. Clients
- * of /control let it write: write(address, ...args) emits "packet" to everybody
- * ("*") or a room, and is answered. Ids of sessions begin with NAME and a dot.
+ * Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM; then
+ * it drains for DRAIN-MS, if that is given. A socket joins the rooms that its
+ * auth lists, unless it is recovered. Clients of /control let it write:
+ * write(address, ...args) emits "packet" to everybody ("*") or a room, and is
+ * answered; address() is answered with the client's. Ids of sessions begin with
+ * NAME and a dot.
  */
 #include <stdio.h>
 
@@ -13,7 +15,10 @@
 
 #include <string.h>
 #include <sys/random.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
+#include <socketio/loop.h>
 #include <socketio/redis.h>
 #include <socketio/socketio.h>
 
@@ -70,6 +75,15 @@ on_write(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     skio_ack_send(ack, "%s", err == SKIO_OK ? "ok" : skio_strerror(err));
 }
 
+static void
+on_address(skio_socket *socket, const skio_value *args, skio_ack *ack,
+           void *user)
+{
+    (void)args;
+    (void)user;
+    skio_ack_send(ack, "%s", skio_socket_address(socket));
+}
+
 static int
 open_namespaces(skio_server *io, const char *url)
 {
@@ -87,7 +101,47 @@ open_namespaces(skio_server *io, const char *url)
     if (home == NULL || control == NULL)
         return SKIO_ENOMEM;
     err = skio_on_connect(home, on_connect, NULL);
-    return err == SKIO_OK ? skio_on(control, "write", on_write, NULL) : err;
+    if (err == SKIO_OK)
+        err = skio_on(control, "write", on_write, NULL);
+    return err == SKIO_OK ? skio_on(control, "address", on_address, NULL) : err;
+}
+
+/* SIGTERM, read as an event of the loop: its handler could not drain. */
+static struct {
+    skio_server *io;
+    skio_watch *watch;
+    int fd;
+    uint32_t ms;
+} drain = {.fd = -1};
+
+static void
+on_sigterm(unsigned ready, void *user)
+{
+    struct signalfd_siginfo info;
+
+    (void)ready;
+    (void)user;
+    if (read(drain.fd, &info, sizeof info) == (ssize_t)sizeof info &&
+        skio_server_drain(drain.io, drain.ms, NULL, NULL) != SKIO_OK)
+        skio_server_stop(drain.io);
+}
+
+static int
+drain_at_sigterm(skio_server *io, uint32_t ms)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    if (sigprocmask(SIG_BLOCK, &set, NULL) != 0)
+        return SKIO_EIO;
+    drain.fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (drain.fd < 0)
+        return SKIO_EIO;
+    drain.io = io;
+    drain.ms = ms;
+    return skio_watch_new(io, drain.fd, SKIO_READABLE, on_sigterm, NULL,
+                          &drain.watch);
 }
 
 int
@@ -95,11 +149,12 @@ main(int argc, char **argv)
 {
     skio_server_options options;
     skio_server *io;
-    long port = argc == 4 ? program_port(argv[1]) : -1;
+    long port = argc == 4 || argc == 5 ? program_port(argv[1]) : -1;
+    long drain_ms = argc == 5 ? program_port(argv[4]) : -1;
     int err;
 
     if (port < 0) {
-        fprintf(stderr, "usage: chaos-server PORT NAME REDIS-URL\n");
+        fprintf(stderr, "usage: chaos-server PORT NAME REDIS-URL [DRAIN-MS]\n");
         return 2;
     }
     skio_server_options_init(&options);
@@ -107,7 +162,7 @@ main(int argc, char **argv)
     options.log_user = (void *)"chaos-server";
     options.cookie = "io";
     options.recovery_ms = 120000;
-    options.trusted_proxies = "loopback";
+    options.trusted_proxies = "127.0.0.1";
     err = skio_server_new(&io, &options);
     if (err == SKIO_OK)
         err = skio_generate_id(io, on_generate_id, argv[2]);
@@ -115,11 +170,16 @@ main(int argc, char **argv)
         err = open_namespaces(io, argv[3]);
     if (err == SKIO_OK)
         err = skio_listen(io, "127.0.0.1", (uint16_t)port);
+    if (err == SKIO_OK && drain_ms >= 0)
+        err = drain_at_sigterm(io, (uint32_t)drain_ms);
     if (err == SKIO_OK)
         err = program_run(io);
     if (err != SKIO_OK)
         fprintf(stderr, "chaos-server: %s\n", skio_strerror(err));
+    skio_watch_free(drain.watch);
     skio_server_free(io);
+    if (drain.fd >= 0)
+        close(drain.fd);
     return err == SKIO_OK ? 0 : 1;
 }
 

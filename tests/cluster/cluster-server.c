@@ -643,6 +643,8 @@ on_connect(skio_socket *socket, void *user)
     const skio_value *auth = skio_socket_auth(socket);
 
     (void)user;
+    if (skio_socket_recovered(socket))
+        return;
     if (skio_type_of(auth, "data") == SKIO_TYPE_OBJECT)
         must_ok(skio_socket_set_shared(socket, "%p",
                                        SKIO_VALUE(
@@ -676,6 +678,7 @@ on_namespace(skio_nsp *nsp, void *user)
 struct setup {
     const char *adapter;
     skio_redis_options redis;
+    uint32_t recovery_ms;
 };
 
 static bool
@@ -693,8 +696,12 @@ read_option(struct setup *setup, const char *name, const char *value)
         redis->key = value;
     else if (strcmp(name, "--timeout") == 0)
         redis->requests_timeout_ms = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--recovery") == 0)
+        setup->recovery_ms = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--stream-count") == 0)
         redis->stream_count = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--max-len") == 0)
+        redis->stream_max_len = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--mode") == 0 && strcmp(value, "dynamic") == 0)
         redis->subscriptions = SKIO_REDIS_DYNAMIC;
     else if (strcmp(name, "--mode") == 0 && strcmp(value, "static") == 0)
@@ -714,6 +721,10 @@ read_options(struct setup *setup, int argc, char **argv)
             setup->redis.publish_on_specific_response_channel = true;
         } else if (strcmp(argv[i], "--sharded-pubsub") == 0) {
             setup->redis.sharded_pubsub = true;
+        } else if (strcmp(argv[i], "--only-plaintext") == 0) {
+            setup->redis.only_plaintext = true;
+        } else if (strcmp(argv[i], "--redis-cluster") == 0) {
+            setup->redis.cluster = true;
         } else if (i + 1 == argc || !read_option(setup, argv[i], argv[i + 1])) {
             fprintf(stderr, "unknown option %s\n", argv[i]);
             return false;
@@ -806,6 +817,7 @@ main(int argc, char **argv)
         return 2;
     }
 
+    options.recovery_ms = setup.recovery_ms;
     must_ok(skio_server_new(&io, &options), "server");
     must_ok(join_cluster(io, &setup), setup.adapter);
     set_up(io);

@@ -27,10 +27,12 @@ const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const oracleOnly = process.env.SKIO_ORACLE_ONLY === "1";
 export const program = `${build}/cluster-server`;
 const WAIT_MS = 15000;
+const START_MS = 60000; // of a process, where many others start too
 
 // Ask until the answer is the one that is waited for.
-export async function until(what, ask, wanted = (answer) => answer === true) {
-    const end = performance.now() + WAIT_MS;
+export async function until(what, ask, wanted = (answer) => answer === true,
+                            ms = WAIT_MS) {
+    const end = performance.now() + ms;
 
     for (let pause = 1;; pause = Math.min(pause * 2, 50)) {
         const answer = await ask();
@@ -112,8 +114,14 @@ const WATCHED = 'redis-server "$@" & pid=$!; ' +
     'wait $pid; exit 0';
 
 export class Redis {
+    // Further words for redis-server.
+    constructor(options = []) {
+        this.options = options;
+    }
+
     async start() {
         this.folder = mkdtempSync(join(tmpdir(), "cluster-"));
+        process.on("exit", () => this.#removeFolder());
         // Somebody else may take a port that was free a moment ago.
         for (let i = 0; i < 5; i++) {
             this.port = await freePort();
@@ -121,6 +129,7 @@ export class Redis {
                 "-c", `exec 3<&0; ${WATCHED}`, "redis-server",
                 "--port", String(this.port), "--bind", "127.0.0.1",
                 "--dir", this.folder, "--save", "", "--appendonly", "no",
+                ...this.options,
             ]);
             this.url = `redis://127.0.0.1:${this.port}`;
             if (await this.#answers())
@@ -144,7 +153,7 @@ export class Redis {
             await this.client.connect();
             return await this.client.ping() === "PONG";
         })();
-        return deadline(Promise.race([failed, ready]), WAIT_MS,
+        return deadline(Promise.race([failed, ready]), START_MS,
                         "redis-server to answer");
     }
 
@@ -153,9 +162,19 @@ export class Redis {
             Buffer.isBuffer(each) ? each : String(each)));
     }
 
+    // How many listen to a shard's channel.
+    async listeners(channel) {
+        const [, n] = await this.command("PUBSUB", "SHARDNUMSUB", channel);
+        return Number(n);
+    }
+
     async stop() {
         await this.client?.disconnect();
         await this.child.stop();
+        this.#removeFolder();
+    }
+
+    #removeFolder() {
         rmSync(this.folder, { recursive: true, force: true });
     }
 }
@@ -185,7 +204,7 @@ export class Node {
             if (this.child.exit !== undefined)
                 throw new Error(`${this.child.label}: ${this.child.stderr}`);
             return /^listening on (\d+)$/m.exec(this.child.stdout);
-        }, (match) => match !== null).then(([, port]) => Number(port));
+        }, (match) => match !== null, START_MS).then(([, port]) => Number(port));
         this.url = `http://127.0.0.1:${this.port}`;
 
         this.control = connect(`${this.url}/control`, {
@@ -388,10 +407,8 @@ export class Cluster {
     }
 
     // How many nodes listen to a room, with the sharded adapter.
-    async listeners(nsp, room) {
-        const [, n] = await this.redis.command(
-            "PUBSUB", "SHARDNUMSUB", `${this.key}#${nsp}#${room}#`);
-        return Number(n);
+    listeners(nsp, room) {
+        return this.redis.listeners(`${this.key}#${nsp}#${room}#`);
     }
 
     // A room's channel is subscribed to when a node gets its first member, and

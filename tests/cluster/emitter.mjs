@@ -37,7 +37,8 @@ export function start(command, args) {
 
     children.add(child);
     child.text = "";
-    child.exited = once(child, "exit").then(([code, signal]) => {
+    // "close" comes after "exit", when all that it said was read.
+    child.exited = once(child, "close").then(([code, signal]) => {
         children.delete(child);
         return code ?? signal;
     });

@@ -7,7 +7,8 @@
 // sent     [{source, seq, at, to}], in the order of seq; `to` is an address
 // clients  [{name, addresses, log}]: `addresses` it listens to all its life,
 //          and what happened to it, in its order:
-//            ["up", at, recovered]          the "connect" event
+//            ["up", at, recovered, node]    the "connect" event; node, for the
+//                                           words of a complaint, may be absent
 //            ["down", at]                   the "disconnect" event
 //            ["got", source, seq, offset]   a packet; offset in the stream, or
 //                                           null
@@ -35,6 +36,7 @@ function sessionsOf(log) {
     let away = []; /* packets since a disconnect: replayed before "connect" */
     let isUp = false;
     let broken = 0;
+    let node = "";
 
     for (const [what, ...rest] of log) {
         if (what === "up") {
@@ -43,6 +45,8 @@ function sessionsOf(log) {
                 session = { from: rest[0], packets: [], isLast: true };
                 sessions.push(session);
             }
+            node = rest[2] ?? "";
+            for (const packet of away) packet.node = node;
             session.packets.push(...away);
             away = [];
             isUp = true;
@@ -52,7 +56,7 @@ function sessionsOf(log) {
         } else {
             const [source, seq, offset] = rest;
             (isUp ? session.packets : away)
-                .push({ source, seq, offset, broken });
+                .push({ source, seq, offset, broken, node });
         }
     }
     /* What was replayed to a client that then did not get through. */
@@ -159,7 +163,7 @@ class Judge {
             seen.add(id);
             if (offset && last && !isAfter(offset, last))
                 this.complain("unordered", client,
-                    `${id} at ${offset} after ${last}`);
+                    `${id} at ${offset} after ${last}, ${packet.node}`);
             last = offset ?? last;
             if (!bySource.has(source)) bySource.set(source, []);
             bySource.get(source).push(packet);
@@ -200,8 +204,9 @@ class Judge {
             const isAcross = before && after && before.broken < after.broken;
             const id = `${name} ${wanted[i].seq}`;
             lost.add(id);
+            const where = `${before?.node ?? ""} → ${after?.node ?? ""}`;
             this.complain(isAcross ? "untold" : "lost", client,
-                `${id} to ${wanted[i].to}` + (isAcross
+                `${id} to ${wanted[i].to}, ${where}` + (isAcross
                     ? ", and said to be recovered" : ""));
         }
     }

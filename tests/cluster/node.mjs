@@ -13,10 +13,14 @@
 //   --specific          publishOnSpecificResponseChannel of redis
 //   --stream-count N    of redis-streams
 //   --sharded-pubsub    useShardedPubSub of redis-streams
+//   --max-len N         maxLen of redis-streams
+//   --only-plaintext    onlyPlaintext of redis-streams
+//   --redis-cluster     URL is a node of a Redis Cluster
+//   --recovery MS       connectionStateRecovery
 //
 // Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
 // of its handshake's auth as its data, joins the rooms of "rooms" there, and is
-// told "ready".
+// told "ready"; one that was recovered has all that, and is told nothing.
 //
 // Events among servers: "hello" and "fence" are told to those who control this
 // server. "ask" is answered with {name, args}, "null" with nothing, "twice"
@@ -51,19 +55,23 @@ import { createServer } from "node:http";
 import { require } from "../interop/npm.mjs";
 
 const { Server } = require("socket.io");
-const { createClient } = require("redis");
+const { createClient, createCluster } = require("redis");
 
 const [port, ...rest] = process.argv.slice(2);
 const options = {};
+const flags = ["specific", "sharded-pubsub", "only-plaintext",
+               "redis-cluster"];
 
 while (rest.length > 0) {
     const name = rest.shift().slice(2);
-    options[name] = ["specific", "sharded-pubsub"].includes(name)
+    options[name] = flags.includes(name)
         ? true : rest.shift();
 }
 
 async function connect() {
-    const client = createClient({ url: options.redis });
+    const client = options["redis-cluster"]
+        ? createCluster({ rootNodes: [{ url: options.redis }] })
+        : createClient({ url: options.redis });
 
     client.on("error", (error) => console.error(`redis: ${error.message}`));
     await client.connect();
@@ -81,6 +89,8 @@ async function makeAdapter() {
             streamName: key, channelPrefix: key,
             streamCount: Number(options["stream-count"] ?? 1),
             useShardedPubSub: options["sharded-pubsub"] ?? false,
+            maxLen: Number(options["max-len"] ?? 10000),
+            onlyPlaintext: options["only-plaintext"] ?? false,
             blockTimeInMs: 200, // a server that stops waits for it
         });
     }
@@ -103,6 +113,11 @@ const http = createServer();
 const io = new Server(http, {
     serveClient: false, transports: ["polling", "websocket"],
     adapter: await makeAdapter(),
+    ...(options.recovery ? {
+        connectionStateRecovery: {
+            maxDisconnectionDuration: Number(options.recovery),
+        },
+    } : {}),
 });
 
 const control = io.of("/control");
@@ -132,6 +147,8 @@ function serve(nsp) {
 async function welcome(socket) {
     const { data, rooms } = socket.handshake.auth;
 
+    if (socket.recovered)
+        return;
     socket.data = data ?? {};
     socket.join(rooms ?? []);
     socket.emit("ready");

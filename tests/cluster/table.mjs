@@ -18,30 +18,37 @@ if (!existsSync(program) && process.env.SKIO_ORACLE_ONLY !== "1") {
 
 const reference = ["node", "node", "node", "node"];
 const mixed = ["node", "node", "ours", "ours"];
-const timeout = { timeout: 60000 };
+const timeout = { timeout: 150000 };
 
 /*
  * adapter  the word after --adapter
  * options  of all nodes
  * keep     which operations: a function of their names
- * more     declares further tests; gets {clusters, both, redis}
+ * more     declares further tests; gets {clusters, both, redis, declare}
  */
 export async function table(adapter, { options = [], keep = () => true,
-                                       more = () => {} } = {}) {
-    const redis = new Redis();
+                                       more = () => {},
+                                       redis = new Redis() } = {}) {
     const clusters = {};
+    let started;
 
-    // One Redis, two clusters in it, told apart by their keys.
-    test(`four_nodes_of_the_reference_find_each_other`, async () => {
+    // One Redis, two clusters in it, told apart by their keys: when the first
+    // test that is chosen wants them.
+    const start = () => started ??= (async () => {
         await redis.start();
         clusters.node = await new Cluster(
             redis, adapter, reference, [...options, "--key", "reference"])
             .start();
-    }, timeout);
-    test(`two_nodes_of_each_kind_find_each_other`, async () => {
         clusters.mixed = await new Cluster(redis, adapter, mixed, options)
             .start();
+    })();
+
+    const declare = (name, fn) => test(name, async (t) => {
+        await start();
+        await fn(t);
     }, timeout);
+
+    declare("all_nodes_find_each_other", () => {});
 
     // The same from each node of the mixed cluster as in the reference.
     const both = (operation, sources = [0, 1, 2, 3]) => async () => {
@@ -57,11 +64,11 @@ export async function table(adapter, { options = [], keep = () => true,
     };
 
     for (const operation of operations.filter(({ name }) => keep(name)))
-        test(operation.name, both(operation), timeout);
+        declare(operation.name, both(operation));
 
     // From all nodes at once, since it takes so long.
     for (const [name, run] of Object.entries(slow)) {
-        test(name, async () => {
+        declare(name, async () => {
             const from = async (cluster, source) => {
                 const one = new Run(cluster, source, { clients: [] });
                 await one.begin();
@@ -75,12 +82,13 @@ export async function table(adapter, { options = [], keep = () => true,
             for (const [i, result] of results.entries())
                 same(result, wanted, `from ${clusters.mixed.nodes[i].kind}`,
                      "the reference");
-        }, timeout);
+        });
     }
 
     // A fifth node comes and goes: all count it, and then do not.
     for (const kind of ["node", "ours"]) {
-        test(`a_server_that_comes_and_goes_is_counted_${kind}`, async (t) => {
+        declare(`a_server_that_comes_and_goes_is_counted_${kind}`,
+                async (t) => {
             const { mixed: { nodes }, mixed: cluster } = clusters;
             const counts = (n) => Promise.all(nodes.map((node) => until(
                 `${node.name} to count ${n}`, () => node.do("servers"),
@@ -94,15 +102,40 @@ export async function table(adapter, { options = [], keep = () => true,
             await counts(5);
             await fifth.stop();
             await counts(4);
-        }, timeout);
+        });
     }
 
-    await more({ clusters, both, redis });
+    // The reference tells of nobody then, ours of those that answered.
+    declare("a_server_that_hangs_is_missed", async (t) => {
+        const { mixed: cluster } = clusters;
+        const run = new Run(cluster, 2, { clients: [["a", {}]] });
+        const hanging = new Node("node", "n4", cluster.options);
 
-    test("all_nodes_stop_cleanly", async () => {
-        const ends = [clusters.node?.stop(), clusters.mixed?.stop()];
-        await Promise.all(ends);
+        await hanging.start();
+        t.after(() => {
+            hanging.child.process.kill("SIGCONT");
+            return hanging.stop();
+        });
+        await cluster.meet([...cluster.nodes, hanging], "/");
+        await run.begin();
+        t.after(() => run.end());
+        hanging.child.process.kill("SIGSTOP");
+
+        const [fetched, asked, reference] = await Promise.all([
+            run.do("fetch"), run.do("say-ask", {}, "ask"),
+            run.nodes[2].do("fetch"),
+        ]);
+        same([fetched.late, fetched.missing, fetched.sockets.length],
+             [true, 1, 4]);
+        same([asked.late, asked.missing, asked.responses.length], [true, 1, 3]);
+        check(reference.late, "the reference did not miss it");
+    });
+
+    await more({ clusters, both, redis, declare });
+
+    declare("all_nodes_stop_cleanly", async () => {
+        await Promise.all([clusters.node.stop(), clusters.mixed.stop()]);
         await redis.stop();
-    }, timeout);
+    });
     await finish(1);
 }

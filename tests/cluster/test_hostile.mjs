@@ -286,6 +286,7 @@ function* generate(adapter, count, random) {
 
 const redis = new Redis();
 const clusters = {};
+let started;
 
 const memory = ({ child: { pid } }) =>
     Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`))[1]) *
@@ -297,8 +298,17 @@ async function uidsOf(adapter) {
     return channels.map((each) => uid.exec(each)?.[1]).filter(Boolean);
 }
 
+// Two of our nodes, when the first test that is chosen wants them.
+async function start(adapter) {
+    started ??= redis.start();
+    await started;
+    clusters[adapter] ??= await new Cluster(redis, adapter, ["ours", "ours"],
+                                            adapters[adapter].options).start();
+}
+
 // Runs with two clients on each of two nodes, and looks after them.
 async function among(adapter, act) {
+    await start(adapter);
     const run = new Run(clusters[adapter], 0, {
         clients: [["a", { rooms: ["r1"] }], ["b", {}]],
     });
@@ -320,9 +330,7 @@ const untouched = {
     "0a": [["honest"]], "0b": [], "1a": [["honest"]], "1b": [],
 };
 
-test("redis_starts", () => redis.start(), timeout);
-
-for (const [adapter, { options, channels, send, none, good, heard, all, entries }] of
+for (const [adapter, { channels, send, none, good, heard, all, entries }] of
     Object.entries(adapters)) {
     const name = adapter.replace("-", "_");
     const everywhere = async (uids, messages) => {
@@ -331,11 +339,8 @@ for (const [adapter, { options, channels, send, none, good, heard, all, entries 
                 await send(redis, channel, bytes);
     };
 
-    test(`${name}_two_of_our_nodes_find_each_other`, async () => {
-        clusters[adapter] = await new Cluster(redis, adapter,
-                                              ["ours", "ours"], options)
-            .start();
-    }, timeout);
+    test(`${name}_two_of_our_nodes_find_each_other`, () => start(adapter),
+         timeout);
 
     // Else the tests below would show nothing.
     test(`${name}_a_message_that_is_one_arrives`, async () => {
@@ -425,6 +430,7 @@ for (const [adapter, { options, channels, send, none, good, heard, all, entries 
     }, timeout);
 
     test(`${name}_generated_messages_do_no_harm`, async () => {
+        await start(adapter);
         const random = generator(seed);
         const nodes = clusters[adapter].nodes;
         const sizes = [];
@@ -454,7 +460,10 @@ for (const [adapter, { options, channels, send, none, good, heard, all, entries 
             }
     }, timeout);
 
-    test(`${name}_nodes_stop_cleanly`, () => clusters[adapter].stop(), timeout);
+    test(`${name}_nodes_stop_cleanly`, async () => {
+        await start(adapter);
+        await clusters[adapter].stop();
+    }, timeout);
 }
 
 test("redis_stops", () => redis.stop(), timeout);

@@ -439,6 +439,72 @@ BOTH(servers_tell_and_ask_each_other)
     peer_expect_event(peer, NULL);
 }
 
+/* Answers of another server that a client library wrote, with bytes. */
+SCENARIO(bytes_in_a_result_are_told_as_json, NULL, modern)
+{
+    static const char with_bytes[] =
+        "{\"b\":{\"_placeholder\":true,\"num\":0}}";
+    struct skio__wire_message answer = {
+        .type = SKIO__WIRE_SERVER_SIDE_EMIT_RESPONSE,
+        .uid = {"another", 7},
+        .nsp = {"/", 1},
+        .json = {with_bytes, sizeof with_bytes - 1},
+        .attachments = &(const skio_bytes){"\1\2", 2},
+        .attachment_count = 1,
+    };
+    struct skio__wire_message question;
+    struct skio__arena arena;
+    struct skio__buf bytes;
+    int err;
+
+    peer_check(peer,
+               skio_server_side_emit_with_ack(here(peer), note_responses, peer,
+                                              "e", NULL) == SKIO_OK);
+    peer_check(peer, relay.count == 1);
+    skio__arena_init(&arena, skio_adapter_allocator(here(peer)), 0);
+    skio__buf_init(&bytes, skio_adapter_allocator(here(peer)));
+    err =
+        skio__wire_cluster_decode(relay.waiting[0].bytes, relay.waiting[0].len,
+                                  &(const struct skio__wire_limits){8, 8, 8,
+                                                                    100},
+                                  &arena, &question);
+    if (err == SKIO_OK) {
+        answer.request = question.request;
+        err = skio__wire_cluster_encode(&bytes, &answer, false);
+    }
+    if (err == SKIO_OK)
+        err = relay_tell(&relay, here(peer), bytes.data, bytes.len,
+                         SKIO__WIRE_CLASSIC_RESPONSE);
+    skio__buf_deinit(&bytes);
+    skio__arena_deinit(&arena);
+    peer_check(peer, err == SKIO_OK);
+    relay_run(&relay);
+    peer_expect_event(peer, "responses SKIO_OK [{\"b\":{\"type\":\"Buffer\","
+                            "\"data\":[1,2]}}] missing 0");
+}
+
+/* ---- Recovery ---- */
+
+static void
+recovering(skio_server_options *options)
+{
+    options->recovery_ms = 10000;
+}
+
+/* What others emit is in no memory of this server: nobody is promised to get
+ * it, and no offset reaches the others as an argument. */
+SCENARIO(without_a_stream_nobody_is_recovered, recovering, modern)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_check(peer, skio_emit_all(there(), "e", "%d", 1) == SKIO_OK);
+    run(peer);
+    peer_expect(ws, "42[\"e\",1]");
+    peer_check(peer, skio_emit_all(here(peer), "e", "%d", 2) == SKIO_OK);
+    peer_flush(peer);
+    peer_expect(ws, "42[\"e\",2]");
+}
+
 /* ---- The end ---- */
 
 BOTH(what_is_asked_ends_with_its_server)
@@ -538,6 +604,8 @@ main(void)
         TWICE(what_is_asked_ends_with_its_server),
         TWICE(clients_may_answer_when_nobody_asks_any_more),
         cmocka_unit_test(a_carrier_hears_of_rooms),
+        cmocka_unit_test(bytes_in_a_result_are_told_as_json),
+        cmocka_unit_test(without_a_stream_nobody_is_recovered),
         cmocka_unit_test(another_servers_nonsense_changes_nothing),
     };
 

@@ -682,19 +682,19 @@ never(skio_adapter *adapter)
     return false;
 }
 
-SCENARIO(an_adapter_that_keeps_nothing_leaves_it_to_the_server, one_minute,
+SCENARIO(with_an_adapter_that_keeps_nothing_nobody_is_recovered, one_minute,
          NULL)
 {
-    struct memory memory;
+    char sid[21] = "";
+    struct peer_ws *ws;
 
     vault = (struct vault){.is_quiet = true, .recovers = never};
     attach(peer);
-    settle(peer, &memory);
-    peer_hang_up(memory.ws, true);
-    vault.is_quiet = false;
-    come_back(peer, &memory);
-    (void)expect_recovered(peer, &memory);
-    peer_expect_event(peer, NULL);
+    ws = peer_websocket(peer);
+    peer_say(ws, "40");
+    sio_take_connect(ws, "40", sid); /* without a private id */
+    peer_hang_up(ws, true);
+    peer_expect_event(peer, NULL); /* and nothing is saved */
 }
 
 SCENARIO(an_answer_that_takes_too_long_is_for_nobody, one_minute, with_vault)
@@ -1382,7 +1382,8 @@ main(void)
         cmocka_unit_test(nothing_is_lost_or_doubled_while_a_client_waits),
         cmocka_unit_test(a_waiting_client_may_not_connect_twice),
         cmocka_unit_test(who_leaves_while_it_waits_may_come_back),
-        cmocka_unit_test(an_adapter_that_keeps_nothing_leaves_it_to_the_server),
+        cmocka_unit_test(
+            with_an_adapter_that_keeps_nothing_nobody_is_recovered),
         cmocka_unit_test(an_answer_that_takes_too_long_is_for_nobody),
         cmocka_unit_test(a_server_may_be_freed_while_a_client_waits),
         cmocka_unit_test(an_answer_may_come_after_the_server_was_freed),

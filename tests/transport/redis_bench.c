@@ -437,7 +437,7 @@ launch(struct redis_process *redis, const char *const *arguments)
     char port[8];
 
     snprintf(port, sizeof port, "%u", (unsigned)redis->port);
-    {
+    if (arguments == NULL || arguments[0] == NULL || arguments[0][0] != '/') {
         const char *const fixed[] = {"--port",       port,
                                      "--bind",       "127.0.0.1",
                                      "--unixsocket", redis->path,
@@ -485,6 +485,7 @@ const char *
 redis_ask(struct redis_process *redis, const char *line)
 {
     static char answer[65536];
+    size_t len = 0;
     ssize_t got;
     int fd = dial_redis(redis);
 
@@ -492,10 +493,10 @@ redis_ask(struct redis_process *redis, const char *line)
     if (fd < 0)
         return answer;
     if (send(fd, line, strlen(line), MSG_NOSIGNAL) > 0 &&
-        send(fd, "\r\n", 2, MSG_NOSIGNAL) > 0) {
-        got = recv(fd, answer, sizeof answer - 1, 0);
-        answer[got > 0 ? got : 0] = '\0';
-    }
+        send(fd, "\r\nQUIT\r\n", 8, MSG_NOSIGNAL) > 0)
+        while ((got = recv(fd, answer + len, sizeof answer - 1 - len, 0)) > 0)
+            len += (size_t)got;
+    answer[len] = '\0';
     close(fd);
     return answer;
 }
@@ -513,14 +514,20 @@ await_redis(struct redis_process *redis)
 }
 
 void
-redis_start(struct redis_process *redis, bool with_port,
-            const char *const *arguments)
+redis_prepare(struct redis_process *redis, bool with_port)
 {
     memset(redis, 0, sizeof *redis);
     snprintf(redis->folder, sizeof redis->folder, "/tmp/skio-redis-XXXXXX");
     assert_non_null(mkdtemp(redis->folder));
     snprintf(redis->path, sizeof redis->path, "%s/socket", redis->folder);
     redis->port = with_port ? bench_free_port() : 0;
+}
+
+void
+redis_start(struct redis_process *redis, bool with_port,
+            const char *const *arguments)
+{
+    redis_prepare(redis, with_port);
     redis_restart(redis, arguments);
 }
 
@@ -550,6 +557,8 @@ redis_stop(struct redis_process *redis)
     char path[128];
 
     redis_kill(redis);
+    if (redis->folder[0] == '\0')
+        return;
     for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
         snprintf(path, sizeof path, "%s/%s", redis->folder, files[i]);
         unlink(path);

@@ -96,8 +96,11 @@ struct redis_process {
 
 /* Whether there is one to be tested with. */
 bool redis_is_installed(void);
-/* arguments: further ones, NULL at the end. with_port: TCP on 127.0.0.1, else
- * the unix socket alone. Returns when it answers. */
+/* Its folder and its address. with_port: TCP on 127.0.0.1, else the unix socket
+ * alone. */
+void redis_prepare(struct redis_process *redis, bool with_port);
+/* arguments: further ones, NULL at the end; a file of its own comes first, and
+ * is then all that is said. Returns when it answers. */
 void redis_start(struct redis_process *redis, bool with_port,
                  const char *const *arguments);
 /* Again, with the same address. */
