@@ -67,7 +67,8 @@ SKIO_API int skio_server_side_emit(skio_nsp *nsp, const char *event,
  * What the other servers answered: called exactly once.
  *
  * err        SKIO_OK; SKIO_ETIMEDOUT when some did not answer; SKIO_ECLOSED
- *            when the namespace or the server ended first.
+ *            when they are out of reach, or the namespace or the server ended
+ *            first.
  * responses  A list with the answer of each server that did, never NULL;
  *            skio_count(responses, "") of them. Borrowed.
  * missing    Servers that did not answer.
@@ -107,8 +108,9 @@ SKIO_API skio_server_ack *skio_server_ack_take(skio_server_ack *ack);
 /** Give a taken one up without an answer. NULL does nothing. */
 SKIO_API void skio_server_ack_free(skio_server_ack *ack);
 
-/** A number of servers or sockets. err is SKIO_OK, or SKIO_ETIMEDOUT when
- *  `missing` servers did not answer in time: they are not counted. */
+/** A number of servers or sockets. err is SKIO_OK; SKIO_ETIMEDOUT when
+ *  `missing` servers did not answer in time; SKIO_ECLOSED when the others are
+ *  out of reach: they are not counted. */
 typedef void skio_count_fn(int err, size_t count, size_t missing, void *user);
 
 /** Count the servers of the cluster, this one included (serverCount). */

@@ -244,8 +244,9 @@ SKIO_API skio_socket *skio_remote_socket(const skio_remote *remote)
 /**
  * The sockets of a target: called once.
  *
- * err      SKIO_OK, or SKIO_ETIMEDOUT when some server did not answer: what
- *          did arrive is there all the same.
+ * err      SKIO_OK; SKIO_ETIMEDOUT when some server did not answer;
+ *          SKIO_ECLOSED when the others are out of reach: what did arrive is
+ *          there all the same.
  * sockets  `count` of them. Borrowed.
  * missing  Servers that did not answer.
  */

@@ -51,7 +51,8 @@ typedef struct skio_redis_event {
     const char *text; /**< the same in words; borrowed */
     uint64_t gap_ms;  /**< UP: for how long messages of others may have been
                            missed; 0 at the first connection */
-    uint64_t dropped; /**< UP: messages to others that were lost meanwhile */
+    uint64_t dropped; /**< UP: messages to others that were lost meanwhile, or
+                           under way when the connection was lost */
 } skio_redis_event;
 
 typedef void skio_redis_event_fn(skio_server *server,

@@ -20,7 +20,8 @@ struct skio__redis_forward;
 int skio__redis_forward_start(struct skio__redis *redis,
                               enum skio__redis_kind kind);
 
-/* By the hub, after the hub's links, whose last callbacks come here. NULL does nothing. */
+/* By the hub, after its links, whose last callbacks come here. NULL does
+ * nothing. */
 void skio__redis_forward_free(struct skio__redis_forward *forward);
 
 #endif /* SKIO_ADAPTER_REDIS_FORWARD_H */

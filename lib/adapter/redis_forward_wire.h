@@ -6,7 +6,8 @@
  *     [3, id, from]                                     no answer is wanted
  *
  * as MessagePack. from is the tag of the server that sends it, id the number of
- * the one that asks; no content type is "". Headers and body are bin; headers are "name\0value\0".
+ * the one that asks; no content type is "". Headers and body are bin; headers
+ * are "name\0value\0".
  *
  * What is read is hostile: texts have no control characters, headers come in
  * pairs, and a response cannot be split in two by them.

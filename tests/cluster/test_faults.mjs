@@ -3,7 +3,7 @@
 // and the application is told what was lost.
 
 import { check, finish, sleep, test } from "../interop/harness.mjs";
-import { adapters, checkOnce, emitLocally, Pair, Redis, SOON_MS }
+import { adapters, checkOnce, emitLocally, Node, Pair, Redis, SOON_MS }
     from "./faults.mjs";
 
 const LOCAL_MS = 900; // with recovery it waits half a second for its place
@@ -133,6 +133,11 @@ for (const [name, adapter] of Object.entries(adapters)) {
                           "--loading-process-events-interval-bytes", "1024");
         await sleep(300);
         check(/^-LOADING/.test(await redis.ask("PING")), "it was not loading");
+        const c = await new Node("c", [...adapter, "--redis", redis.url])
+            .start();
+        pair.nodes.push(c);
+        const { err } = await c.event("down");
+        check(/not possible/.test(err), `down because of "${err}"`);
         const took = await emitLocally(a, ca, 10);
         check(took < LOCAL_MS, `an event took ${took} ms`);
         pair.b.next = a.next;
