@@ -4,11 +4,15 @@
  * An event of ours is added to the stream and waits here until it is read
  * again. What is done to its receivers meanwhile waits behind it.
  */
+#include <socketio/engine.h>
+
 #include <string.h>
 
 #include "adapter/redis_streams.h"
 #include "base/mem.h"
 #include "base/names.h"
+
+#define IMPATIENCE_MS 50
 
 enum what { WAITS_MESSAGE, WAITS_LEAVE, WAITS_DISCONNECT };
 
@@ -95,6 +99,7 @@ look_at_patience(struct skio__streams *streams)
 {
     uint32_t ms = skio__redis_options(streams->redis)->offset_timeout_ms;
 
+    streams->is_impatient = false;
     if (streams->first == NULL)
         skio_timer_stop(streams->patience);
     else if (skio_timer_set(streams->patience, ms) != SKIO_OK)
@@ -214,7 +219,32 @@ release_unnumbered(struct skio__streams *streams)
         release_first(streams, NULL);
 }
 
-/* Redis is away, or takes too long: go on without. */
+/*
+ * Who was restored ahead of this server may know what waits, or not: there is
+ * no telling. Its connection ends, and it comes back as a new one.
+ */
+static void
+part_from_ahead(struct skio__streams *streams)
+{
+    skio_nsp *nsp = streams->cluster.base.nsp;
+
+    for (const struct skio__ahead *each = streams->ahead; each != NULL;
+         each = each->next) {
+        skio_socket *socket = skio_nsp_socket(nsp, each->sid);
+        skio_session *session =
+            socket != NULL ? skio_socket_session(socket) : NULL;
+
+        if (session != NULL)
+            skio_session_discard(session);
+    }
+}
+
+/*
+ * Redis is away, or takes too long: go on without.
+ *
+ * Those who are being restored would miss what is delivered before they are
+ * here, and is not read again afterwards: they are not restored.
+ */
 static void
 give_up(struct skio__streams *streams)
 {
@@ -226,15 +256,24 @@ give_up(struct skio__streams *streams)
     if (streams->first == NULL)
         return;
     skio__streams_sessions_give_up(streams);
+    part_from_ahead(streams);
     while (streams->first != NULL)
         release_first(streams, NULL);
+    skio__streams_sessions_close(streams);
 }
 
+/* Perhaps this process did not run: then what it waits for is there to be
+ * read, and it is read before the timer's second turn. */
 static void
 on_patience_over(void *user)
 {
     struct skio__streams *streams = user;
 
+    if (!streams->is_impatient) {
+        streams->is_impatient = true;
+        if (skio_timer_set(streams->patience, IMPATIENCE_MS) == SKIO_OK)
+            return;
+    }
     skio_adapter_log(streams->cluster.base.nsp, SKIO_LOG_WARN,
                      "redis: the stream is slow: events go out without an "
                      "offset, their clients cannot be recovered");
@@ -295,6 +334,7 @@ skio__order_broadcast(skio_adapter *adapter, skio_message *message,
     if (!is_local) {
         streams->delivered = streams->seq;
         skio__streams_sessions_give_up(streams);
+        skio__streams_sessions_close(streams);
     }
     return cluster->local->ops->broadcast(cluster->local, message, target);
 }

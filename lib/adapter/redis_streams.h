@@ -42,6 +42,7 @@ struct skio__streams {
     struct skio__waiting *last;
     size_t waiting_bytes;
     skio_timer *patience; /* runs while one waits */
+    bool is_impatient;    /* it has run out once */
     struct skio__ahead *ahead;
     struct skio__restore *restores;
     skio_timer *refresh;    /* of the sessions' time to live */

@@ -4,8 +4,8 @@
 // Listens on 127.0.0.1, prints "listening on PORT", serves until SIGTERM. A
 // socket joins the rooms that its auth lists, unless it is recovered. Clients of
 // /control let it write: write(address, ...args) emits "packet" to everybody
-// ("*") or a room, and is answered; address() is answered with the client's. Ids
-// of sessions begin with NAME and a dot.
+// ("*") or a room, and is answered; ready() is answered when Redis is there,
+// address() with the client's. Ids of sessions begin with NAME and a dot.
 
 import { createServer } from "node:http";
 import { randomBytes } from "node:crypto";
@@ -40,6 +40,7 @@ io.of("/control").on("connection", (socket) => {
         target.emit("packet", ...args);
         answer("ok");
     });
+    socket.on("ready", (answer) => answer("ok"));
     socket.on("address", (answer) => answer(
         socket.handshake.headers["x-forwarded-for"]?.split(", ").at(-1) ??
         socket.handshake.address));

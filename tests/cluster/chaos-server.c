@@ -6,8 +6,8 @@
  * it drains for DRAIN-MS, if that is given. A socket joins the rooms that its
  * auth lists, unless it is recovered. Clients of /control let it write:
  * write(address, ...args) emits "packet" to everybody ("*") or a room, and is
- * answered; address() is answered with the client's. Ids of sessions begin with
- * NAME and a dot.
+ * answered; ready() is answered when Redis is there, address() with the
+ * client's. Ids of sessions begin with NAME and a dot.
  */
 #include <stdio.h>
 
@@ -25,6 +25,8 @@
 #include "interop/program.h"
 
 static skio_nsp *home;
+static skio_ack *asker;
+static bool is_up;
 
 /* The balancer reads the node from the id; the rest is 128 random bits. */
 static int
@@ -84,6 +86,32 @@ on_address(skio_socket *socket, const skio_value *args, skio_ack *ack,
     skio_ack_send(ack, "%s", skio_socket_address(socket));
 }
 
+static void
+on_redis(skio_server *io, const skio_redis_event *event, void *user)
+{
+    (void)io;
+    (void)user;
+    is_up = event->state == SKIO_REDIS_UP;
+    if (is_up && asker != NULL) {
+        skio_ack_send(asker, "%s", "ok");
+        asker = NULL;
+    }
+}
+
+static void
+on_ready(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)socket;
+    (void)args;
+    (void)user;
+    if (is_up) {
+        skio_ack_send(ack, "%s", "ok");
+    } else {
+        skio_ack_free(asker); /* one asks, once */
+        asker = skio_ack_take(ack);
+    }
+}
+
 static int
 open_namespaces(skio_server *io, const char *url)
 {
@@ -93,6 +121,7 @@ open_namespaces(skio_server *io, const char *url)
 
     skio_redis_options_init(&redis);
     redis.url = url;
+    redis.on_event = on_redis;
     err = skio_redis_streams_adapter(io, &redis);
     if (err != SKIO_OK)
         return err;
@@ -103,6 +132,8 @@ open_namespaces(skio_server *io, const char *url)
     err = skio_on_connect(home, on_connect, NULL);
     if (err == SKIO_OK)
         err = skio_on(control, "write", on_write, NULL);
+    if (err == SKIO_OK)
+        err = skio_on(control, "ready", on_ready, NULL);
     return err == SKIO_OK ? skio_on(control, "address", on_address, NULL) : err;
 }
 
@@ -177,6 +208,7 @@ main(int argc, char **argv)
     if (err != SKIO_OK)
         fprintf(stderr, "chaos-server: %s\n", skio_strerror(err));
     skio_watch_free(drain.watch);
+    skio_ack_free(asker);
     skio_server_free(io);
     if (drain.fd >= 0)
         close(drain.fd);

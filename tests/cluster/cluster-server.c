@@ -698,6 +698,8 @@ read_option(struct setup *setup, const char *name, const char *value)
         redis->requests_timeout_ms = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--recovery") == 0)
         setup->recovery_ms = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "--session-prefix") == 0)
+        redis->session_key_prefix = value;
     else if (strcmp(name, "--stream-count") == 0)
         redis->stream_count = (uint32_t)strtoul(value, NULL, 10);
     else if (strcmp(name, "--max-len") == 0)

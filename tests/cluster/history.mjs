@@ -107,7 +107,7 @@ class Judge {
     judgeClient(client) {
         const addresses = new Set(client.addresses);
         const { sessions, isUp } = sessionsOf(client.log);
-        const seen = new Set();
+        const seen = new Map(); /* where it was received */
         const wanted = new Map();
 
         const ups = client.log.filter(([what]) => what === "up").length;
@@ -157,10 +157,11 @@ class Judge {
                 continue;
             }
             if (seen.has(id)) {
-                this.complain("doubled", client, id);
+                this.complain("doubled", client, `${id} at ${offset}, ${
+                    packet.node}; before at ${seen.get(id)}`);
                 continue;
             }
-            seen.add(id);
+            seen.set(id, `${offset}, ${packet.node}`);
             if (offset && last && !isAfter(offset, last))
                 this.complain("unordered", client,
                     `${id} at ${offset} after ${last}, ${packet.node}`);

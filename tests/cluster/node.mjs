@@ -16,6 +16,7 @@
 //   --max-len N         maxLen of redis-streams
 //   --only-plaintext    onlyPlaintext of redis-streams
 //   --redis-cluster     URL is a node of a Redis Cluster
+//   --session-prefix P  sessionKeyPrefix of redis-streams
 //   --recovery MS       connectionStateRecovery
 //
 // Namespaces "/", "/custom" and "/dynamic-*". A socket gets the member "data"
@@ -91,6 +92,7 @@ async function makeAdapter() {
             useShardedPubSub: options["sharded-pubsub"] ?? false,
             maxLen: Number(options["max-len"] ?? 10000),
             onlyPlaintext: options["only-plaintext"] ?? false,
+            sessionKeyPrefix: options["session-prefix"] ?? "sio:session:",
             blockTimeInMs: 200, // a server that stops waits for it
         });
     }

@@ -100,6 +100,7 @@ export class Proxy {
     }
 
     async stop() {
+        if (!this.child) return;
         this.child.kill("SIGTERM");
         await deadline(this.exited, WAIT_MS, `${this.kind} to stop`)
             .catch(() => this.child.kill("SIGKILL"));

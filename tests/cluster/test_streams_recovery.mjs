@@ -20,6 +20,7 @@ if (!existsSync(program) && !oracleOnly) {
 const timeout = { timeout: 60000 };
 const data = { name: "traveller", list: [1, { deep: "ünï" }] };
 const bytes = Buffer.from([0, 255, 1]);
+const prefix = "of this test:";
 const redis = new Redis();
 const nodes = {};
 let sources = 0;
@@ -72,7 +73,7 @@ class Traveller {
 async function start(kind) {
     const node = new Node(kind, `${kind}${sources++}`, [
         "--adapter", "redis-streams", "--redis", redis.url,
-        "--recovery", "60000",
+        "--recovery", "60000", "--session-prefix", prefix,
     ]);
 
     await node.start();
@@ -227,11 +228,22 @@ test("all_namespaces_of_a_client_come_back", async () => {
 
     // What is kept now is the new server's.
     const keys = await Promise.all([client.socket._pid, custom._pid].map(
-        (pid) => redis.command("EXISTS", `sio:session:${pid}`)));
+        (pid) => redis.command("EXISTS", `${prefix}${pid}`)));
     same(keys, [1, 1], "the sessions that are kept");
     old.close();
     client.close();
     await gone(client.id, nodes.third);
+}, timeout);
+
+test("sessions_have_keys_of_the_prefix", async () => {
+    const client = await new Traveller(nodes.ours).settle();
+    const keys = await redis.command("KEYS", "*");
+
+    check(keys.includes(`${prefix}${client.socket._pid}`), `no key: ${keys}`);
+    check(keys.every((key) => key === "socket.io" || key.startsWith(prefix)),
+          `other keys: ${keys}`);
+    client.close();
+    await gone(client.id, nodes.ours);
 }, timeout);
 
 test("who_was_told_nothing_of_an_offset_is_told_so", async () => {
