@@ -126,6 +126,14 @@ typedef struct skio_redis_options {
 
     skio_redis_event_fn *on_event; /**< NULL */
     void *on_event_user;
+
+    /** false; true: a request of long-polling that comes to another server than
+     * its session's is passed on there, so that a balancer need not be sticky.
+     * On all servers of the cluster, none of which is Node's. */
+    bool forward_polls;
+    uint32_t
+        max_forwarded; /**< 10000 such requests wait, of clients here and of
+                                 other servers each */
 } skio_redis_options;
 
 /** Set every option to its default. */

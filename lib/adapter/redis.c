@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adapter/redis_forward.h"
 #include "adapter/redis_hub.h"
 #include "adapter/redis_options.h"
 #include "base/mem.h"
@@ -230,6 +231,7 @@ skio__redis_unref(struct skio__redis *hub)
     skio_loop_forget(hub->server, hub);
     skio__redis_topics_free(hub);
     skio__redis_nodes_free(hub);
+    skio__redis_forward_free(hub->forward);
     skio_timer_free(hub->timer);
     while (hub->watchers != NULL) {
         struct skio__redis_watcher *watcher = hub->watchers;

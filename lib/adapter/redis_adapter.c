@@ -2,8 +2,11 @@
 
 #include <string.h>
 
+#include "adapter/redis_forward.h"
+
 int
 skio__redis_adapter_use(skio_server *server, const skio_redis_options *options,
+                        enum skio__redis_kind kind,
                         skio_adapter_factory *factory)
 {
     struct skio__redis *redis;
@@ -11,7 +14,9 @@ skio__redis_adapter_use(skio_server *server, const skio_redis_options *options,
 
     if (err != SKIO_OK)
         return err;
-    err = skio_server_adapter(server, factory, redis);
+    err = skio__redis_forward_start(redis, kind);
+    if (err == SKIO_OK)
+        err = skio_server_adapter(server, factory, redis);
     /* From now on the adapters hold it: that of "/" as long as the server. */
     skio__redis_unref(redis);
     return err;

@@ -11,9 +11,11 @@
 #define SKIO__REDIS_ROOM_MAX 512 /* longer names are looked at when decoded */
 
 /* Copies and checks the options, and gives the server adapters of this factory,
- * whose user is the struct skio__redis. Returns as skio_redis_adapter(). */
+ * whose user is the struct skio__redis. kind: of the channels through which
+ * polls are passed on. Returns as skio_redis_adapter(). */
 int skio__redis_adapter_use(skio_server *server,
                             const skio_redis_options *options,
+                            enum skio__redis_kind kind,
                             skio_adapter_factory *factory);
 
 /* The limits of a namespace's adapter. */

@@ -273,5 +273,6 @@ classic_new(skio_nsp *nsp, void *user, skio_adapter **out)
 int
 skio_redis_adapter(skio_server *server, const skio_redis_options *options)
 {
-    return skio__redis_adapter_use(server, options, classic_new);
+    return skio__redis_adapter_use(server, options, SKIO__REDIS_CHANNEL,
+                                   classic_new);
 }

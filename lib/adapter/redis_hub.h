@@ -88,6 +88,8 @@ struct skio__redis_node {
     char name[SKIO__REDIS_NODE_NAME];
 };
 
+struct skio__redis_forward;
+
 struct skio__redis_watcher {
     struct skio__redis_watcher *next;
     skio__redis_state_fn *fn; /* NULL: taken back while they are called */
@@ -134,6 +136,7 @@ struct skio__redis {
     char text[160];
     uint64_t gap_from; /* UINT64_MAX: nothing was missed */
     uint64_t dropped;
+    struct skio__redis_forward *forward; /* NULL: nothing is passed on */
     struct skio__redis_watcher *watchers;
     unsigned telling;
 };

@@ -39,6 +39,7 @@ static const skio_redis_options defaults = {
     .max_servers = 1000,
     .max_rooms_in_message = 1000,
     .max_fetched = 100000,
+    .max_forwarded = 10000,
 };
 
 struct string_field {
@@ -109,6 +110,7 @@ static const struct number_field numbers[] = {
     NUMBER(max_servers, 1, 1000000),
     NUMBER(max_rooms_in_message, 1, 10000000),
     NUMBER(max_fetched, 1, 10000000),
+    NUMBER(max_forwarded, 1, 10000000),
 };
 #define NUMBER_COUNT (sizeof numbers / sizeof numbers[0])
 

@@ -312,5 +312,6 @@ int
 skio_redis_sharded_adapter(skio_server *server,
                            const skio_redis_options *options)
 {
-    return skio__redis_adapter_use(server, options, sharded_new);
+    return skio__redis_adapter_use(server, options, SKIO__REDIS_SHARD,
+                                   sharded_new);
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "adapter/redis_forward.h"
 #include "adapter/redis_streams.h"
 #include "base/mem.h"
 
@@ -473,6 +474,14 @@ skio_redis_streams_adapter(skio_server *server,
 
     if (err != SKIO_OK)
         return err;
+    err = skio__redis_forward_start(redis,
+                                    skio__redis_options(redis)->sharded_pubsub
+                                        ? SKIO__REDIS_SHARD
+                                        : SKIO__REDIS_CHANNEL);
+    if (err != SKIO_OK) {
+        skio__redis_unref(redis);
+        return err;
+    }
     reader = skio__redis_reader_new(redis, skio_adapter_hash_key(root));
     skio__redis_unref(redis);
     if (reader == NULL)

@@ -10,6 +10,7 @@
 #include "engineio/compression.h"
 #include "engineio/dirty.h"
 #include "engineio/exchange.h"
+#include "engineio/forward.h"
 #include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/polling.h"
@@ -92,6 +93,7 @@ end_all(struct eio_engine *engine)
     struct skio__map_node *node;
 
     skio__verdict_end_all(engine);
+    skio__forward_end_all(engine);
     /* Each is out of the map when it has ended, and a callback may end more. */
     while ((node = skio__map_first(&engine->sessions)) != NULL) {
         struct skio_session *session =
@@ -127,6 +129,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__blob_unref(engine->ping);
     skio__blob_unref(engine->pong);
     skio__hooks_deinit(engine);
+    skio__forward_deinit(engine);
     skio__taps_deinit(engine);
     skio__mem_free(engine->mem, engine->raw);
     skio__mem_free(engine->mem, engine->path);

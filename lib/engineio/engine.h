@@ -25,6 +25,7 @@
 
 struct eio_compression;
 struct eio_engine;
+struct eio_forward;
 struct eio_hooks;
 struct eio_tap;
 
@@ -88,6 +89,7 @@ struct eio_engine {
     struct skio__blob *pong;             /* the same; NULL without allow_eio3 */
     struct eio_compression *compression; /* NULL: off */
     struct eio_hooks *hooked;            /* NULL: nothing is hooked in */
+    struct eio_forward *forward;         /* NULL: nothing is passed on */
     struct eio_tap *taps;                /* NULL: nobody watches */
     char detail[128];    /* of the close that is told; "": none */
     struct eio_raw *raw; /* the handlers of skio_engine_handle() */

@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "engineio/extension.h"
+#include "engineio/forward.h"
 #include "engineio/handshake.h"
 #include "engineio/polling.h"
 #include "engineio/upgrade.h"
@@ -48,6 +49,8 @@ void
 skio__exchange_free(skio_exchange *exchange)
 {
     skio__verdict_detach(exchange);
+    if (exchange->kind == EIO_EXCHANGE_FORWARD)
+        skio__forward_release(exchange);
     skio__dirty_clear(exchange->engine, &exchange->dirty);
     skio__buf_deinit(&exchange->body);
     skio__request_unref(exchange->request);
@@ -298,6 +301,11 @@ skio__exchange_admit(struct eio_engine *engine,
     const skio_request *request = question->request;
     const struct eio_asker *asker = &question->asker;
 
+    if (question->session == NULL && asker->is_forwarded) {
+        /* What opens a session is no other server's to pass on. */
+        skio__handshake_refuse(engine, question, EIO_ERROR_SID, NULL, NULL);
+        return SKIO_EXCHANGE_ANSWERED;
+    }
     if (question->session == NULL) {
         /* Before the 101, where Node answers on the upgraded stream. */
         if (asker->protocol == 4 || engine->options->allow_eio3)
@@ -346,6 +354,7 @@ begin(struct eio_engine *engine, struct eio_question *question,
 {
     const skio_request *request = question->request;
     struct eio_asker *asker = &question->asker;
+    char tag[SKIO_FORWARD_TAG_LEN + 1];
 
     if (is_too_large(engine, request, asker))
         return SKIO_EXCHANGE_ANSWERED;
@@ -354,6 +363,9 @@ begin(struct eio_engine *engine, struct eio_question *question,
     if (asker->cors.is_on && !request->upgrade &&
         strcmp(request->method, "OPTIONS") == 0 && preflight(engine, question))
         return SKIO_EXCHANGE_ANSWERED;
+    if (engine->forward != NULL &&
+        skio__forward_is_wanted(engine, question, tag))
+        return skio__forward_begin(engine, question, tag, out);
     if (engine->hooked != NULL) {
         asker->visit = skio__visit_new(engine, request);
         if (asker->visit == NULL) {
@@ -368,6 +380,20 @@ begin(struct eio_engine *engine, struct eio_question *question,
     return skio__exchange_admit(engine, question, out);
 }
 
+static int
+ask(struct eio_engine *engine, struct eio_question *question,
+    skio_exchange **out)
+{
+    int state;
+
+    *out = NULL;
+    skio__engine_enter(engine);
+    state = begin(engine, question, out);
+    skio__visit_unref(question->asker.visit); /* who keeps it has its own */
+    skio__engine_leave(engine);
+    return state;
+}
+
 int
 skio__exchange_new(struct eio_engine *engine, const skio_request *request,
                    void *handle, skio_exchange **out)
@@ -376,14 +402,20 @@ skio__exchange_new(struct eio_engine *engine, const skio_request *request,
         .request = request,
         .asker = {.handle = handle, .is_upgrade = request->upgrade},
     };
-    int state;
 
-    *out = NULL;
-    skio__engine_enter(engine);
-    state = begin(engine, &question, out);
-    skio__visit_unref(question.asker.visit); /* who keeps it has its own */
-    skio__engine_leave(engine);
-    return state;
+    return ask(engine, &question, out);
+}
+
+int
+skio__exchange_take(struct eio_engine *engine, const skio_request *request,
+                    void *handle, skio_exchange **out)
+{
+    struct eio_question question = {
+        .request = request,
+        .asker = {.handle = handle, .is_forwarded = true},
+    };
+
+    return ask(engine, &question, out);
 }
 
 /* ---- What follows ---- */
@@ -395,9 +427,12 @@ skio_exchange_body(skio_exchange *exchange, const void *data, size_t len)
     int err;
 
     skio__engine_enter(engine);
-    err = exchange->kind == EIO_EXCHANGE_JUDGED
-              ? skio__verdict_body(exchange, data, len)
-              : skio__polling_body(exchange, data, len);
+    if (exchange->kind == EIO_EXCHANGE_JUDGED)
+        err = skio__verdict_body(exchange, data, len);
+    else if (exchange->kind == EIO_EXCHANGE_FORWARD)
+        err = skio__forward_body(exchange, data, len);
+    else
+        err = skio__polling_body(exchange, data, len);
     skio__engine_leave(engine);
     return err;
 }
@@ -411,6 +446,8 @@ skio_exchange_end(skio_exchange *exchange)
     skio__engine_enter(engine);
     if (exchange->kind == EIO_EXCHANGE_JUDGED)
         state = skio__verdict_end(exchange);
+    else if (exchange->kind == EIO_EXCHANGE_FORWARD)
+        state = skio__forward_end(exchange);
     else
         skio__polling_end(exchange);
     skio__engine_leave(engine);

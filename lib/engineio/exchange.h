@@ -13,6 +13,7 @@
 #include "engineio/reply.h"
 #include "engineio/request.h"
 
+struct eio_passed;
 struct eio_question;
 struct skio_verdict;
 
@@ -21,7 +22,8 @@ enum eio_exchange_kind {
     EIO_EXCHANGE_POST,
     EIO_EXCHANGE_CONNECT, /* a WebSocket that opens a session */
     EIO_EXCHANGE_PROBE,   /* a WebSocket for a session that is polling */
-    EIO_EXCHANGE_JUDGED   /* any of them, waiting for a verdict */
+    EIO_EXCHANGE_JUDGED,  /* any of them, waiting for a verdict */
+    EIO_EXCHANGE_FORWARD  /* a poll or post of another server's session */
 };
 
 struct skio_exchange {
@@ -29,13 +31,16 @@ struct skio_exchange {
     struct eio_engine *engine;
     struct skio_session *session; /* of a poll or post; NULL: it has closed */
     struct eio_asker asker;
-    uint8_t kind;          /* enum eio_exchange_kind */
-    bool is_octets;        /* protocol 3: a binary payload */
-    bool is_fresh;         /* poll: it came in this turn */
-    const char *last;      /* poll: the last payload, static; NULL: the
-                                    session has left polling, an error */
+    uint8_t kind;   /* enum eio_exchange_kind */
+    bool is_octets; /* protocol 3: a binary payload */
+    bool is_fresh;  /* poll: it came in this turn */
+    union {
+        const char *last;          /* poll: the last payload, static; NULL: the
+                             session has left polling, an error */
+        struct eio_passed *passed; /* forward */
+    };
     struct skio__buf body; /* post: what came; poll: before `last` */
-    struct skio_engine_request *request; /* connect */
+    struct skio_engine_request *request; /* connect, forward */
     struct skio_verdict *verdict;        /* judged */
     skio_ws *ws;                         /* judged: its 101 was sent */
     bool is_complete;                    /* judged: so is its body */
@@ -77,6 +82,10 @@ bool skio__exchange_open(skio_exchange *exchange, skio_ws *ws);
 
 int skio__exchange_new(struct eio_engine *engine, const skio_request *request,
                        void *handle, skio_exchange **out);
+
+/* The same for a request that another server passed on. */
+int skio__exchange_take(struct eio_engine *engine, const skio_request *request,
+                        void *handle, skio_exchange **out);
 
 /* skio_exchange_body(), _end(), _abort(), _headers() and skio_ws_*() of
  * <socketio/transport.h> need no wrapper and are defined in this room. */

@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/json.h"
 #include "engineio/compression.h"
+#include "engineio/forward.h"
 #include "engineio/headers.h"
 #include "engineio/request.h"
 #include "engineio/websocket.h"
@@ -116,7 +118,10 @@ send_reply(struct eio_engine *engine, const struct eio_asker *asker,
         if (skio_headers_get(&asker->visit->headers, "Content-Type") != NULL)
             reply->response.content_type = NULL;
     }
-    engine->hooks.respond(asker->handle, &reply->response);
+    if (skio__likely(!asker->is_forwarded))
+        engine->hooks.respond(asker->handle, &reply->response);
+    else
+        skio__forward_respond(engine, asker->handle, &reply->response);
 }
 
 static void

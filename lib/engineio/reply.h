@@ -33,6 +33,7 @@ struct eio_asker {
     uint8_t protocol;  /* 3 or 4 */
     uint8_t coding;    /* enum skio__coding for payloads */
     char jsonp[EIO_JSONP_DIGITS + 1];
+    bool is_forwarded;       /* another server passed it on: see forward.h */
     bool must_close;         /* more of its body may come */
     struct eio_visit *visit; /* borrowed; NULL: nothing is hooked in */
     skio_exchange *held;     /* waits already: it is to be used again */

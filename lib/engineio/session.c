@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "engineio/compression.h"
+#include "engineio/forward.h"
 #include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
@@ -108,6 +109,7 @@ skio__session_new(struct eio_engine *engine,
                   struct skio_engine_request *request, uint8_t protocol,
                   const char *id, struct skio_session **out)
 {
+    char tagged[EIO_TAGGED_ID_LEN + 1];
     size_t id_len = strlen(id);
     const char *address = skio__request_address(request);
     struct skio_session *session;
@@ -115,6 +117,14 @@ skio__session_new(struct eio_engine *engine,
 
     if (skio__session_is_refused(engine, address))
         return SKIO_ELIMIT;
+    if (engine->forward != NULL && id_len == 0) {
+        if (!make_id(engine, tagged))
+            return SKIO_ENOMEM;
+        memcpy(tagged + SKIO__ID_LEN, engine->forward->tag,
+               sizeof engine->forward->tag);
+        id = tagged;
+        id_len = EIO_TAGGED_ID_LEN;
+    }
     if (skio__add_overflow(sizeof *session, engine->upper->state_size, &size) ||
         skio__add_overflow(size, id_len > SKIO__ID_LEN ? id_len + 1 : 0, &size))
         return SKIO_ENOMEM;

@@ -674,7 +674,9 @@ peer_sid(const char *open_packet)
 
     sid[0] = '\0';
     if (strncmp(open_packet, start, sizeof start - 1) == 0)
-        snprintf(sid, sizeof sid, "%.20s", open_packet + sizeof start - 1);
+        snprintf(sid, sizeof sid, "%.*s",
+                 (int)strcspn(open_packet + sizeof start - 1, "\""),
+                 open_packet + sizeof start - 1);
     return sid;
 }
 
