@@ -149,6 +149,24 @@ async function tags(adapter = "redis") {
     return channels.map((channel) => channel.toString().split("#")[1]);
 }
 
+// How many messages Redis was given.
+async function published() {
+    const stats = (await redis.command("INFO", "commandstats")).toString();
+    return Number(/cmdstat_publish:calls=(\d+)/.exec(stats)?.[1] ?? 0);
+}
+
+// Until nothing more is said: all that is left of a quiet client is its poll.
+async function settled() {
+    let last = await published(), since = performance.now();
+
+    await until("a quiet cluster", async () => {
+        const now = await published();
+        if (now !== last)
+            [last, since] = [now, performance.now()];
+        return performance.now() - since > 200;
+    });
+}
+
 function client(url, more = {}) {
     return connect(url, { transports: ["polling"], forceNew: true,
                           reconnection: false, ...more });
@@ -280,6 +298,45 @@ test("a_client_whose_node_dies_is_told_and_comes_back", async () => {
     await stop(cluster);
 }, timeout);
 
+test("a_client_whose_node_stops_is_told", async () => {
+    const cluster = await pair("redis", "forward");
+    const [first, second] = cluster.nodes;
+
+    cluster.balancer.ports = [first.port];
+    const socket = await connected(client(cluster.balancer.url));
+    cluster.balancer.ports = [second.port];
+    same(await echo(socket, 1), 1);
+    await settled();
+    const gone = once(socket, "disconnect");
+    await first.stop();
+    same((await deadline(gone, WAIT_MS, "the end to be told"))[0],
+         "transport close");
+    await stop(cluster);
+}, timeout);
+
+test("polls_are_given_up_when_redis_is_lost", async () => {
+    const cluster = await pair("redis", "forward");
+    const [first, second] = cluster.nodes;
+
+    cluster.balancer.ports = [first.port];
+    const socket = await connected(client(cluster.balancer.url, {
+        reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100,
+    }));
+    cluster.balancer.ports = [second.port];
+    same(await echo(socket, 1), 1);
+    await settled();
+    const gone = once(socket, "disconnect");
+    const back = once(socket, "connect");
+    await redis.command("CLIENT", "KILL", "TYPE", "pubsub");
+    await deadline(gone, WAIT_MS, "the loss to be noticed");
+    await deadline(back, WAIT_MS, "the client to come back");
+    same(await echo(socket, 2), 2);
+    await until("the session to end", () => first.count("disconnect"),
+                (n) => n === 1);
+    socket.disconnect();
+    await stop(cluster);
+}, timeout);
+
 test("a_poll_that_is_given_up_ends_its_session", async () => {
     const cluster = await pair("redis", "forward");
     const [first, second] = cluster.nodes;
@@ -290,14 +347,10 @@ test("a_poll_that_is_given_up_ends_its_session", async () => {
     same((await request(second.port, "GET", path)).status, 200);
     const held = http.request({ port: second.port, host: "127.0.0.1", path,
                                 agent: false });
+    const before = await published();
     held.on("error", () => {});
     held.end();
-    // Of two polls at once the second is refused: so the first is there.
-    await until("the poll to be held", async () => {
-        const seen = first.count("connect");
-        return seen;
-    }, (n) => n === 1);
-    await new Promise((done) => setTimeout(done, 200));
+    await until("the poll to be passed on", published, (n) => n > before);
     held.destroy();
     await until("its session to end", () => first.count("disconnect"),
                 (n) => n === 1);
