@@ -85,6 +85,15 @@ channel_of(const struct skio__redis_forward *forward, const char *tag,
     return len;
 }
 
+/* A longer message would cost the server that hears it its connection. */
+static size_t
+message_max(const struct skio__redis_forward *forward)
+{
+    size_t max = skio__redis_options(forward->redis)->max_message_bytes;
+
+    return max > 2 * OVERHEAD ? max - OVERHEAD : max / 2;
+}
+
 /* ---- Waiting for other servers ---- */
 
 static struct waiting *
@@ -276,8 +285,7 @@ ask(skio_exchange *exchange, const char *tag, const skio_request *request,
     }
 
     skio__buf_init(&message, forward->mem);
-    message.max =
-        skio__redis_options(forward->redis)->max_message_bytes - OVERHEAD;
+    message.max = message_max(forward);
     err = skio__forward_put_request(&message, waiting->id, forward->tag,
                                     request, body, len);
     if (err == SKIO_OK)
@@ -344,8 +352,7 @@ respond(void *handle, const skio_response *response)
     int err;
 
     skio__buf_init(&message, forward->mem);
-    message.max =
-        skio__redis_options(forward->redis)->max_message_bytes - OVERHEAD;
+    message.max = message_max(forward);
     err = skio__forward_put_response(&message, taken->name.id, forward->tag,
                                      response);
     if (err == SKIO_OK)

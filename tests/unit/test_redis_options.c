@@ -353,6 +353,9 @@ number_out_of_its_range_is_named(void **state)
     NUMBER_PAST(max_servers, 0);
     NUMBER_PAST(max_rooms_in_message, 0);
     NUMBER_PAST(max_fetched, 0);
+    NUMBER_AT(max_forwarded, 1);
+    NUMBER_PAST(max_forwarded, 0);
+    NUMBER_PAST(max_forwarded, 10000001);
 }
 
 static void
