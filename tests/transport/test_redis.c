@@ -514,6 +514,17 @@ a_lost_command_link_is_no_gap(void **state)
     WAIT(has_heard("a=x "));
 }
 
+/* Under valgrind everything takes some twenty times as long. */
+static double
+turn_max(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    return preload != NULL && strstr(preload, "vgpreload") != NULL
+               ? 50 * TURN_MS
+               : TURN_MS;
+}
+
 static void
 many_subscriptions_are_renewed_without_holding_the_loop(void **state)
 {
@@ -539,7 +550,7 @@ many_subscriptions_are_renewed_without_holding_the_loop(void **state)
     print_message("# %d subscriptions renewed in %d ms, no turn longer than "
                   "%.2f ms\n",
                   MANY, (int)(bench_now() - start), t.longest);
-    assert_true(t.longest < TURN_MS);
+    assert_true(t.longest < turn_max());
     assert_int_equal(strtol(redis_ask(&redis, "PUBSUB SHARDCHANNELS") + 1, NULL,
                             10),
                      MANY);
@@ -551,7 +562,7 @@ many_subscriptions_are_renewed_without_holding_the_loop(void **state)
         skio__redis_unsubscribe(subs[i]);
     free(subs);
     WAIT(is_empty("PUBSUB SHARDCHANNELS"));
-    assert_true(t.longest < TURN_MS);
+    assert_true(t.longest < turn_max());
 }
 
 /* ---- Refusals ---- */
