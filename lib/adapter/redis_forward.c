@@ -1,18 +1,17 @@
+/*
+ * Requests of our clients for other servers' sessions
+ */
 #include "adapter/redis_forward.h"
 
 #include <string.h>
 
 #include <sodium.h>
 
-#include "adapter/redis_forward_wire.h"
-#include "adapter/redis_hub.h"
+#include "adapter/redis_forward_parts.h"
 #include "base/id.h"
 #include "base/mem.h"
 
 #define TICK_MS 500
-#define OVERHEAD 4096 /* of Redis' message around ours */
-#define CHANNEL_MAX (1024 + 32)
-#define TAG_LEN SKIO_FORWARD_TAG_LEN
 
 /* Another server, while requests wait for it. */
 struct owner {
@@ -34,65 +33,11 @@ struct waiting {
     bool is_publishing;
 };
 
-/* A request of another server's client. */
-struct taken {
-    struct skio__map_node by_name;
-    struct skio__redis_forward *forward;
-    skio_exchange *exchange; /* NULL: it is being taken */
-    struct {
-        uint64_t id;
-        char from[TAG_LEN + 1];
-    } name; /* zeroed before: it is a key */
-};
-
 /* Whether a server is there is being asked. */
 struct look {
     struct skio__redis_forward *forward;
     char tag[TAG_LEN + 1];
 };
-
-struct skio__redis_forward {
-    struct skio__redis *redis;
-    const skio_allocator *mem;
-    skio_server *server;
-    enum skio__redis_kind kind;
-    struct skio__redis_sub *sub;
-    skio_timer *timer;
-    struct skio__map owners;
-    struct skio__map waiting;
-    struct skio__map taken;
-    uint64_t next_id;
-    bool said_bad;
-    char tag[TAG_LEN + 1];
-};
-
-/* ---- Channels ---- */
-
-static size_t
-channel_of(const struct skio__redis_forward *forward, const char *tag,
-           char out[CHANNEL_MAX])
-{
-    static const char middle[] = "-engine#";
-    const char *key = skio__redis_options(forward->redis)->key;
-    size_t len = strlen(key);
-
-    memcpy(out, key, len);
-    memcpy(out + len, middle, sizeof middle - 1);
-    len += sizeof middle - 1;
-    memcpy(out + len, tag, TAG_LEN);
-    len += TAG_LEN;
-    out[len++] = '#';
-    return len;
-}
-
-/* A longer message would cost the server that hears it its connection. */
-static size_t
-message_max(const struct skio__redis_forward *forward)
-{
-    size_t max = skio__redis_options(forward->redis)->max_message_bytes;
-
-    return max > 2 * OVERHEAD ? max - OVERHEAD : max / 2;
-}
 
 /* ---- Waiting for other servers ---- */
 
@@ -215,8 +160,9 @@ publish_asking(struct waiting *waiting, const struct skio__buf *message)
 {
     struct skio__redis_forward *forward = waiting->forward;
     bool is_shard = forward->kind == SKIO__REDIS_SHARD;
-    char channel[CHANNEL_MAX];
-    size_t len = channel_of(forward, waiting->owner->tag, channel);
+    char channel[SKIO__REDIS_FORWARD_CHANNEL_MAX];
+    size_t len =
+        skio__redis_forward_channel(forward, waiting->owner->tag, channel);
     const skio_bytes argv[] = {
         {is_shard ? "SPUBLISH" : "PUBLISH", is_shard ? 8 : 7},
         {channel, len},
@@ -285,7 +231,7 @@ ask(skio_exchange *exchange, const char *tag, const skio_request *request,
     }
 
     skio__buf_init(&message, forward->mem);
-    message.max = message_max(forward);
+    message.max = skio__redis_forward_message_max(forward);
     err = skio__forward_put_request(&message, waiting->id, forward->tag,
                                     request, body, len);
     if (err == SKIO_OK)
@@ -303,19 +249,6 @@ ask(skio_exchange *exchange, const char *tag, const skio_request *request,
 
 /* ---- To other servers ---- */
 
-static int
-tell(struct skio__redis_forward *forward, const char *tag,
-     const struct skio__buf *message)
-{
-    char channel[CHANNEL_MAX];
-    size_t len = channel_of(forward, tag, channel);
-
-    return message->err != SKIO_OK
-               ? message->err
-               : skio__redis_publish(forward->redis, forward->kind, channel,
-                                     len, message->data, message->len);
-}
-
 static void
 abandon(skio_exchange *exchange, void *name, void *user)
 {
@@ -327,122 +260,12 @@ abandon(skio_exchange *exchange, void *name, void *user)
     skio__buf_init(&message, forward->mem);
     (void)skio__forward_put_abandon(&message, waiting->id, forward->tag);
     /* Not heard, the other server finds out by its heartbeat. */
-    (void)tell(forward, waiting->owner->tag, &message);
+    (void)skio__redis_forward_tell(forward, waiting->owner->tag, &message);
     skio__buf_deinit(&message);
     (void)release(waiting);
 }
 
-static void
-forget_taken(struct taken *taken)
-{
-    struct skio__redis_forward *forward = taken->forward;
-
-    skio__map_remove(&forward->taken, &taken->by_name);
-    skio__mem_free(forward->mem, taken);
-}
-
-/* An answer that does not reach the client ends its session: the server that
- * asked answers with an error in time. */
-static void
-respond(void *handle, const skio_response *response)
-{
-    struct taken *taken = handle;
-    struct skio__redis_forward *forward = taken->forward;
-    struct skio__buf message;
-    int err;
-
-    skio__buf_init(&message, forward->mem);
-    message.max = message_max(forward);
-    err = skio__forward_put_response(&message, taken->name.id, forward->tag,
-                                     response);
-    if (err == SKIO_OK)
-        err = tell(forward, taken->name.from, &message);
-    if (err != SKIO_OK && err != SKIO_ECLOSED) {
-        const skio_response short_one = {.status = 500, .close = true};
-
-        skio_transport_log(forward->server, SKIO_LOG_WARN,
-                           "redis: an answer of %zu bytes to another server's "
-                           "client could not be passed on: %s",
-                           response->body_len, skio_strerror(err));
-        skio__buf_deinit(&message);
-        (void)skio__forward_put_response(&message, taken->name.id, forward->tag,
-                                         &short_one);
-        (void)tell(forward, taken->name.from, &message);
-    }
-    skio__buf_deinit(&message);
-    forget_taken(taken);
-}
-
 /* ---- From other servers ---- */
-
-static struct taken *
-find_taken(const struct skio__redis_forward *forward, uint64_t id,
-           const char *from)
-{
-    struct taken wanted;
-    struct skio__map_node *node;
-
-    memset(&wanted, 0, sizeof wanted);
-    wanted.name.id = id;
-    memcpy(wanted.name.from, from, TAG_LEN);
-    node = skio__map_find(&forward->taken, &wanted.name, sizeof wanted.name);
-    return node != NULL ? skio__container_of(node, struct taken, by_name)
-                        : NULL;
-}
-
-static void
-refuse(struct skio__redis_forward *forward,
-       const struct skio__forward_message *message, int status)
-{
-    const skio_response response = {.status = status, .close = true};
-    struct skio__buf out;
-
-    skio__buf_init(&out, forward->mem);
-    (void)skio__forward_put_response(&out, message->id, forward->tag,
-                                     &response);
-    (void)tell(forward, message->from, &out);
-    skio__buf_deinit(&out);
-}
-
-static void
-hear_request(struct skio__redis_forward *forward,
-             const struct skio__forward_message *message)
-{
-    const skio_redis_options *options = skio__redis_options(forward->redis);
-    struct taken *taken;
-    skio_exchange *exchange;
-
-    if (find_taken(forward, message->id, message->from) != NULL)
-        return;
-    if (!skio_transport_owns(forward->server, message->request.path)) {
-        refuse(forward, message, 400);
-        return;
-    }
-    taken = skio__map_count(&forward->taken) < options->max_forwarded
-                ? skio__mem_calloc(forward->mem, 1, sizeof *taken)
-                : NULL;
-    if (taken != NULL) {
-        taken->forward = forward;
-        taken->name.id = message->id;
-        memcpy(taken->name.from, message->from, TAG_LEN);
-        if (skio__map_put(&forward->taken, &taken->by_name, &taken->name,
-                          sizeof taken->name) != SKIO_OK) {
-            skio__mem_free(forward->mem, taken);
-            taken = NULL;
-        }
-    }
-    if (taken == NULL) {
-        refuse(forward, message, 503);
-        return;
-    }
-    if (skio_forward_take(forward->server, &message->request, message->body,
-                          message->body_len, taken, &exchange) != SKIO_OK) {
-        forget_taken(taken);
-        refuse(forward, message, 400);
-    } else if (exchange != NULL) {
-        taken->exchange = exchange;
-    }
-}
 
 static void
 hear_response(struct skio__redis_forward *forward,
@@ -453,20 +276,6 @@ hear_response(struct skio__redis_forward *forward,
     if (waiting == NULL || strcmp(waiting->owner->tag, message->from) != 0)
         return;
     skio_forward_answer(release(waiting), &message->response);
-}
-
-static void
-hear_abandon(struct skio__redis_forward *forward,
-             const struct skio__forward_message *message)
-{
-    struct taken *taken = find_taken(forward, message->id, message->from);
-    skio_exchange *exchange;
-
-    if (taken == NULL || taken->exchange == NULL)
-        return;
-    exchange = taken->exchange;
-    forget_taken(taken);
-    skio_exchange_abort(exchange);
 }
 
 static void
@@ -487,11 +296,11 @@ on_message(const char *channel, size_t channel_len, const void *data,
                                skio_strerror(err));
         forward->said_bad = true;
     } else if (message.type == SKIO__FORWARD_REQUEST) {
-        hear_request(forward, &message);
+        skio__redis_forward_hear_request(forward, &message);
     } else if (message.type == SKIO__FORWARD_RESPONSE) {
         hear_response(forward, &message);
     } else {
-        hear_abandon(forward, &message);
+        skio__redis_forward_hear_abandon(forward, &message);
     }
     skio__forward_deinit_message(&message);
 }
@@ -515,8 +324,8 @@ static void
 look(struct skio__redis_forward *forward, struct owner *owner, uint64_t now)
 {
     struct look *look = skio__mem_alloc(forward->mem, sizeof *look);
-    char channel[CHANNEL_MAX];
-    size_t len = channel_of(forward, owner->tag, channel);
+    char channel[SKIO__REDIS_FORWARD_CHANNEL_MAX];
+    size_t len = skio__redis_forward_channel(forward, owner->tag, channel);
 
     owner->look_at =
         now + skio__redis_options(forward->redis)->requests_timeout_ms;
@@ -567,14 +376,7 @@ on_state(bool is_up, void *user)
         return;
     while ((node = skio__map_first(&forward->waiting)) != NULL)
         fail(skio__container_of(node, struct waiting, by_id), 503);
-    while ((node = skio__map_first(&forward->taken)) != NULL) {
-        struct taken *taken = skio__container_of(node, struct taken, by_name);
-        skio_exchange *exchange = taken->exchange;
-
-        forget_taken(taken);
-        if (exchange != NULL)
-            skio_exchange_abort(exchange);
-    }
+    skio__redis_forward_give_up(forward, true);
 }
 
 /* ---- Made and freed ---- */
@@ -603,9 +405,9 @@ skio__redis_forward_start(struct skio__redis *redis, enum skio__redis_kind kind)
         .max_bytes = options->max_output_bytes,
         .ask = ask,
         .abandon = abandon,
-        .respond = respond,
+        .respond = skio__redis_forward_respond,
     };
-    char channel[CHANNEL_MAX];
+    char channel[SKIO__REDIS_FORWARD_CHANNEL_MAX];
     int err = SKIO_ENOMEM;
 
     if (!options->forward_polls)
@@ -626,7 +428,9 @@ skio__redis_forward_start(struct skio__redis *redis, enum skio__redis_kind kind)
     if (forward->timer != NULL)
         forward->sub =
             skio__redis_subscribe(redis, kind, channel,
-                                  channel_of(forward, forward->tag, channel),
+                                  skio__redis_forward_channel(forward,
+                                                              forward->tag,
+                                                              channel),
                                   on_message, forward);
     if (forward->sub != NULL)
         err = skio__redis_watch(redis, on_state, forward);
@@ -654,8 +458,7 @@ skio__redis_forward_free(struct skio__redis_forward *forward)
     /* What is left is of exchanges that are gone. */
     while ((node = skio__map_first(&forward->waiting)) != NULL)
         (void)release(skio__container_of(node, struct waiting, by_id));
-    while ((node = skio__map_first(&forward->taken)) != NULL)
-        forget_taken(skio__container_of(node, struct taken, by_name));
+    skio__redis_forward_give_up(forward, false);
     skio_timer_free(forward->timer);
     skio__map_deinit(&forward->owners);
     skio__map_deinit(&forward->waiting);
