@@ -259,7 +259,7 @@ CHECKED_CLUSTERS = $(if $(SAN),$(filter %/test_hostile.mjs,$(CLUSTER_TESTS)),$(C
 check-run: check-build
 	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(TESTS_IF)
 	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
-	@$(RUN_ENV) JOBS=2 TIMEOUT=300 $(RUN) group $(LABEL)cluster $(CHECKED_CLUSTERS)
+	@$(RUN_ENV) JOBS=3 TIMEOUT=300 $(RUN) group $(LABEL)cluster $(CHECKED_CLUSTERS)
 ifneq ($(HAVE_CMOCKA),yes)
 	@$(RUN) skip $(LABEL)c 'cmocka is not installed' $(TEST_MAINS)
 endif

@@ -239,39 +239,61 @@ ask_who(uint32_t timeout_ms)
         answer(err, 0, 0);
 }
 
-static void
-run_command(const char *line)
+/* The next word of a line, cut off; "" at its end. */
+static char *
+next_word(char **line)
 {
-    unsigned a;
-    unsigned b;
-    unsigned c;
-    char room[64];
+    char *word = *line;
+
+    *line += strcspn(word, " ");
+    if (**line != '\0')
+        *(*line)++ = '\0';
+    return word;
+}
+
+static unsigned
+next_number(char **line)
+{
+    return (unsigned)strtoul(next_word(line), NULL, 10);
+}
+
+static void
+run_command(char *line)
+{
+    const char *command = next_word(&line);
     int err = SKIO_OK;
 
-    if (sscanf(line, "emit %u %u %u", &a, &b, &c) == 3) {
-        emit(a, b, c);
-    } else if (sscanf(line, "to %63s %u", room, &a) == 2) {
-        err = skio_emit_to(program.root, room, "n", "%u", a);
-    } else if (sscanf(line, "who %u", &a) == 1) {
-        ask_who(a);
-    } else if (sscanf(line, "rooms %u", &a) == 1) {
-        program.rooms_wanted = a;
+    if (strcmp(command, "emit") == 0) {
+        unsigned first = next_number(&line);
+        unsigned count = next_number(&line);
+
+        emit(first, count, next_number(&line));
+    } else if (strcmp(command, "to") == 0) {
+        const char *room = next_word(&line);
+
+        err = skio_emit_to(program.root, room, "n", "%u", next_number(&line));
+    } else if (strcmp(command, "who") == 0) {
+        ask_who(next_number(&line));
+    } else if (strcmp(command, "rooms") == 0) {
+        program.rooms_wanted = next_number(&line);
         err = skio_timer_set(program.joining, 1);
-    } else if (strcmp(line, "fetch") == 0) {
+    } else if (strcmp(command, "fetch") == 0) {
         err = skio_sockets_fetch(program.root, NULL, on_fetched, NULL);
-    } else if (strcmp(line, "servers") == 0) {
+    } else if (strcmp(command, "servers") == 0) {
         err = skio_server_count(program.root, on_count, NULL);
-    } else if (strcmp(line, "hello") == 0) {
+    } else if (strcmp(command, "hello") == 0) {
         err = skio_server_side_emit_with_ack(program.root, on_responses, NULL,
                                              "hello", NULL);
-    } else if (strcmp(line, "pause") == 0) {
+    } else if (strcmp(command, "pause") == 0) {
         program.watch.is_asked = true;
-    } else if (sscanf(line, "hold %u", &a) == 1) {
-        nanosleep(&(struct timespec){.tv_nsec = (long)a * 1000000}, NULL);
-    } else if (strcmp(line, "stop") == 0) {
+    } else if (strcmp(command, "hold") == 0) {
+        nanosleep(&(struct timespec){.tv_nsec =
+                                         (long)next_number(&line) * 1000000},
+                  NULL);
+    } else if (strcmp(command, "stop") == 0) {
         skio_server_stop(program.io);
     } else {
-        fprintf(stderr, "faults-server: what is \"%s\"?\n", line);
+        fprintf(stderr, "faults-server: what is \"%s\"?\n", command);
     }
     if (err != SKIO_OK)
         answer(err, 0, 0);
