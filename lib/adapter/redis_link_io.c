@@ -13,7 +13,6 @@
 #include <errno.h>
 #include <string.h>
 
-#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -27,7 +26,6 @@
 #define WRITE_TURN ((size_t)256 * 1024)
 #define KEEP_OUT ((size_t)64 * 1024) /* a larger buffer is given back */
 #define SLICE_MS 3
-#define PATIENCE_MS 50 /* at the end, with a Redis that does not read */
 #define DUES_MIN 16
 
 /* ---- What waits for a reply ---- */
@@ -126,8 +124,8 @@ write_command(struct skio__buf *out, const skio_bytes *argv, size_t argc)
 }
 
 /* Until TLS is open commands wait for the other end, not for the socket. */
-static bool
-has_output(const struct skio__redis_link *link)
+bool
+skio__redis_link_has_output(const struct skio__redis_link *link)
 {
     const char *data;
 
@@ -142,7 +140,7 @@ watch_again(struct skio__redis_link *link)
 {
     unsigned events = link->is_paused ? 0 : SKIO_READABLE;
 
-    if (has_output(link))
+    if (skio__redis_link_has_output(link))
         events |= SKIO_WRITABLE;
     if (link->watch != NULL)
         skio_watch_set(link->watch, events);
@@ -289,8 +287,8 @@ encrypt(struct skio__redis_link *link)
 }
 
 /* Returns how many bytes the socket took. */
-static size_t
-write_some(struct skio__redis_link *link)
+size_t
+skio__redis_link_write(struct skio__redis_link *link)
 {
     size_t sent = 0;
 
@@ -433,7 +431,7 @@ decrypt(struct skio__redis_link *link)
     }
     /* What was read may have opened the way for what waits. */
     if (!skio__redis_link_is_over(link))
-        (void)write_some(link);
+        (void)skio__redis_link_write(link);
 }
 
 static void
@@ -490,7 +488,7 @@ void
 skio__redis_link_push(struct skio__redis_link *link)
 {
     if (skio__redis_link_is_up(link))
-        write_some(link);
+        skio__redis_link_write(link);
     /* What went wrong is carried out by the loop, not in here. */
     if (link->lost != SKIO_OK)
         (void)skio_timer_set(link->timer, 0);
@@ -505,7 +503,7 @@ on_ready(unsigned ready, void *user)
 
     skio__redis_link_enter(link);
     if ((ready & SKIO_WRITABLE) != 0 && !skio__redis_link_is_over(link))
-        (void)write_some(link);
+        (void)skio__redis_link_write(link);
     if ((ready & SKIO_READABLE) != 0 && !skio__redis_link_is_over(link))
         read_some(link);
     skio__redis_link_leave(link);
@@ -529,58 +527,6 @@ skio__redis_link_open(struct skio__redis_link *link, int fd)
                               why != NULL ? why : skio_strerror(err));
     else if (link->options->tls)
         decrypt(link); /* the client speaks first */
-}
-
-/* Whether the other end has closed the connection. What it said is ignored. */
-static bool
-is_at_end(int fd)
-{
-    char ignored[4096];
-
-    for (int i = 0; i < READ_TURN; i++) {
-        ssize_t got = recv(fd, ignored, sizeof ignored, 0);
-
-        if (got < 0)
-            return errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR;
-        if (got == 0)
-            return true;
-    }
-    return false;
-}
-
-/*
- * A socket that is closed resets the connection when an answer comes, and with
- * it goes what Redis has not read yet. So Redis is given the time to read all
- * of it, and to hang up.
- */
-void
-skio__redis_link_part(struct skio__redis_link *link, uint64_t until_ms)
-{
-    unsigned patience = PATIENCE_MS;
-    bool is_shut = false;
-
-    if (link->state != SKIO__REDIS_LINK_UP || link->subscribes ||
-        skio__redis_link_is_over(link) || link->due_count == 0)
-        return;
-    skio__redis_link_enter(link);
-    skio_watch_free(link->watch);
-    link->watch = NULL;
-    while (patience > 0 && skio_loop_now(link->server) < until_ms) {
-        struct pollfd ready = {.fd = link->fd, .events = POLLIN};
-
-        while (write_some(link) > 0)
-            continue;
-        if (skio__redis_link_is_over(link) || is_at_end(link->fd))
-            break;
-        if (has_output(link))
-            ready.events |= POLLOUT;
-        else if (!is_shut)
-            is_shut = shutdown(link->fd, SHUT_WR) == 0;
-        if (poll(&ready, 1, 1) <= 0)
-            patience--;
-    }
-    skio__redis_link_fail(link, SKIO_ECLOSED, "the server ends");
-    link->busy--;
 }
 
 void

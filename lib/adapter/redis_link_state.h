@@ -110,6 +110,10 @@ void skio__redis_link_dialed(int err, int fd, const char *text, void *user);
 /* redis_link_io.c: bytes, commands and replies. */
 /* Fails the link by itself. */
 void skio__redis_link_open(struct skio__redis_link *link, int fd);
+/* Whether bytes wait for the socket. */
+bool skio__redis_link_has_output(const struct skio__redis_link *link);
+/* Write what the socket takes, a part of it at most. Returns how much. */
+size_t skio__redis_link_write(struct skio__redis_link *link);
 void skio__redis_link_close(struct skio__redis_link *link);
 /* Queue a command, whatever the state; is_due: it has a reply of its own. */
 int skio__redis_link_put(struct skio__redis_link *link, const skio_bytes *argv,

@@ -18,52 +18,6 @@
 #include "engineio/upgrade.h"
 #include "engineio/websocket.h"
 
-static struct eio_address *
-find_address(const struct eio_engine *engine, const char *text)
-{
-    struct skio__map_node *node =
-        skio__map_find(&engine->addresses, text, strlen(text));
-
-    return node != NULL ? skio__container_of(node, struct eio_address, node)
-                        : NULL;
-}
-
-/* Count one more session of an address; "" is not counted. */
-int
-skio__address_enter(struct eio_engine *engine, const char *text,
-                    struct eio_address **out)
-{
-    struct eio_address *address = find_address(engine, text);
-    size_t len = strlen(text);
-
-    *out = NULL;
-    if (len == 0)
-        return SKIO_OK;
-    if (address == NULL) {
-        address = skio__mem_calloc(engine->mem, 1, sizeof *address + len + 1);
-        if (address == NULL)
-            return SKIO_ENOMEM;
-        memcpy(address->text, text, len + 1);
-        if (skio__map_put(&engine->addresses, &address->node, address->text,
-                          len) != SKIO_OK) {
-            skio__mem_free(engine->mem, address);
-            return SKIO_ENOMEM;
-        }
-    }
-    address->sessions++;
-    *out = address;
-    return SKIO_OK;
-}
-
-void
-skio__address_leave(struct eio_engine *engine, struct eio_address *address)
-{
-    if (address == NULL || --address->sessions > 0)
-        return;
-    skio__map_remove(&engine->addresses, &address->node);
-    skio__mem_free(engine->mem, address);
-}
-
 /* False: the random source repeats itself, and the counter has wrapped. */
 static bool
 make_id(struct eio_engine *engine, char id[SKIO__ID_LEN + 1])
@@ -93,7 +47,7 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
 {
     const skio_server_options *options = engine->options;
     const struct eio_address *counted =
-        address != NULL ? find_address(engine, address) : NULL;
+        address != NULL ? skio__address_find(engine, address) : NULL;
 
     return engine->shutting_down || engine->draining ||
            skio__map_count(&engine->sessions) + engine->undecided >=

@@ -17,6 +17,7 @@
 #include <stdalign.h>
 
 #include "base/id.h"
+#include "engineio/address.h"
 #include "engineio/dirty.h"
 #include "engineio/queue.h"
 
@@ -28,13 +29,6 @@ enum eio_state {
 };
 
 struct eio_upgrade;
-
-/* A peer address and how many sessions it has. */
-struct eio_address {
-    struct skio__map_node node;
-    uint32_t sessions;
-    char text[];
-};
 
 struct skio_session {
     struct skio__map_node node; /* in engine->sessions, under id */
@@ -65,13 +59,6 @@ struct skio_session {
     bool wants_base64 : 1; /* protocol 3: the client takes no binary */
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
-
-/* Count one more session, or request that may become one, of an address; ""
- * is not counted. Returns SKIO_OK or SKIO_ENOMEM. */
-int skio__address_enter(struct eio_engine *engine, const char *text,
-                        struct eio_address **out);
-void skio__address_leave(struct eio_engine *engine,
-                         struct eio_address *address);
 
 /*
  * Make a session and enter it in the maps: it is found by its id but nothing
