@@ -120,12 +120,16 @@ skio__streams_session_save(skio_adapter *adapter,
 
 /* ---- Deleting ---- */
 
-/* Private ids have one length. What cannot be deleted now waits; without
- * memory for that its time to live ends it. */
+/* Private ids have one length. What cannot be deleted now waits, as many as
+ * there can be clients at once; beyond that, and without memory, its time to
+ * live ends it. */
 static void
 remember_stale(struct skio__streams *streams, const char *pid)
 {
-    if (strlen(pid) == PID_LEN)
+    uint32_t max =
+        skio_adapter_options(streams->cluster.base.nsp)->max_connections;
+
+    if (strlen(pid) == PID_LEN && streams->stale.len / PID_LEN < max)
         skio__buf_append(&streams->stale, pid, PID_LEN);
 }
 
