@@ -11,13 +11,13 @@ import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { inspect } from "node:util";
 import { deadline, require, sleep } from "../interop/harness.mjs";
 import { repository } from "../interop/npm.mjs";
+import { freePort } from "../interop/ports.mjs";
 
 const { io: connect } = require("socket.io-client");
 const { createClient } = require("redis");
@@ -92,16 +92,6 @@ class Child {
         if (this.exit !== 0 || /runtime error:|Sanitizer/.test(this.stderr))
             throw new Error(`${this.label}: exit ${this.exit}\n${this.stderr}`);
     }
-}
-
-async function freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-
-    await once(server, "listening");
-    const { port } = server.address();
-    server.close();
-    await once(server, "close");
-    return port;
 }
 
 /*

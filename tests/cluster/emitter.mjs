@@ -4,11 +4,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { deadline, require, sleep } from "../interop/harness.mjs";
 import { repository } from "../interop/npm.mjs";
+import { freePort } from "../interop/ports.mjs";
 
 const { createClient } = require("redis");
 const { Emitter: NpmEmitter } = require("@socket.io/redis-emitter");
@@ -47,16 +47,6 @@ export function start(command, args) {
         child.text = (child.text + text).slice(-10000);
     });
     return child;
-}
-
-export async function freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-
-    await once(server, "listening");
-    const { port } = server.address();
-    server.close();
-    await once(server, "close");
-    return port;
 }
 
 // A redis-server without persistence, at a unix socket and at a port.

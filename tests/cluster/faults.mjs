@@ -5,12 +5,13 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
-import { connect as dial, createServer } from "node:net";
+import { connect as dial } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { check, deadline, need, require, sleep }
     from "../interop/harness.mjs";
 import { repository } from "../interop/npm.mjs";
+import { freePort } from "../interop/ports.mjs";
 
 need("socket.io-client");
 const { io: connect } = require("socket.io-client");
@@ -44,16 +45,6 @@ export async function until(what, ask, ms = WAIT_MS) {
             throw new Error(`${what}: not within ${ms} ms`);
         await sleep(pause);
     }
-}
-
-export async function freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-
-    await once(server, "listening");
-    const { port } = server.address();
-    server.close();
-    await once(server, "close");
-    return port;
 }
 
 /*

@@ -5,7 +5,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync,
          writeFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { deadline, sleep } from "../interop/harness.mjs";
@@ -29,18 +29,6 @@ const kinds = {
 
 /* Where a balancer is installed, or undefined. */
 export const programOf = (kind) => kinds[kind].programs.find(existsSync);
-
-/* A few free ports of 127.0.0.1 at once. */
-export async function freePorts(n) {
-    const servers = Array.from({ length: n },
-        () => createServer().listen(0, "127.0.0.1"));
-
-    await Promise.all(servers.map((server) => once(server, "listening")));
-    const ports = servers.map((server) => server.address().port);
-    for (const server of servers) server.close();
-    await Promise.all(servers.map((server) => once(server, "close")));
-    return ports;
-}
 
 async function listens(port) {
     const socket = connect(port, "127.0.0.1");

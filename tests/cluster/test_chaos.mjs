@@ -20,9 +20,10 @@ import { fileURLToPath } from "node:url";
 import { check, deadline, finish, require, sleep, test }
     from "../interop/harness.mjs";
 import { repository } from "../interop/npm.mjs";
+import { freePorts } from "../interop/ports.mjs";
 import { Redis, until } from "./cluster.mjs";
 import { count, judge } from "./history.mjs";
-import { freePorts, programOf, Proxy } from "./proxies.mjs";
+import { programOf, Proxy } from "./proxies.mjs";
 
 const { io } = require("socket.io-client");
 

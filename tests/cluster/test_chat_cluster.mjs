@@ -8,7 +8,8 @@ import { existsSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { missing, openBrowser, sleep, Tap } from "../interop/browser.mjs";
 import { repository, require } from "../interop/npm.mjs";
-import { freePorts, programOf } from "./proxies.mjs";
+import { freePorts } from "../interop/ports.mjs";
+import { programOf } from "./proxies.mjs";
 
 const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const why = missing() || (programOf("nginx") ? "" : "no nginx") ||

@@ -8,9 +8,10 @@ import { createServer as createHttpServer } from "node:http";
 import { createServer } from "node:net";
 import { finish, test } from "../interop/harness.mjs";
 import {
-    build, deadline, freePort, OurEmitter, Redis, require, sleep, start,
+    build, deadline, OurEmitter, Redis, require, sleep, start,
     TheirEmitter,
 } from "./emitter.mjs";
+import { freePort } from "../interop/ports.mjs";
 
 const { Server } = require("socket.io");
 const { createAdapter, createShardedAdapter } =

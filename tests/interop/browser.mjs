@@ -7,9 +7,9 @@
 
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
-import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { npmFolder, repository, require } from "./npm.mjs";
+import { freePort } from "./ports.mjs";
 
 const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
 const chromium = process.env.SKIO_CHROMIUM ?? "/usr/bin/chromium";
@@ -42,17 +42,6 @@ export function openBrowser() {
 export function screenshotFile(name) {
     mkdirSync(screenshots, { recursive: true });
     return join(screenshots, `${name}.png`);
-}
-
-function freePort() {
-    return new Promise((done, fail) => {
-        const probe = createServer();
-        probe.on("error", fail);
-        probe.listen(0, "127.0.0.1", () => {
-            const { port } = probe.address();
-            probe.close(() => done(port));
-        });
-    });
 }
 
 /* The chat server. start() and stop() may alternate; the port stays. */

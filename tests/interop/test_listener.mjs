@@ -6,11 +6,12 @@ import { once } from "node:events";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { Agent, get } from "node:http";
 import { Agent as TlsAgent } from "node:https";
-import { connect as tcpConnect, createServer } from "node:net";
+import { connect as tcpConnect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { check, deadline, finish, need, privateServer, same, sleep, test,
          twin } from "./harness.mjs";
+import { freePort } from "./ports.mjs";
 need("socket.io", "socket.io-client");
 const { repository } = await import("./npm.mjs");
 const { Line, requestText, upgradeHeaders } = await import("./raw.mjs");
@@ -155,16 +156,6 @@ function isThere(command, argument = "-v") {
     } catch {
         return false;
     }
-}
-
-async function freePort() {
-    const server = createServer().listen(0, "127.0.0.1");
-
-    await once(server, "listening");
-    const { port } = server.address();
-    server.close();
-    await once(server, "close");
-    return port;
 }
 
 // A proxy in front of a server, as { port, url }.

@@ -430,18 +430,56 @@ redis_is_installed(void)
            access("/usr/local/bin/redis-server", X_OK) == 0;
 }
 
+/* A socket that is bound to a port of 127.0.0.1, or -1. */
+static int
+bind_port(int type, unsigned port)
+{
+    struct sockaddr_in in = {.sin_family = AF_INET,
+                             .sin_port = htons((uint16_t)port)};
+    int fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+
+    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (bind(fd, (struct sockaddr *)&in, sizeof in) == 0)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* Of this process, until it ends: see tests/interop/ports.mjs. */
+static bool
+reserve_port(unsigned port)
+{
+    int fd = bind_port(SOCK_DGRAM, port);
+
+    return fd >= 0; /* left open */
+}
+
+static bool
+port_is_free(unsigned port)
+{
+    int fd = bind_port(SOCK_STREAM, port);
+
+    if (fd < 0)
+        return false;
+    close(fd);
+    return true;
+}
+
+/* Below those that connections get, and of no other test. */
 uint16_t
 bench_free_port(void)
 {
-    struct sockaddr_in in = {.sin_family = AF_INET};
-    socklen_t len = sizeof in;
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    static unsigned port;
 
-    in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    assert_int_equal(bind(fd, (struct sockaddr *)&in, sizeof in), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&in, &len), 0);
-    close(fd);
-    return ntohs(in.sin_port);
+    if (port == 0)
+        port = 10000 + (unsigned)getpid() * 7919u % 22000;
+    for (int i = 0; i < 1000; i++) {
+        port = port < 31999 ? port + 1 : 10000;
+        if (reserve_port(port) && port_is_free(port))
+            return (uint16_t)port;
+    }
+    fail_msg("no port is free");
+    return 0;
 }
 
 static void
