@@ -305,14 +305,16 @@ int
 skio_listen(skio_server *server, const char *address, uint16_t port)
 {
     struct skio__lws *transport;
+    struct skio__sockets_want want;
     int fds[SKIO__SOCKETS] = {-1, -1};
     uint16_t bound = port;
     int err = may_listen(server, &transport);
 
     if (err != SKIO_OK)
         return err;
-    err = skio__sockets_open(fds, address, &bound,
-                             (int)transport->options->backlog);
+    want.backlog = (int)transport->options->backlog;
+    want.reuse_port = transport->options->reuse_port;
+    err = skio__sockets_open(fds, address, &bound, &want);
     if (err == SKIO_OK) {
         err = listen_on(transport, fds, SKIO__SOCKETS, NULL);
         if (err != SKIO_OK)
