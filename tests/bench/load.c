@@ -149,12 +149,12 @@ is(const char *workload_name)
 static void
 run_polling(void)
 {
-    polls_open(options.clients);
     if (is("echo") && !options.one_connection) {
-        polls_echo();
+        polls_open(options.clients);
         result_memory_end(options.clients);
+        polls_echo();
     } else if (is("idle")) {
-        polls_hold(NULL);
+        polls_hold(options.clients, NULL);
         net_run_for(1.5);
         result_memory_end(options.clients);
     } else {

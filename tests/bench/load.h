@@ -144,9 +144,11 @@ extern struct client *clients;
 
 /* ---- poll.c: one Socket.IO client on HTTP long-polling */
 
+/* Open that many and wait until all have joined. */
 void polls_open(unsigned count);
-/* Pings are answered; called for each that came. */
-void polls_hold(void (*pinged)(void));
+/* The same, and each has a GET waiting at the server from then on. pinged is
+ * called for each ping that comes; NULL: nothing is. */
+void polls_hold(unsigned count, void (*pinged)(void));
 void polls_echo(void);
 
 /* ---- the workloads, from when their clients are connected */

@@ -150,15 +150,14 @@ run_mixed(void)
     result_memory_begin();
     workload = &idling;
     clients_open(options.idle - polling);
-    polls_open(polling);
-    polls_hold(pinged_poll);
+    polls_hold(polling, pinged_poll);
     net_run_for(0.5);
     result_memory_end(options.idle);
 
     end.fd = ends[0];
     net_watch(&end);
     /* The echo's latency is the question, not what it waits for here. */
-    if (setpriority(PRIO_PROCESS, 0, 19) != 0)
+    if (setpriority(PRIO_PROCESS, 0, 5) != 0)
         fail("setpriority");
     cpu = server_cpu_ns();
     begun = now_ns();

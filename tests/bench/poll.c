@@ -44,7 +44,7 @@ struct poll {
 
 static struct poll *polls;
 static unsigned poll_count, opened, opening, outstanding;
-static bool all_ready, all_answered;
+static bool all_ready, all_answered, holding;
 static char *body; /* of the POST that asks */
 static size_t body_len;
 static void (*on_ping)(void);
@@ -240,6 +240,8 @@ poll_answered(struct carrier *carrier, const char *text, size_t len)
         if (len < 2 || memcmp(text, "40", 2) != 0)
             give_up("no CONNECT but %.*s", (int)len, text);
         poll->state = IDLE;
+        if (holding)
+            poll_get(poll);
         opened++;
         open_more();
         if (opened == poll_count)
@@ -273,7 +275,9 @@ carrier_read(struct carrier *carrier)
     if (got < 0 && errno == EAGAIN)
         return;
     if (got <= 0)
-        give_up("a poll's connection was closed");
+        give_up("poll %td was closed in state %d, %s", carrier->poll - polls,
+                (int)carrier->poll->state,
+                got < 0 ? strerror(errno) : "cleanly");
     carrier->answer_len += (size_t)got;
     answer[carrier->answer_len] = '\0';
 
@@ -315,6 +319,14 @@ polls_open(unsigned count)
 }
 
 void
+polls_hold(unsigned count, void (*pinged)(void))
+{
+    holding = true;
+    on_ping = pinged;
+    polls_open(count);
+}
+
+void
 polls_echo(void)
 {
     size_t text_len;
@@ -333,12 +345,4 @@ polls_echo(void)
         poll_ask(&polls[i]);
     result_run();
     net_run_until(&all_answered, "all answers come");
-}
-
-void
-polls_hold(void (*pinged)(void))
-{
-    on_ping = pinged;
-    for (unsigned i = 0; i < poll_count; i++)
-        poll_get(&polls[i]);
 }
