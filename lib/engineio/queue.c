@@ -1,21 +1,15 @@
 #include "engineio/queue.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
 
 #define SLOTS_MIN 4u
-#define SLOTS_KEPT 16u /* an empty queue holds on to no more */
+#define SLOTS_KEPT 16u /* an empty queue holds on to no more, */
+#define SLOTS_USED 64u /* but for a ring that turns need again and again */
 
-static size_t
-frame_len(const struct skio__blob *blob)
-{
-    return (size_t)blob->head + blob->len;
-}
-
-static int
-grow(struct eio_queue *queue, const skio_allocator *mem)
+int
+skio__queue_grow(struct eio_queue *queue, const skio_allocator *mem)
 {
     uint32_t cap = queue->cap != 0 ? queue->cap * 2 : SLOTS_MIN;
     uint32_t head =
@@ -43,61 +37,55 @@ shift(struct eio_queue *queue)
 {
     struct skio__blob *blob = queue->ring[queue->first];
 
-    queue->bytes -= frame_len(blob) - queue->offset;
+    queue->bytes -= skio__blob_frame_len(blob) - queue->offset;
     queue->offset = 0;
     queue->first = (queue->first + 1) & (queue->cap - 1);
     queue->count--;
     skio__blob_unref(blob);
 }
 
-static void
-rest(struct eio_queue *queue, const skio_allocator *mem)
-{
-    assert(queue->count == 0 && queue->bytes == 0);
-    queue->first = 0;
-    if (queue->cap > SLOTS_KEPT)
-        skio__queue_deinit(queue, mem);
-}
-
-int
-skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
-                 struct skio__blob *blob)
-{
-    if (queue->count == queue->cap && grow(queue, mem) != SKIO_OK)
-        return SKIO_ENOMEM;
-    queue->ring[(queue->first + queue->count) & (queue->cap - 1)] =
-        skio__blob_ref(blob);
-    queue->count++;
-    queue->bytes += frame_len(blob);
-    return SKIO_OK;
-}
-
 size_t
 skio__queue_consume(struct eio_queue *queue, const skio_allocator *mem,
                     size_t len)
 {
-    while (len > 0 && queue->count > 0) {
-        size_t left = frame_len(queue->ring[queue->first]) - queue->offset;
+    size_t left;
 
-        if (len < left) {
-            queue->offset += (uint32_t)len;
-            queue->bytes -= len;
-            return 0;
-        }
+    /* The usual case: everything was written. */
+    if (len >= queue->bytes) {
+        len -= queue->bytes;
+        skio__queue_clear(queue, mem);
+        return len;
+    }
+
+    for (;;) {
+        left = skio__blob_frame_len(queue->ring[queue->first]) - queue->offset;
+        if (len < left)
+            break;
         len -= left;
         shift(queue);
-        if (queue->count == 0)
-            rest(queue, mem);
     }
-    return len;
+    queue->offset += (uint32_t)len;
+    queue->bytes -= len;
+    return 0;
 }
 
 void
 skio__queue_clear(struct eio_queue *queue, const skio_allocator *mem)
 {
-    while (queue->count > 0)
-        shift(queue);
-    rest(queue, mem);
+    const uint32_t count = queue->count;
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        skio__blob_unref(skio__queue_at(queue, i));
+    queue->bytes = 0;
+    queue->first = 0;
+    queue->count = 0;
+    queue->offset = 0;
+
+    /* A ring that a burst left behind goes with the next ping at the latest. */
+    if (queue->cap > SLOTS_KEPT &&
+        (queue->cap > SLOTS_USED || count <= queue->cap / 4))
+        skio__queue_deinit(queue, mem);
 }
 
 void
@@ -110,7 +98,7 @@ skio__queue_cut(struct eio_queue *queue, const skio_allocator *mem)
     while (queue->count > 1) {
         struct skio__blob *last = skio__queue_at(queue, queue->count - 1);
 
-        queue->bytes -= frame_len(last);
+        queue->bytes -= skio__blob_frame_len(last);
         queue->count--;
         skio__blob_unref(last);
     }
@@ -119,8 +107,10 @@ skio__queue_cut(struct eio_queue *queue, const skio_allocator *mem)
 void
 skio__queue_deinit(struct eio_queue *queue, const skio_allocator *mem)
 {
-    while (queue->count > 0)
-        shift(queue);
+    uint32_t i;
+
+    for (i = 0; i < queue->count; i++)
+        skio__blob_unref(skio__queue_at(queue, i));
     skio__mem_free(mem, queue->ring);
     memset(queue, 0, sizeof *queue);
 }

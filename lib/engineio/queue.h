@@ -3,7 +3,7 @@
  *
  * The ring is allocated with the first packet and then kept, so that queueing
  * allocates nothing; what a burst made it grow to is given back when it is
- * empty again. Bytes are those of WebSocket frames, whatever carries them.
+ * empty and the burst did not need it. Bytes are those of WebSocket frames, whatever carries them.
  */
 #ifndef SKIO_ENGINEIO_QUEUE_H
 #define SKIO_ENGINEIO_QUEUE_H
@@ -19,9 +19,23 @@ struct eio_queue {
     uint32_t offset; /* of the first frame, bytes that were written */
 };
 
+/* A ring of twice the size. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__queue_grow(struct eio_queue *queue, const skio_allocator *mem)
+    SKIO_MUST_CHECK;
+
 /* Takes a reference of its own. Returns SKIO_OK or SKIO_ENOMEM. */
-int skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
-                     struct skio__blob *blob) SKIO_MUST_CHECK;
+static inline int SKIO_MUST_CHECK
+skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
+                 struct skio__blob *blob)
+{
+    if (queue->count == queue->cap && skio__queue_grow(queue, mem) != SKIO_OK)
+        return SKIO_ENOMEM;
+    queue->ring[(queue->first + queue->count) & (queue->cap - 1)] =
+        skio__blob_ref(blob);
+    queue->count++;
+    queue->bytes += skio__blob_frame_len(blob);
+    return SKIO_OK;
+}
 
 /* The n-th waiting blob, n < count. */
 static inline struct skio__blob *
