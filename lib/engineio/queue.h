@@ -3,7 +3,8 @@
  *
  * The ring is allocated with the first packet and then kept, so that queueing
  * allocates nothing; what a burst made it grow to is given back when it is
- * empty and the burst did not need it. Bytes are those of WebSocket frames, whatever carries them.
+ * empty and later bursts do not need it. Bytes are those of WebSocket frames,
+ * whatever carries them.
  */
 #ifndef SKIO_ENGINEIO_QUEUE_H
 #define SKIO_ENGINEIO_QUEUE_H
