@@ -8,39 +8,44 @@
 #define SLOTS_KEPT 16u /* an empty queue holds on to no more, */
 #define SLOTS_USED 64u /* but for a ring that turns need again and again */
 
-int
-skio__queue_grow(struct eio_queue *queue, const skio_allocator *mem)
+struct skio__blob **
+skio__queue_widen(struct eio_queue *queue, const skio_allocator *mem)
 {
     uint32_t cap = queue->cap != 0 ? queue->cap * 2 : SLOTS_MIN;
-    uint32_t head =
-        queue->cap - queue->first; /* from first to the ring's end */
     struct skio__blob **ring;
 
+    if (queue->count == 0 && queue->cap == 0)
+        return &queue->one;
     if (queue->cap > UINT32_MAX / 4)
-        return SKIO_ENOMEM;
+        return NULL;
     ring = skio__mem_array(mem, NULL, cap, sizeof *ring);
     if (ring == NULL)
-        return SKIO_ENOMEM;
+        return NULL;
     if (queue->cap != 0) {
+        uint32_t head = queue->cap - queue->first; /* to the ring's end */
+
         memcpy(ring, queue->ring + queue->first, head * sizeof *ring);
         memcpy(ring + head, queue->ring, queue->first * sizeof *ring);
+        skio__mem_free(mem, queue->ring);
+    } else {
+        ring[0] = queue->one;
     }
-    skio__mem_free(mem, queue->ring);
     queue->ring = ring;
     queue->cap = cap;
     queue->first = 0;
-    return SKIO_OK;
+    return &ring[queue->count];
 }
 
 static void
 shift(struct eio_queue *queue)
 {
-    struct skio__blob *blob = queue->ring[queue->first];
+    struct skio__blob *blob = skio__queue_at(queue, 0);
 
     queue->bytes -= skio__blob_frame_len(blob) - queue->offset;
     queue->offset = 0;
-    queue->first = (queue->first + 1) & (queue->cap - 1);
     queue->count--;
+    if (queue->cap != 0)
+        queue->first = (queue->first + 1) & (queue->cap - 1);
     skio__blob_unref(blob);
 }
 
@@ -58,7 +63,7 @@ skio__queue_consume(struct eio_queue *queue, const skio_allocator *mem,
     }
 
     for (;;) {
-        left = skio__blob_frame_len(queue->ring[queue->first]) - queue->offset;
+        left = skio__blob_frame_len(skio__queue_at(queue, 0)) - queue->offset;
         if (len < left)
             break;
         len -= left;
@@ -111,6 +116,7 @@ skio__queue_deinit(struct eio_queue *queue, const skio_allocator *mem)
 
     for (i = 0; i < queue->count; i++)
         skio__blob_unref(skio__queue_at(queue, i));
-    skio__mem_free(mem, queue->ring);
+    if (queue->cap != 0)
+        skio__mem_free(mem, queue->ring);
     memset(queue, 0, sizeof *queue);
 }
