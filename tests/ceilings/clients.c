@@ -231,8 +231,11 @@ void
 clients_wait(struct clients *clients, uint32_t ms)
 {
     clients->now += ms;
-    skio_transport_timeout(clients->server);
-    clients_flush(clients);
+    /* What is due at once may be done in several turns. */
+    while (skio_transport_next_timeout(clients->server) == 0) {
+        skio_transport_timeout(clients->server);
+        clients_flush(clients);
+    }
 }
 
 /* ---- Clients ---- */
