@@ -398,7 +398,7 @@ clean:
 	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
-	    autom4te.cache include npm clients Makefile)
+	    autom4te.cache include npm clients peers Makefile)
 	-rmdir $(B)
 
 # --------------------------------------------------------------------- dist
