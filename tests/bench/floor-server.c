@@ -429,7 +429,7 @@ conn_read(struct conn *conn, bool *casting)
     size_t len = 0, used;
     ssize_t got;
 
-    if (conn->part_len > 0) {
+    if (conn->part != NULL) {
         memcpy(buffer, conn->part, conn->part_len);
         len = conn->part_len;
     }
