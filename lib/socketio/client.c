@@ -96,6 +96,17 @@ skio__client_socket(const struct sio_client *client, const skio_nsp *nsp)
     return NULL;
 }
 
+skio_socket *
+skio__client_socket_of(const struct sio_client *client, const char *nsp,
+                       size_t len)
+{
+    for (skio_socket *each = client->sockets; each != NULL; each = each->next)
+        if (each->nsp->name_len == len &&
+            memcmp(each->nsp->name, nsp, len) == 0)
+            return each;
+    return NULL;
+}
+
 void
 skio__client_add(struct sio_client *client, skio_socket *socket)
 {

@@ -126,11 +126,9 @@ static void
 on_packet(struct sio_client *client, struct sio_packet *packet,
           const skio_bytes *attachments)
 {
-    skio_server *server = skio__client_server(client);
     const char *query = NULL;
     size_t query_len = 0;
     skio_socket *socket;
-    skio_nsp *nsp;
 
     if (skio__client_is_old(client))
         skio__legacy_split(packet, &query, &query_len);
@@ -139,8 +137,7 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
         return;
     }
 
-    nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
-    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
+    socket = skio__client_socket_of(client, packet->nsp, packet->nsp_len);
     if (socket == NULL ||
         (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
         skio__client_misuse(client,
@@ -214,7 +211,6 @@ on_binary(struct sio_client *client, const char *data, size_t len)
     struct sio_assembly *assembly = client->assembly;
     skio_server *server = skio__client_server(client);
     skio_socket *socket;
-    skio_nsp *nsp;
     int err;
 
     if (assembly == NULL) {
@@ -239,9 +235,8 @@ on_binary(struct sio_client *client, const char *data, size_t len)
 
     /* The namespace may have been left while the attachments came. */
     client->assembly = NULL;
-    nsp =
-        skio__nsp_find(server, assembly->packet.nsp, assembly->packet.nsp_len);
-    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
+    socket = skio__client_socket_of(client, assembly->packet.nsp,
+                                    assembly->packet.nsp_len);
     if (socket != NULL && socket->state == SIO_CONNECTED)
         deliver(client, socket, &assembly->packet, assembly->attachments);
     skio__assembly_free(assembly);

@@ -34,8 +34,8 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     nsp->server = server;
     nsp->parent = parent;
     skio__map_init(&nsp->sockets, mem, server->hash_key);
-    skio__map_init(&nsp->events, mem, server->hash_key);
-    skio__map_init(&nsp->server_events, mem, server->hash_key);
+    skio__events_init(&nsp->events, mem, server->hash_key);
+    skio__events_init(&nsp->server_events, mem, server->hash_key);
 
     if (server->options.recovery_ms > 0) {
         nsp->recovery = skio__recovery_new(nsp);
@@ -198,8 +198,9 @@ skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
      */
     for (size_t i = 0; i < 2 && socket->state == SIO_CONNECTED; i++) {
         struct sio_event *found =
-            chain[i] == NULL ? NULL
-                             : skio__events_find(&chain[i]->events, event, len);
+            chain[i] == NULL
+                ? NULL
+                : skio__events_recall(&chain[i]->events, event, len);
 
         if (found != NULL)
             SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,

@@ -21,8 +21,8 @@ struct skio_nsp {
     struct skio__map sockets; /* id -> connected socket */
     uint64_t next_ack_id;     /* Node counts them per namespace, too */
 
-    struct skio__map events;        /* name -> sio_event */
-    struct skio__map server_events; /* the same, of other servers */
+    struct sio_events events;
+    struct sio_events server_events; /* of other servers */
     struct sio_handlers any;
     struct sio_handlers any_outgoing;
     struct sio_handlers event_middlewares;
