@@ -19,6 +19,20 @@
 #define skio__unlikely(x) (!!(x))
 #endif
 
+/*
+ * Whether a word's lowest byte is the one at its address; and the zeros below
+ * its lowest one bit, which then tell how many bytes come before. Elsewhere
+ * the first is false and the second not asked for.
+ */
+#if (defined(__GNUC__) || defined(__clang__)) &&                               \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SKIO__LOW_BYTE_FIRST true
+#define skio__trailing_zeros(word) ((unsigned)__builtin_ctzll(word))
+#else
+#define SKIO__LOW_BYTE_FIRST false
+#define skio__trailing_zeros(word) ((void)(word), 0U)
+#endif
+
 /* The object that holds `ptr` as its member `member`. */
 #define skio__container_of(ptr, type, member)                                  \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
