@@ -166,6 +166,20 @@ check_escape(const char *pos, const char *end)
     return 6;
 }
 
+/* Characters of several bytes, as they come. NULL: one of them is none. */
+static const char *
+skip_wide(const char *pos, const char *end)
+{
+    do {
+        size_t bytes = skio__utf8_char(pos, (size_t)(end - pos));
+
+        if (bytes == 0)
+            return NULL;
+        pos += bytes;
+    } while (pos < end && (unsigned char)*pos >= 0x80);
+    return pos;
+}
+
 /* A string from its opening quote on. */
 static const char *
 scan_string(struct scanner *s, const char *pos, uint8_t *flags)
@@ -175,29 +189,26 @@ scan_string(struct scanner *s, const char *pos, uint8_t *flags)
     *flags = 0;
     pos++;
     for (;;) {
-        unsigned char c;
-        size_t bytes;
-
         pos = skip_plain(pos, end);
         if (pos == end)
             return fail(s, SKIO_EPROTO);
-
-        c = (unsigned char)*pos;
-        if (c == '"')
+        if (*pos == '"')
             return pos + 1;
-        if (c == '\\') {
-            *flags = SKIO__JSON_ESCAPED;
-            bytes = check_escape(pos, end);
+
+        if (*pos == '\\') {
+            size_t bytes = check_escape(pos, end);
+
             if (bytes == 0)
                 return fail(s, SKIO_EPROTO);
-        } else if (c < 0x20) {
+            *flags = SKIO__JSON_ESCAPED;
+            pos += bytes;
+        } else if ((unsigned char)*pos < 0x20) {
             return fail(s, SKIO_EPROTO);
         } else {
-            bytes = skio__utf8_char(pos, (size_t)(end - pos));
-            if (bytes == 0)
+            pos = skip_wide(pos, end);
+            if (pos == NULL)
                 return fail(s, SKIO_EUTF8);
         }
-        pos += bytes;
     }
 }
 

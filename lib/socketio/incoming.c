@@ -35,6 +35,28 @@ skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
     return name;
 }
 
+/*
+ * The name as it stands in the packet, where that is what it means: not
+ * NUL-terminated. NULL: there is an escape in it.
+ */
+static const char *
+plain_name(const struct sio_packet *packet, size_t *len)
+{
+    const struct skio__json_slice *first = &packet->items[0];
+
+    *len = 0;
+    if (packet->count == 0)
+        return "";
+    if ((first->flags & SKIO__JSON_ESCAPED) != 0)
+        return NULL;
+    if (first->type == SKIO__JSON_STRING) {
+        *len = first->len - 2;
+        return packet->json + first->start + 1;
+    }
+    *len = first->len;
+    return packet->json + first->start;
+}
+
 /* Hand an event, complete with its attachments, to the namespace. */
 static void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
@@ -47,7 +69,10 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
     const char *event;
     size_t len;
 
-    event = skio__incoming_event_name(server, packet, &len);
+    /* Only who watches all events is given the name itself. */
+    event = plain_name(packet, &len);
+    if (event == NULL || skio__nsp_is_watched(socket->nsp))
+        event = skio__incoming_event_name(server, packet, &len);
     if (event == NULL) {
         skio__client_nomem(socket->client);
         return;
