@@ -14,9 +14,11 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define skio__likely(x) __builtin_expect(!!(x), 1)
 #define skio__unlikely(x) __builtin_expect(!!(x), 0)
+#define skio__rare __attribute__((noinline)) /* not the callers' registers */
 #else
 #define skio__likely(x) (!!(x))
 #define skio__unlikely(x) (!!(x))
+#define skio__rare
 #endif
 
 /*

@@ -93,7 +93,7 @@ is_plain(char c)
  * byte below 0x80 minus n borrows into its top bit exactly if it is below n,
  * or if a lower byte did; so of the marks the lowest one is right.
  */
-static const char *
+static inline const char *
 skip_plain(const char *pos, const char *end)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
@@ -180,16 +180,13 @@ skip_wide(const char *pos, const char *end)
     return pos;
 }
 
-/* A string from its opening quote on. */
-static const char *
-scan_string(struct scanner *s, const char *pos, uint8_t *flags)
+/* The rest of a string that has more than plain characters, or no end. */
+static skio__rare const char *
+scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
 {
     const char *end = s->end;
 
-    *flags = 0;
-    pos++;
     for (;;) {
-        pos = skip_plain(pos, end);
         if (pos == end)
             return fail(s, SKIO_EPROTO);
         if (*pos == '"')
@@ -209,7 +206,20 @@ scan_string(struct scanner *s, const char *pos, uint8_t *flags)
             if (pos == NULL)
                 return fail(s, SKIO_EUTF8);
         }
+        pos = skip_plain(pos, end);
     }
+}
+
+/* A string from its opening quote on. */
+static const char *
+scan_string(struct scanner *s, const char *start, uint8_t *flags)
+{
+    const char *pos = skip_plain(start + 1, s->end);
+
+    *flags = 0;
+    if (skio__likely(pos < s->end && *pos == '"'))
+        return pos + 1;
+    return scan_hard_string(s, pos, flags);
 }
 
 /* At least one digit; NULL if there is none. */

@@ -321,13 +321,6 @@ on_open(struct skio_session *session)
 }
 
 static void
-on_message(struct skio_session *session, const char *data, size_t len,
-           bool binary)
-{
-    skio__incoming(skio__session_state(session), data, len, binary);
-}
-
-static void
 on_close(struct skio_session *session, enum skio_disconnect reason)
 {
     struct sio_client *client = skio__session_state(session);
@@ -400,7 +393,7 @@ on_beat(struct skio_session *session)
 const struct eio_upper skio__client_upper = {
     .state_size = sizeof(struct sio_client),
     .open = on_open,
-    .message = on_message,
+    .message = skio__incoming,
     .close = on_close,
     .pressure = on_pressure,
     .beat = on_beat,

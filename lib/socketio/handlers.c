@@ -57,9 +57,8 @@ skio__handlers_add_once(struct sio_handlers *list, const skio_allocator *mem,
     return add(list, mem, &handler);
 }
 
-/* Close the gaps that removals left. */
-static void
-compact(struct sio_handlers *list)
+void
+skio__handlers_compact(struct sio_handlers *list)
 {
     uint32_t kept = 0;
 
@@ -89,7 +88,7 @@ skio__handlers_remove(struct sio_handlers *list, sio_any_function *fn,
     }
 
     if (list->has_holes && list->running == 0)
-        compact(list);
+        skio__handlers_compact(list);
     return removed;
 }
 
@@ -98,33 +97,6 @@ skio__handlers_deinit(struct sio_handlers *list, const skio_allocator *mem)
 {
     skio__mem_free(mem, list->items);
     *list = (struct sio_handlers){0};
-}
-
-void
-skio__handlers_enter(struct sio_handlers *list)
-{
-    list->running++;
-}
-
-void
-skio__handlers_leave(struct sio_handlers *list)
-{
-    list->running--;
-    if (list->running == 0 && list->has_holes)
-        compact(list);
-}
-
-sio_any_function *
-skio__handlers_take(struct sio_handlers *list, uint32_t index)
-{
-    struct sio_handler *item = &list->items[index];
-    sio_any_function *fn = item->fn;
-
-    if (item->once && fn != NULL) {
-        item->fn = NULL;
-        list->has_holes = true;
-    }
-    return fn;
 }
 
 void

@@ -45,14 +45,38 @@ int skio__handlers_remove(struct sio_handlers *list, sio_any_function *fn,
 void skio__handlers_deinit(struct sio_handlers *list,
                            const skio_allocator *mem);
 
+/* Close the gaps that removals left. */
+void skio__handlers_compact(struct sio_handlers *list);
+
 /* Bracket a run, so that removals leave holes until the last one ends. */
-void skio__handlers_enter(struct sio_handlers *list);
-void skio__handlers_leave(struct sio_handlers *list);
+static inline void
+skio__handlers_enter(struct sio_handlers *list)
+{
+    list->running++;
+}
+
+static inline void
+skio__handlers_leave(struct sio_handlers *list)
+{
+    list->running--;
+    if (list->running == 0 && list->has_holes)
+        skio__handlers_compact(list);
+}
 
 /* While a list runs: the function of an item, which goes if it runs once.
  * NULL: it was removed. */
-sio_any_function *skio__handlers_take(struct sio_handlers *list,
-                                      uint32_t index);
+static inline sio_any_function *
+skio__handlers_take(struct sio_handlers *list, uint32_t index)
+{
+    struct sio_handler *item = &list->items[index];
+    sio_any_function *fn = item->fn;
+
+    if (item->once && fn != NULL) {
+        item->fn = NULL;
+        list->has_holes = true;
+    }
+    return fn;
+}
 
 /* Run a list: `call` uses `fn` (cast back) and `user_data`. */
 #define SIO_HANDLERS_RUN(list, type, call)                                     \

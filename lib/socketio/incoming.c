@@ -58,7 +58,7 @@ plain_name(const struct sio_packet *packet, size_t *len)
 }
 
 /* Hand an event, complete with its attachments, to the namespace. */
-static void
+static inline void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
               const skio_bytes *attachments)
 {
@@ -78,10 +78,8 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
         return;
     }
 
-    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count,
-                          packet->count > 0 ? 1 : 0, attachments,
-                          packet->attachments, &server->arena);
+    skio__packet_args(packet, packet->count > 0 ? 1 : 0, attachments,
+                      &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
     skio_socket_ref(socket);
@@ -101,9 +99,7 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     struct skio__arena_mark mark = skio__arena_mark(&server->arena);
     struct skio_value args;
 
-    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count, 0,
-                          attachments, packet->attachments, &server->arena);
+    skio__packet_args(packet, 0, attachments, &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
     skio_socket_ref(socket);
@@ -115,7 +111,7 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     skio__arena_release(&server->arena, mark);
 }
 
-static void
+static inline void
 deliver(struct sio_client *client, skio_socket *socket,
         const struct sio_packet *packet, const skio_bytes *attachments)
 {
@@ -138,16 +134,41 @@ deliver(struct sio_client *client, skio_socket *socket,
     }
 }
 
-/* What a client was sent for before: it left, or the server made it leave. */
-static bool
-is_under_way(skio_socket *socket)
+/*
+ * A packet that cannot be delivered now: its attachments are to come, or its
+ * socket has gone; socket NULL: was never there.
+ */
+static skio__rare void
+put_off(struct sio_client *client, skio_socket *socket,
+        const struct sio_packet *packet, const skio_bytes *attachments)
 {
-    return socket != NULL && socket->state == SIO_GONE;
+    if (socket == NULL ||
+        (socket->state != SIO_CONNECTED && socket->state != SIO_GONE)) {
+        skio__client_misuse(client,
+                            "a packet for a namespace that was not joined");
+        return;
+    }
+
+    if (packet->attachments > 0 && attachments == NULL) {
+        client->assembly = skio__assembly_new(client, packet);
+        if (client->assembly == NULL)
+            skio__client_nomem(client);
+        return;
+    }
+
+    /*
+     * It was sent before: the client left, or the server made it leave. Its
+     * DISCONNECT ends what the server began: forget the entry.
+     */
+    if (packet->type == SIO_DISCONNECT) {
+        skio__client_remove(client, socket);
+        skio_socket_unref(socket);
+    }
 }
 
 /* A packet that was decoded. attachments NULL: they are still to come, if it
  * has any. */
-static void
+static inline void
 on_packet(struct sio_client *client, struct sio_packet *packet,
           const skio_bytes *attachments)
 {
@@ -161,37 +182,18 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
         skio__client_connect(client, packet, query, query_len);
         return;
     }
-
     socket = skio__client_socket_of(client, packet->nsp, packet->nsp_len);
-    if (socket == NULL ||
-        (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
-        skio__client_misuse(client,
-                            "a packet for a namespace that was not joined");
-        return;
-    }
-
-    if (packet->attachments > 0 && attachments == NULL) {
-        client->assembly = skio__assembly_new(client, packet);
-        if (client->assembly == NULL)
-            skio__client_nomem(client);
-        return;
-    }
-
-    if (is_under_way(socket)) {
-        /* Its DISCONNECT ends what the server began: forget the entry. */
-        if (packet->type == SIO_DISCONNECT) {
-            skio__client_remove(client, socket);
-            skio_socket_unref(socket);
-        }
-        return;
-    }
-    deliver(client, socket, packet, attachments);
+    if (skio__likely(socket != NULL && socket->state == SIO_CONNECTED &&
+                     (packet->attachments == 0 || attachments != NULL)))
+        deliver(client, socket, packet, attachments);
+    else
+        put_off(client, socket, packet, attachments);
 }
 
 static void
-on_text(struct sio_client *client, const char *text, size_t len)
+on_text(struct sio_client *client, const struct sio_packet_limits *limits,
+        const char *text, size_t len)
 {
-    struct sio_packet_limits limits;
     struct sio_packet packet;
     const char *why;
 
@@ -201,8 +203,7 @@ on_text(struct sio_client *client, const char *text, size_t len)
         return;
     }
 
-    skio__server_packet_limits(skio__client_server(client), &limits);
-    if (skio__packet_decode(text, len, &limits, &packet, &why) != SKIO_OK) {
+    if (skio__packet_decode(text, len, limits, &packet, &why) != SKIO_OK) {
         skio__client_fail(client, why);
         return;
     }
@@ -268,14 +269,17 @@ on_binary(struct sio_client *client, const char *data, size_t len)
 }
 
 void
-skio__incoming(struct sio_client *client, const char *data, size_t len,
+skio__incoming(struct skio_session *session, const char *data, size_t len,
                bool binary)
 {
-    if (skio__unlikely(skio__client_server(client)->options.parser != NULL) &&
+    struct sio_client *client = skio__session_state(session);
+    const skio_server *server = skio__client_server(client);
+
+    if (skio__unlikely(server->options.parser != NULL) &&
         client->assembly == NULL)
         on_foreign(client, data, len, binary);
     else if (binary)
         on_binary(client, data, len);
     else
-        on_text(client, data, len);
+        on_text(client, &server->packet_limits, data, len);
 }
