@@ -18,7 +18,7 @@ skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
     char *name;
 
     *len = 0;
-    if (packet->count == 0)
+    if (packet->json == NULL || packet->count == 0)
         return "";
 
     name = skio__arena_alloc(&server->arena, (size_t)first->len + 1);
