@@ -278,6 +278,7 @@ check-interop: check-build
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
 THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
+THREAD_JS = $(filter %/test_threads.mjs,$(JS_TESTS) $(CLUSTER_TESTS))
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
            --errors-for-leak-kinds=definite --suppressions=$(srcdir)/tests/valgrind.supp
 # Time-bounded: at least the smaller number of generated cases.
@@ -303,8 +304,8 @@ endif
 	@$(RUN) end
 check-clusters: check-build
 	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
-check-threads: $(THREAD_TESTS)
-	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS)
+check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
+	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
 
 compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/timer.h"
+#include "engineio/run.h"
 
 #define EIO_ID_MAX 63 /* of a session's id that the host makes */
 
@@ -94,6 +95,7 @@ struct eio_engine {
     struct eio_forward *forward;         /* NULL: nothing is passed on */
     struct eio_tap *taps;                /* NULL: nobody watches */
     char detail[128];    /* of the close that is told; "": none */
+    struct eio_run run;  /* frames that many are sent */
     struct eio_raw *raw; /* the handlers of skio_engine_handle() */
     skio_counters counters;
 };

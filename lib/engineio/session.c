@@ -402,26 +402,39 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
     struct eio_engine *engine = session->engine;
     size_t max = engine->options->max_outbound_bytes;
     size_t len;
-    int err;
 
-    if (session->state != EIO_STATE_OPEN || is_left(session))
-        return SKIO_ECLOSED;
-    if (session->doom != 0)
-        return SKIO_ENOBUFS;
-    if (session->window_bits != 0)
+    if (skio__unlikely(session->state != EIO_STATE_OPEN || session->doom != 0))
+        return session->state != EIO_STATE_OPEN || is_left(session)
+                   ? SKIO_ECLOSED
+                   : SKIO_ENOBUFS;
+    if (skio__unlikely(session->window_bits != 0))
         blob = skio__compression_of(engine, blob, session->window_bits);
-    len = (size_t)blob->head + blob->len;
-    if (len > max || session->queue.bytes > max - len) {
+    len = skio__blob_frame_len(blob);
+    if (skio__unlikely(len > max || session->queue.bytes > max - len)) {
         skio__session_doom(session, SKIO_DISCONNECT_SLOW_CONSUMER);
         return SKIO_ENOBUFS;
     }
-    err = skio__queue_push(&session->queue, engine->mem, blob);
-    if (err != SKIO_OK)
-        return err;
+    if (skio__queue_push(&session->queue, engine->mem, blob) != SKIO_OK)
+        return SKIO_ENOMEM;
     engine->counters.packets_out++;
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
     return SKIO_OK;
+}
+
+/* Protocol 3 has a form of its own for binary packets. */
+static int
+queue_form3(struct skio_session *session, struct skio__blob *blob)
+{
+    struct skio__blob *form;
+    int err;
+
+    if (session->state != EIO_STATE_OPEN)
+        return SKIO_ECLOSED;
+    form = skio__blob3_new(blob, session->wants_base64);
+    err = form != NULL ? queue_blob(session, form) : SKIO_ENOMEM;
+    skio__blob_unref(form);
+    return err;
 }
 
 int
@@ -431,17 +444,12 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 
     skio__engine_check_thread(session->engine);
 
-    if (session->protocol == 4 || (blob->flags & SKIO__BLOB_BINARY) == 0) {
+    if (skio__unlikely(session->protocol == 3 &&
+                       (blob->flags & SKIO__BLOB_BINARY) != 0))
+        err = queue_form3(session, blob);
+    else
         err = queue_blob(session, blob);
-    } else if (session->state != EIO_STATE_OPEN) {
-        err = SKIO_ECLOSED;
-    } else {
-        struct skio__blob *form = skio__blob3_new(blob, session->wants_base64);
-
-        err = form != NULL ? queue_blob(session, form) : SKIO_ENOMEM;
-        skio__blob_unref(form);
-    }
-    if (err == SKIO_OK && session->engine->taps != NULL)
+    if (skio__unlikely(session->engine->taps != NULL) && err == SKIO_OK)
         skio__taps_created(session, blob);
     return err;
 }

@@ -4,12 +4,6 @@
 #include "socketio/incoming.h"
 #include "socketio/parser.h"
 
-bool
-skio__outgoing_is_watched(const skio_nsp *nsp)
-{
-    return SIO_NSP_HAS(nsp, any_outgoing);
-}
-
 /* The attachments of a message, as views. NULL: none, or out of memory. */
 static skio_bytes *
 attachments_of(skio_server *server, const struct skio_message *message)
