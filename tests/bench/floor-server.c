@@ -1,5 +1,6 @@
 /*
- * floor-server PORT [--tls CERT KEY]: what a server costs that does nothing but system calls
+ * floor-server PORT [--tls CERT KEY]: a server that does nothing but what must
+ * be done, system calls
  *
  * The floor that `make bench` compares with: raw epoll, bytes framed in
  * advance, no library, no checks. Per exchange one recv and one send; per
