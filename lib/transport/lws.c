@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "transport/endpoint.h"
 #include "transport/lws_deflate.h"
+#include "transport/lws_direct.h"
 #include "transport/lws_headers.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -150,6 +151,10 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
 {
     int result;
 
+    if (conn->direct != NULL) {
+        skio__direct_refuse(conn);
+        return 0;
+    }
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         if (lws_get_network_wsi(conn->wsi) != conn->wsi)
@@ -255,7 +260,8 @@ has_ended(struct skio__conn *conn)
 {
     char byte;
 
-    if (conn->kind != CONN_WS || conn->peer_closed || conn->finished)
+    if (conn->kind != CONN_WS || conn->peer_closed || conn->finished ||
+        conn->lost)
         return true;
     return recv(lws_get_socket_fd(conn->wsi), &byte, 1,
                 MSG_PEEK | MSG_DONTWAIT) == 0 ||
