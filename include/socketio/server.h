@@ -140,7 +140,11 @@ typedef struct skio_server_options {
     uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
 
     /* The listener (skio_listen) */
-    uint32_t backlog;             /**< 511 */
+    uint32_t backlog; /**< 511 */
+    /** false; true: skio_listen() shares its port (SO_REUSEPORT) with the
+     * servers of other processes and threads of this user that ask for it, too;
+     * the system spreads new connections over them. See skio_listen(3). */
+    bool reuse_port;
     uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
     uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
     uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
@@ -221,9 +225,11 @@ SKIO_API void skio_server_free(skio_server *server);
  *          "localhost" for both loopback addresses.
  * port     0 picks a free one, see skio_server_port().
  *
- * Returns SKIO_OK; SKIO_EADDRINUSE; SKIO_EACCES; SKIO_EINVAL; SKIO_EBUSY inside
- * a host's context; SKIO_ECLOSED when it stops; SKIO_EIO for TLS files that
- * cannot be used or another system error (the log says which); SKIO_ENOMEM.
+ * Returns SKIO_OK; SKIO_EADDRINUSE, with reuse_port when the one who listens
+ * there does not share or is another user; SKIO_EACCES; SKIO_EINVAL;
+ * SKIO_EBUSY inside a host's context; SKIO_ECLOSED when it stops; SKIO_EIO for
+ * TLS files that cannot be used or another system error (the log says which);
+ * SKIO_ENOMEM.
  *
  * Threads: loop thread only. Since: 0.1.
  */
@@ -293,7 +299,8 @@ SKIO_API int skio_run(skio_server *server) SKIO_NONNULL(1) SKIO_MUST_CHECK;
  * Ask the server to stop: accept nobody, tell every client (sockets end with
  * SKIO_DISCONNECT_SERVER_SHUTDOWN, WebSockets get a Close frame, pending polls
  * are answered), let the last bytes leave for at most close_timeout_ms, return
- * from skio_run(). Further calls do nothing.
+ * from skio_run(). Further calls do nothing. The server is not to be freed
+ * while a call goes on in another thread.
  *
  * Threads: any; async-signal-safe. Since: 0.1.
  */

@@ -263,7 +263,11 @@ SKIO_API void skio_transport_flush(skio_server *server) SKIO_NONNULL(1);
 SKIO_API int64_t skio_transport_next_timeout(const skio_server *server)
     SKIO_NONNULL(1);
 
-/** Run the timers that are due. */
+/**
+ * Run the timers that are due. Of very many it runs some: the others are still
+ * due, so that what came in has its turn before them. Ask
+ * skio_transport_next_timeout() again.
+ */
 SKIO_API void skio_transport_timeout(skio_server *server) SKIO_NONNULL(1);
 
 /**

@@ -9,6 +9,13 @@
  */
 #define LATE_MS 100
 
+/*
+ * Sessions that are due are looked after so many at a time, and what came in
+ * meanwhile has its turn between: clients that connected in one burst are all
+ * due at once, ever after.
+ */
+#define SLICE 64
+
 void
 skio__heartbeat_arm(struct eio_engine *engine, struct skio__fifo *fifo,
                     struct skio__fifo_node *node, uint64_t now_ms)
@@ -87,24 +94,39 @@ ping(struct skio_session *session, uint64_t due_ms, uint64_t now_ms)
                         now_ms - due_ms <= LATE_MS ? due_ms : now_ms);
 }
 
+/* End those whose time is over; returns what is left of the slice. */
+static unsigned
+give_up(struct skio__fifo *fifo, uint64_t now_ms, enum skio_disconnect reason,
+        unsigned slice)
+{
+    struct skio__fifo_node *node;
+
+    while (slice > 0 && (node = skio__fifo_pop_due(fifo, now_ms)) != NULL) {
+        skio__session_end(skio__container_of(node, struct skio_session, timer),
+                          reason, "1", true);
+        slice--;
+    }
+    return slice;
+}
+
 void
 skio__heartbeat_timeout(struct eio_engine *engine, uint64_t now_ms)
 {
     struct skio__fifo_node *node;
+    unsigned pings = SLICE;
+    unsigned ends = SLICE;
 
-    while ((node = skio__fifo_pop_due(&engine->ping_due, now_ms)) != NULL)
+    while (pings > 0 &&
+           (node = skio__fifo_pop_due(&engine->ping_due, now_ms)) != NULL) {
         ping(skio__container_of(node, struct skio_session, timer), node->due_ms,
              now_ms);
+        pings--;
+    }
 
-    while ((node = skio__fifo_pop_due(&engine->pong_due, now_ms)) != NULL)
-        skio__session_end(skio__container_of(node, struct skio_session, timer),
-                          SKIO_DISCONNECT_PING_TIMEOUT, "1", true);
-
-    while ((node = skio__fifo_pop_due(&engine->client_due, now_ms)) != NULL)
-        skio__session_end(skio__container_of(node, struct skio_session, timer),
-                          SKIO_DISCONNECT_PING_TIMEOUT, "1", true);
-
-    while ((node = skio__fifo_pop_due(&engine->linger_due, now_ms)) != NULL)
-        skio__session_end(skio__container_of(node, struct skio_session, timer),
-                          SKIO_DISCONNECT_FORCED_CLOSE, "1", true);
+    ends =
+        give_up(&engine->pong_due, now_ms, SKIO_DISCONNECT_PING_TIMEOUT, ends);
+    ends = give_up(&engine->client_due, now_ms, SKIO_DISCONNECT_PING_TIMEOUT,
+                   ends);
+    (void)give_up(&engine->linger_due, now_ms, SKIO_DISCONNECT_FORCED_CLOSE,
+                  ends);
 }

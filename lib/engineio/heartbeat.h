@@ -25,7 +25,8 @@ void skio__heartbeat_pong(struct skio_session *session);
  */
 void skio__heartbeat_other(struct skio_session *session);
 
-/* Ping who is due, give up who did not answer. */
+/* Ping who is due, give up who did not answer: a slice of them. Others may be
+ * due still. */
 void skio__heartbeat_timeout(struct eio_engine *engine, uint64_t now_ms);
 
 /* Push on a timer list; tells the transport when that is the earliest now. */

@@ -18,8 +18,6 @@ static int
 grow(struct eio_queue *queue, const skio_allocator *mem)
 {
     uint32_t cap = queue->cap != 0 ? queue->cap * 2 : SLOTS_MIN;
-    uint32_t head =
-        queue->cap - queue->first; /* from first to the ring's end */
     struct skio__blob **ring;
 
     if (queue->cap > UINT32_MAX / 4)
@@ -28,10 +26,14 @@ grow(struct eio_queue *queue, const skio_allocator *mem)
     if (ring == NULL)
         return SKIO_ENOMEM;
     if (queue->cap != 0) {
+        uint32_t head = queue->cap - queue->first; /* to the ring's end */
+
         memcpy(ring, queue->ring + queue->first, head * sizeof *ring);
         memcpy(ring + head, queue->ring, queue->first * sizeof *ring);
+        skio__mem_free(mem, queue->ring);
+    } else {
+        ring[0] = queue->one;
     }
-    skio__mem_free(mem, queue->ring);
     queue->ring = ring;
     queue->cap = cap;
     queue->first = 0;
@@ -41,12 +43,13 @@ grow(struct eio_queue *queue, const skio_allocator *mem)
 static void
 shift(struct eio_queue *queue)
 {
-    struct skio__blob *blob = queue->ring[queue->first];
+    struct skio__blob *blob = skio__queue_at(queue, 0);
 
     queue->bytes -= frame_len(blob) - queue->offset;
     queue->offset = 0;
-    queue->first = (queue->first + 1) & (queue->cap - 1);
     queue->count--;
+    if (queue->cap != 0)
+        queue->first = (queue->first + 1) & (queue->cap - 1);
     skio__blob_unref(blob);
 }
 
@@ -63,10 +66,14 @@ int
 skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
                  struct skio__blob *blob)
 {
-    if (queue->count == queue->cap && grow(queue, mem) != SKIO_OK)
-        return SKIO_ENOMEM;
-    queue->ring[(queue->first + queue->count) & (queue->cap - 1)] =
-        skio__blob_ref(blob);
+    if (queue->count == 0 && queue->cap == 0) {
+        queue->one = skio__blob_ref(blob);
+    } else {
+        if (queue->count >= queue->cap && grow(queue, mem) != SKIO_OK)
+            return SKIO_ENOMEM;
+        queue->ring[(queue->first + queue->count) & (queue->cap - 1)] =
+            skio__blob_ref(blob);
+    }
     queue->count++;
     queue->bytes += frame_len(blob);
     return SKIO_OK;
@@ -77,7 +84,7 @@ skio__queue_consume(struct eio_queue *queue, const skio_allocator *mem,
                     size_t len)
 {
     while (len > 0 && queue->count > 0) {
-        size_t left = frame_len(queue->ring[queue->first]) - queue->offset;
+        size_t left = frame_len(skio__queue_at(queue, 0)) - queue->offset;
 
         if (len < left) {
             queue->offset += (uint32_t)len;
@@ -121,6 +128,7 @@ skio__queue_deinit(struct eio_queue *queue, const skio_allocator *mem)
 {
     while (queue->count > 0)
         shift(queue);
-    skio__mem_free(mem, queue->ring);
+    if (queue->cap != 0)
+        skio__mem_free(mem, queue->ring);
     memset(queue, 0, sizeof *queue);
 }

@@ -1,9 +1,11 @@
 /*
- * What waits to be sent to one client: a ring of references to blobs
+ * What waits to be sent to one client: references to blobs
  *
- * The ring is allocated with the first packet and then kept, so that queueing
- * allocates nothing; what a burst made it grow to is given back when it is
- * empty again. Bytes are those of WebSocket frames, whatever carries them.
+ * One that waits alone stands in the queue itself: most clients never have
+ * more, and an idle one pays for no ring. The ring is allocated with a second
+ * packet and then kept, so that queueing allocates nothing; what a burst made
+ * it grow to is given back when it is empty again. Bytes are those of WebSocket
+ * frames, whatever carries them.
  */
 #ifndef SKIO_ENGINEIO_QUEUE_H
 #define SKIO_ENGINEIO_QUEUE_H
@@ -11,9 +13,12 @@
 #include "base/blob.h"
 
 struct eio_queue {
-    struct skio__blob **ring;
+    union {
+        struct skio__blob *one; /* cap 0 */
+        struct skio__blob **ring;
+    };
     size_t bytes;   /* of all frames, less offset */
-    uint32_t cap;   /* a power of two; 0: no ring */
+    uint32_t cap;   /* a power of two; 0: no ring, and at most one waits */
     uint32_t first; /* index in the ring */
     uint32_t count;
     uint32_t offset; /* of the first frame, bytes that were written */
@@ -27,6 +32,8 @@ int skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
 static inline struct skio__blob *
 skio__queue_at(const struct eio_queue *queue, uint32_t n)
 {
+    if (queue->cap == 0)
+        return queue->one;
     return queue->ring[(queue->first + n) & (queue->cap - 1)];
 }
 

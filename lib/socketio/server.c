@@ -17,6 +17,7 @@
 #include "socketio/recovery.h"
 #include "socketio/restoring.h"
 #include "socketio/socket.h"
+#include "socketio/value.h"
 
 /* Scratch for the unescaped copies of one callback: a message expands to at
  * most its own size with each read, a handler that reads in a loop is ended. */
@@ -35,6 +36,7 @@ skio__home_unref(struct sio_home *home)
     if (--home->refs > 0)
         return;
 
+    skio__value_free(home->no_auth);
     skio_allocator mem = home->mem; /* it is about to free itself */
     skio__mem_free(&mem, home);
 }
@@ -155,6 +157,12 @@ skio_server_new(skio_server **out, const skio_server_options *options)
     server->home->mem = *mem;
     server->home->refs = 1;
     mem = &server->home->mem;
+
+    server->home->no_auth = skio__value_new(mem, "{}", 2, 1);
+    if (server->home->no_auth == NULL) {
+        err = SKIO_ENOMEM;
+        goto fail_options;
+    }
 
     err = skio__options_copy(&server->options, options, mem, &bad);
     if (err != SKIO_OK) {

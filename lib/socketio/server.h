@@ -21,13 +21,14 @@
 #include "socketio/message.h"
 
 /*
- * The allocator, in a block that outlives the server for as long as the
- * application holds references to its sockets.
+ * What outlives the server for as long as the application holds references to
+ * its sockets: the allocator, and the auth of all who sent none.
  */
 struct sio_home {
     skio_allocator mem;
-    size_t refs;      /* the server, and every socket */
-    bool server_gone; /* its namespaces with it */
+    skio_value *no_auth; /* an empty object */
+    size_t refs;         /* the server, and every socket */
+    bool server_gone;    /* its namespaces with it */
 };
 
 struct sio_drain;

@@ -73,6 +73,19 @@ name_socket(skio_socket *socket, const struct sio_client *client)
     }
 }
 
+/* The packet's text is the transport's; this one stays, as long as a reference
+ * to the socket may, hence the home's allocator. NULL: no memory. */
+static skio_value *
+keep_auth(skio_server *server, const char *auth, size_t len)
+{
+    struct sio_home *home = server->home;
+
+    if (auth == NULL || (len == 2 && memcmp(auth, "{}", 2) == 0))
+        return home->no_auth;
+    return skio__value_copy(&home->mem, auth, len,
+                            server->options.max_json_depth);
+}
+
 skio_socket *
 skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
                  size_t auth_len)
@@ -85,14 +98,7 @@ skio__socket_new(struct sio_client *client, skio_nsp *nsp, const char *auth,
     if (socket == NULL)
         return NULL;
 
-    if (auth == NULL) {
-        auth = "{}";
-        auth_len = 2;
-    }
-    /* The packet's text is the transport's; this one stays, as long as a
-     * reference to the socket may, hence the home's allocator. */
-    socket->auth = skio__value_copy(&server->home->mem, auth, auth_len,
-                                    server->options.max_json_depth);
+    socket->auth = keep_auth(server, auth, auth_len);
     if (socket->auth == NULL) {
         skio__mem_free(mem, socket);
         return NULL;
@@ -356,7 +362,8 @@ skio_socket_unref(skio_socket *socket)
     }
     if (socket->free_data != NULL)
         socket->free_data(socket->data);
-    skio__value_free(socket->auth);
+    if (socket->auth != home->no_auth)
+        skio__value_free(socket->auth);
     skio__request_unref(socket->request);
     skio__mem_free(&home->mem, socket->shared);
     skio__mem_free(&home->mem, socket);

@@ -47,7 +47,7 @@ struct skio_socket {
     bool is_stale;    /* GONE, and a heartbeat came after */
     bool is_parting;  /* the adapter delivers what it holds back for it */
     char *shared;     /* JSON; NULL: "{}" */
-    skio_value *auth; /* an empty object if the client sent none */
+    skio_value *auth; /* the home's if the client sent none */
     struct skio_engine_request *request;
     char long_id[];
 };

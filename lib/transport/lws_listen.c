@@ -11,6 +11,7 @@
 
 #include "transport/lws.h"
 
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -43,6 +44,11 @@ struct skio__loop {
 };
 
 const lws_retry_bo_t skio__lws_no_validity;
+
+/* Of the whole process, while a context is made: SIGPIPE, the level of lws' log
+ * and the numbers that OpenSSL gives to lws. */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+static bool is_silent;
 
 unsigned
 skio__lws_header_room(const skio_server_options *options)
@@ -129,6 +135,25 @@ drop_ev_loop(struct skio__loop *loop)
     loop->ev = NULL;
 }
 
+static struct lws_vhost *
+make_vhost(struct skio__lws *transport, struct lws_context_creation_info *info)
+{
+    struct lws_vhost *vhost = NULL;
+
+    pthread_mutex_lock(&making);
+    /* The library prints nothing, and says in the server's log what failed.
+     * Only once: contexts in other threads read the level. */
+    if (!is_silent)
+        lws_set_log_level(0, NULL);
+    is_silent = true;
+    transport->context = lws_create_context(info);
+    if (transport->context != NULL)
+        vhost = lws_create_vhost(transport->context, info);
+    pthread_mutex_unlock(&making);
+
+    return vhost;
+}
+
 static bool
 make_context(struct skio__lws *transport)
 {
@@ -165,13 +190,7 @@ make_context(struct skio__lws *transport)
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
                         LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
 
-    /* The level is the process's: the library prints nothing, and says in the
-     * server's log what failed. */
-    lws_set_log_level(0, NULL);
-    transport->context = lws_create_context(&info);
-    if (transport->context == NULL)
-        return false;
-    vhost = lws_create_vhost(transport->context, &info);
+    vhost = make_vhost(transport, &info);
     return vhost != NULL &&
            skio__lws_attach(transport, vhost, SKIO__LWS_NAME) == SKIO_OK;
 }
@@ -304,14 +323,16 @@ int
 skio_listen(skio_server *server, const char *address, uint16_t port)
 {
     struct skio__lws *transport;
+    struct skio__sockets_want want;
     int fds[SKIO__SOCKETS] = {-1, -1};
     uint16_t bound = port;
     int err = may_listen(server, &transport);
 
     if (err != SKIO_OK)
         return err;
-    err = skio__sockets_open(fds, address, &bound,
-                             (int)transport->options->backlog);
+    want.backlog = (int)transport->options->backlog;
+    want.reuse_port = transport->options->reuse_port;
+    err = skio__sockets_open(fds, address, &bound, &want);
     if (err == SKIO_OK) {
         err = listen_on(transport, fds, SKIO__SOCKETS, NULL);
         if (err != SKIO_OK)

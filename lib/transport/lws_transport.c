@@ -20,6 +20,8 @@
 #include "transport/lws_preface.h"
 #include "transport/mount.h"
 
+#define KILLS_MAX 64 /* of each kind in one turn */
+
 /* ---- Time ---- */
 
 uint64_t
@@ -78,12 +80,27 @@ arm_timer(struct skio__lws *transport)
         t->armed_ms = due;
 }
 
+/* A slice of those whose time is over; arm_timer() finds the others still due,
+ * and what came in has its turn before them. */
 static void
 kill_due(struct skio__fifo *fifo, uint64_t now_ms)
 {
     struct skio__fifo_node *node;
 
-    while ((node = skio__fifo_pop_due(fifo, now_ms)) != NULL)
+    for (int i = 0;
+         i < KILLS_MAX && (node = skio__fifo_pop_due(fifo, now_ms)) != NULL;
+         i++)
+        skio__conn_kill_now(skio__container_of(node, struct skio__conn, timer));
+}
+
+/* Those that have to go before the next wait. */
+static void
+kill_marked(struct skio__lws *transport)
+{
+    struct skio__fifo_node *node;
+
+    while ((node = skio__fifo_pop_due(&transport->kill_due, SKIO__NEVER - 1)) !=
+           NULL)
         skio__conn_kill_now(skio__container_of(node, struct skio__conn, timer));
 }
 
@@ -132,7 +149,7 @@ skio__lws_turn_end(struct skio__lws *transport)
         transport->flush_wanted = false;
         skio_transport_flush(transport->server);
     }
-    kill_due(&transport->kill_due, SKIO__NEVER - 1);
+    kill_marked(transport);
     if (transport->own)
         skio__loop_turn(transport);
     if (transport->timer_wanted)

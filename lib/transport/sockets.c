@@ -1,4 +1,4 @@
-#define _POSIX_C_SOURCE 200809L /* getsockname and its like */
+#define _DEFAULT_SOURCE /* getsockname and its like, SO_REUSEPORT */
 
 #include "transport/sockets.h"
 
@@ -49,7 +49,8 @@ parse_address(const char *text, bool v6, uint16_t port,
 
 /* Returns the descriptor or -1 with errno. */
 static int
-open_socket(const union skio__address *address, int backlog)
+open_socket(const union skio__address *address,
+            const struct skio__sockets_want *want)
 {
     bool v6 = address->any.sa_family == AF_INET6;
     socklen_t len = v6 ? sizeof(address->in6) : sizeof(address->in4);
@@ -63,10 +64,12 @@ open_socket(const union skio__address *address, int backlog)
     /* Each family gets its own socket: IPv4 works where IPv6 is off, and its
      * clients keep their plain addresses. Accepted sockets inherit NODELAY. */
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == 0 &&
+        (!want->reuse_port ||
+         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0) &&
         (!v6 ||
          setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on)) == 0) &&
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0 &&
-        bind(fd, &address->any, len) == 0 && listen(fd, backlog) == 0)
+        bind(fd, &address->any, len) == 0 && listen(fd, want->backlog) == 0)
         return fd;
 
     saved = errno;
@@ -114,7 +117,7 @@ skio__sockets_close(const int *fds, size_t count)
 /* Open one family, or both with the same port. Returns an error. */
 static int
 open_pair(int fds[SKIO__SOCKETS], const char *v4, const char *v6, uint16_t port,
-          int backlog)
+          const struct skio__sockets_want *want)
 {
     const char *texts[SKIO__SOCKETS] = {v4, v6};
     bool opened = false;
@@ -127,7 +130,7 @@ open_pair(int fds[SKIO__SOCKETS], const char *v4, const char *v6, uint16_t port,
             continue;
         if (!parse_address(texts[i], i == 1, port, &address))
             return SKIO_EINVAL;
-        fds[i] = open_socket(&address, backlog);
+        fds[i] = open_socket(&address, want);
         if (fds[i] >= 0) {
             port = skio__socket_port(fds[i]);
             opened = true;
@@ -147,7 +150,7 @@ open_pair(int fds[SKIO__SOCKETS], const char *v4, const char *v6, uint16_t port,
 
 int
 skio__sockets_open(int fds[SKIO__SOCKETS], const char *address, uint16_t *port,
-                   int backlog)
+                   const struct skio__sockets_want *want)
 {
     const char *v4 = "0.0.0.0";
     const char *v6 = "::";
@@ -166,7 +169,7 @@ skio__sockets_open(int fds[SKIO__SOCKETS], const char *address, uint16_t *port,
 
     /* The port that IPv4 got may be taken in IPv6: try another. */
     for (int i = 0; i < PORT_TRIES && err == SKIO_EADDRINUSE; i++) {
-        err = open_pair(fds, v4, v6, *port, backlog);
+        err = open_pair(fds, v4, v6, *port, want);
         if (*port != 0)
             break;
     }

@@ -22,6 +22,12 @@ union skio__address {
 /* The IP address, IPv4 mapped; false: it is none. */
 bool skio__address_read(const union skio__address *from, struct in6_addr *out);
 
+/* What the sockets of skio_listen() are to be. */
+struct skio__sockets_want {
+    int backlog;
+    bool reuse_port; /* others may listen there, too */
+};
+
 /*
  * Bind and listen, see skio_listen(). fds are -1 before; *port becomes the
  * bound one.
@@ -29,7 +35,7 @@ bool skio__address_read(const union skio__address *from, struct in6_addr *out);
  * Returns SKIO_OK; else an error, with nothing opened.
  */
 int skio__sockets_open(int fds[SKIO__SOCKETS], const char *address,
-                       uint16_t *port, int backlog);
+                       uint16_t *port, const struct skio__sockets_want *want);
 void skio__sockets_close(const int *fds, size_t count);
 
 /*

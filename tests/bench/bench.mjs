@@ -8,25 +8,18 @@
 // Prints one table: a row for each workload, a column for each server; CPU
 // microseconds of the server per operation, or bytes per connection, and the
 // ratio of ours to the floor and to the best peer. JSON=FILE keeps everything.
-import { spawn, spawnSync } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { build, findServers } from "./servers.mjs";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const build = resolve(process.env.SKIO_BUILD ?? `${here}/../../build`);
 const quick = process.env.QUICK === "1";
 const seconds = process.env.SECONDS_EACH ?? (quick ? "1" : "3");
 const rounds = Number(process.env.ROUNDS ?? (quick ? 1 : 3));
 const only = new RegExp(process.env.ONLY ?? "");
 
-const servers = {
-    floor: [`${build}/floor-server`, "0"],
-    ours: [`${build}/bench-server`, "0"],
-    "socket.io": ["node", `${here}/peers/socketio.mjs`],
-};
-const chosen = (process.env.SERVERS ?? Object.keys(servers).join(",")).split(",");
+const chosen = process.env.SERVERS?.split(",");
+const { servers, absent } = await findServers(quick, chosen);
 
 const rows = [
     ["echo, depth 1", "echo", "--clients", "100"],
@@ -49,15 +42,11 @@ const rows = [
 ].filter(([name]) => only.test(name));
 
 /** Start a server, put one workload on it, stop it. The result, or null. */
-async function measure(command, [, workload, ...options]) {
-    const server = spawn(command[0], command.slice(1),
-                         { stdio: ["ignore", "pipe", "inherit"] });
-    const ended = once(server, "exit");
+async function measure(server, [, workload, ...options]) {
+    const { port, pids, stop } = await server.start();
     try {
-        const [first] = await once(server.stdout, "data");
-        const port = /(\d+)\s*$/.exec(String(first))[1];
         const load = spawn(`${build}/bench-load`,
-                           ["--port", port, "--pid", String(server.pid),
+                           ["--port", String(port), "--pid", String(pids[0]),
                             "--seconds", seconds, ...options, workload],
                            { stdio: ["ignore", "pipe", "inherit"],
                              timeout: 180000 });
@@ -66,8 +55,7 @@ async function measure(command, [, workload, ...options]) {
         const [code] = await once(load, "close");
         return code === 0 ? JSON.parse(text) : null;
     } finally {
-        server.kill("SIGKILL");
-        await ended;
+        await stop();
     }
 }
 
@@ -78,16 +66,17 @@ const shown = (value) => value === undefined ? "-"
     : value >= 100 ? value.toFixed(0) : value.toFixed(2);
 
 const all = [];
-console.log(["".padEnd(30), ...chosen.map((name) => name.padStart(11)),
+for (const { name, why } of absent) console.log(`${name}: not here: ${why}`);
+console.log(["".padEnd(30), ...servers.map(({ name }) => name.padStart(11)),
              "floor".padStart(8), "peer".padStart(8)].join(""));
 for (const row of rows) {
-    const results = Object.fromEntries(chosen.map((name) => [name, []]));
+    const results = Object.fromEntries(servers.map(({ name }) => [name, []]));
 
     // In turn, so that a machine that changes its mind changes it for all.
     for (let round = 0; round < rounds; round++) {
-        for (const name of chosen) {
-            const result = await measure(servers[name], row);
-            if (result !== null) results[name].push(result);
+        for (const server of servers) {
+            const result = await measure(server, row);
+            if (result !== null) results[server.name].push(result);
         }
     }
     const figures = Object.fromEntries(Object.entries(results)
@@ -97,7 +86,8 @@ for (const row of rows) {
         .filter(([name]) => name !== "floor" && name !== "ours")
         .map(([, value]) => value);
     console.log([row[0].padEnd(30),
-                 ...chosen.map((name) => shown(figures[name]).padStart(11)),
+                 ...servers.map(({ name }) =>
+                     shown(figures[name]).padStart(11)),
                  shown(figures.ours / figures.floor).padStart(8),
                  (peers.length ? shown(figures.ours / Math.min(...peers)) : "-")
                      .padStart(8)].join(""));

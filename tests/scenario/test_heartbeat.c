@@ -242,6 +242,95 @@ SCENARIO(the_transport_is_told_when_a_timer_moves_forward, fast, peer_engine)
     (void)ws;
 }
 
+#define CROWD 15000
+#define SLICE_MAX 64
+
+static void
+crowded(skio_server_options *options)
+{
+    options->max_connections = CROWD;
+    options->max_connections_per_address = CROWD;
+    options->max_unconnected = CROWD;
+}
+
+/* One turn of a loop whose clock moves a millisecond a turn. Returns how far a
+ * counter moved, which is checked to be bounded. */
+static uint64_t
+take_slice(struct peer *peer, uint64_t count(struct peer *peer))
+{
+    uint64_t before = count(peer);
+    uint64_t moved;
+
+    skio_transport_timeout(peer->server);
+    moved = count(peer) - before;
+    peer_check(peer, moved > 0 && moved <= SLICE_MAX);
+    peer_flush(peer);
+    peer->now++;
+    return moved;
+}
+
+static uint64_t
+count_out(struct peer *peer)
+{
+    skio_counters counters = {.struct_size = sizeof counters};
+
+    skio_server_counters(peer->server, &counters);
+    return counters.packets_out;
+}
+
+static uint64_t
+count_closed(struct peer *peer)
+{
+    skio_counters counters = {.struct_size = sizeof counters};
+
+    skio_server_counters(peer->server, &counters);
+    return counters.sessions_closed;
+}
+
+static void
+many_that_are_due_at_once_leave_turns_to_others_script(struct peer *peer)
+{
+    struct peer_ws *busy = NULL;
+    struct peer_ws *ws;
+    uint64_t done = 0;
+    int slices = 0;
+
+    for (int i = 0; i < CROWD; i++)
+        busy = peer_websocket(peer);
+    peer->now += peer->options.ping_interval_ms;
+    while (skio_transport_next_timeout(peer->server) == 0) {
+        done += take_slice(peer, count_out);
+        slices++;
+        if (slices == 2) { /* amid the pings, which it is not due for yet */
+            peer_say(busy, "4hi");
+            peer_expect(busy, "4hi");
+        }
+    }
+    peer_check(peer, done == CROWD);
+    peer_check(peer, slices <= CROWD / SLICE_MAX + 1);
+    for (ws = peer->wss; ws != NULL; ws = ws->next)
+        peer_expect(ws, "2");
+
+    /* The same for those that do not answer, each in its own time. */
+    peer->now += peer->options.ping_timeout_ms;
+    for (done = 0, slices = 0; skio_transport_next_timeout(peer->server) == 0;
+         slices++)
+        done += take_slice(peer, count_closed);
+    peer_check(peer, done == CROWD);
+    peer_check(peer, slices <= CROWD / SLICE_MAX + 1);
+}
+
+static void
+many_that_are_due_at_once_leave_turns_to_others(void **state)
+{
+    static const struct peer_plan plan =
+        {crowded, peer_echo,
+         many_that_are_due_at_once_leave_turns_to_others_script};
+
+    (void)state;
+    peer_run_once(&plan);
+}
+
 int
 main(void)
 {
@@ -262,6 +351,7 @@ main(void)
         cmocka_unit_test(a_ping_from_the_client_is_a_transport_error),
         cmocka_unit_test(many_sessions_are_pinged_each_in_its_time),
         cmocka_unit_test(the_transport_is_told_when_a_timer_moves_forward),
+        cmocka_unit_test(many_that_are_due_at_once_leave_turns_to_others),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -132,6 +132,28 @@ a_cut_keeps_a_frame_half_written(void **state)
 }
 
 static void
+one_at_a_time_needs_no_ring(void **state)
+{
+    struct eio_queue queue = {0};
+    size_t calls = alloc.calls;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 100; i++) {
+        push(&queue, "a");
+        assert_front(&queue, "a");
+        assert_int_equal(skio__queue_consume(&queue, &alloc.allocator, 2), 0);
+        skio__queue_cut(&queue, &alloc.allocator); /* half written: it stays */
+        assert_int_equal(queue.count, 1);
+        assert_int_equal(skio__queue_consume(&queue, &alloc.allocator, 1), 0);
+        assert_int_equal(queue.count, 0);
+    }
+    assert_int_equal(alloc.calls, calls + 100); /* the blobs */
+    assert_int_equal(alloc.live, 0);
+    skio__queue_deinit(&queue, &alloc.allocator);
+}
+
+static void
 the_ring_is_kept_but_not_what_a_burst_needed(void **state)
 {
     struct eio_queue queue = {0};
@@ -140,6 +162,7 @@ the_ring_is_kept_but_not_what_a_burst_needed(void **state)
 
     (void)state;
     push(&queue, "a");
+    push(&queue, "b");
     skio__queue_clear(&queue, &alloc.allocator);
     assert_int_equal(alloc.live, 1);
     calls = alloc.calls;
@@ -166,11 +189,12 @@ without_memory_nothing_changes(void **state)
 
     (void)state;
     assert_non_null(blob);
+    assert_int_equal(skio__queue_push(&queue, &alloc.allocator, blob), SKIO_OK);
     test_alloc_fail(&alloc, 1);
     assert_int_equal(skio__queue_push(&queue, &alloc.allocator, blob),
                      SKIO_ENOMEM);
-    assert_int_equal(queue.count, 0);
-    for (i = 0; i < 4; i++)
+    assert_int_equal(queue.count, 1);
+    for (i = 1; i < 4; i++)
         assert_int_equal(skio__queue_push(&queue, &alloc.allocator, blob),
                          SKIO_OK);
     test_alloc_fail(&alloc, 1);
@@ -192,6 +216,8 @@ main(void)
         cmocka_unit_test_setup_teardown(a_frame_may_be_consumed_in_parts, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(a_cut_keeps_a_frame_half_written, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_at_a_time_needs_no_ring, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(
             the_ring_is_kept_but_not_what_a_burst_needed, setup, teardown),

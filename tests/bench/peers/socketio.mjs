@@ -1,22 +1,29 @@
-// The peer that everybody knows: socket.io on Node with ws. As bench-server.
-import { createServer } from "node:http";
-import { createRequire } from "node:module";
+// The peer that everybody knows: socket.io on Node, with ws.
+import { readFileSync } from "node:fs";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
 
-const require = createRequire(`${process.env.NPM}/`);
-const { Server } = require("socket.io");
-const http = createServer();
-const io = new Server(http, { serveClient: false });
+export const peer = {
+    name: "socket.io",
+    note: "",
+    tls: true,
+    command: ["node",
+        fileURLToPath(new URL("socketio/server.mjs", import.meta.url))],
+    env: { NODE_ENV: "production" },
 
-io.on("connection", (socket) => {
-    socket.on("echo", (...args) => {
-        const ack = args.pop();
-        if (typeof ack === "function") ack(...args);
-        else socket.emit("echo", ...args, ack);
-    });
-    socket.on("broadcast", (...args) => io.emit("broadcast", ...args));
-    socket.on("join", (room, ack) => { socket.join(room); ack?.(true); });
-    socket.on("leave", (room, ack) => { socket.leave(room); ack?.(true); });
-    socket.on("room", (room, ...args) => io.to(room).emit("room", ...args));
-});
-http.listen(0, "127.0.0.1", 4096, () =>
-    console.log(`listening on ${http.address().port}`));
+    // make has installed it already, for the tests.
+    async prepare() {
+        const folder = `${process.env.NPM}/node_modules`;
+        const version = (name) => JSON.parse(
+            readFileSync(`${folder}/${name}/package.json`)).version;
+
+        try {
+            this.note = `${version("socket.io")}, ws ${version("ws")}, ` +
+                `Node ${process.versions.node}`;
+            return true;
+        } catch (error) {
+            this.why = `socket.io is not in ${dirname(folder)}`;
+            return false;
+        }
+    },
+};
