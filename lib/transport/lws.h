@@ -146,7 +146,8 @@ struct skio__lws {
     char name[64];        /* of the lws protocol: see skio__upgrade_name() */
     const char *protocol; /* the vhost's own name for it */
     const char *headers;  /* of the upgrade that lws is about to accept */
-    struct skio__conn *current; /* whose callback runs */
+    const struct lws *headers_of; /* its connection; NULL: none */
+    struct skio__conn *current;   /* whose callback runs */
     enum skio__outcome outcome;
     size_t conns; /* open ones */
 
