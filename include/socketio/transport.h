@@ -232,7 +232,8 @@ SKIO_API void skio_ws_fail(skio_ws *ws, unsigned status, const char *why)
     SKIO_NONNULL(1, 3);
 
 /**
- * Look at what is to be written: slices of finished frames, in order.
+ * Look at what is to be written: slices of finished frames, in order. They are
+ * valid until skio_ws_consume(), or until another WebSocket is looked at.
  *
  * Returns how many of the `count` slices were filled; 0: nothing waits.
  */
