@@ -135,8 +135,8 @@ take_request(struct eio_engine *engine, const struct eio_question *question)
     const struct eio_visit *visit = question->asker.visit;
 
     return visit != NULL ? skio__request_ref(visit->request)
-                         : skio__request_new(engine->mem, question->request,
-                                             engine->options->latest_headers);
+                         : skio__request_keep(engine->mem, question->request,
+                                              engine->options->latest_headers);
 }
 
 /* Keep what may be answered to the client's offers. Returns SKIO_OK,

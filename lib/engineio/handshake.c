@@ -304,8 +304,8 @@ skio__handshake_polling(struct eio_engine *engine,
     }
     request = asker->visit != NULL
                   ? skio__request_ref(asker->visit->request)
-                  : skio__request_new(engine->mem, question->request,
-                                      engine->options->latest_headers);
+                  : skio__request_keep(engine->mem, question->request,
+                                       engine->options->latest_headers);
     if (request != NULL)
         err = begin_session(engine, request, asker->protocol, id, false,
                             &session);
