@@ -341,7 +341,7 @@ skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
     struct skio_session *session;
 
     if (begin_session(engine, exchange->request, exchange->asker.protocol,
-                      exchange->sid, true, &session) != SKIO_OK)
+                      exchange->opening->sid, true, &session) != SKIO_OK)
         return false;
     session->wants_base64 = ws->wants_base64;
     session->window_bits = ws->window_bits;
