@@ -219,7 +219,8 @@ SKIO_API void skio_ws_receive(skio_ws *ws, const void *data, size_t len,
 SKIO_API void skio_ws_compressed(skio_ws *ws) SKIO_NONNULL(1);
 
 /**
- * Look at what is to be written: slices of finished frames, in order.
+ * Look at what is to be written: slices of finished frames, in order. They are
+ * valid until skio_ws_consume(), or until another WebSocket is looked at.
  *
  * Returns how many of the `count` slices were filled; 0: nothing waits.
  */

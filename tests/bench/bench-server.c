@@ -17,10 +17,13 @@
  *     --deflate         compresses WebSocket messages and polls
  *     --adapter NAME    redis, redis-sharded or redis-streams: joins a cluster
  *     --redis URL       redis://127.0.0.1:6379
+ *     --reuse-port      shares the port with other processes
+ *     --threads N       N servers at the port, each in a thread of its own
  *
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
  */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -84,10 +87,19 @@ on_room(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     skio_ack_send(ack, "%hhd", room != NULL);
 }
 
+#define THREADS_MAX 64
+
 /* How to join a cluster; NULL: not at all. */
 struct cluster {
     const char *adapter;
     const char *url;
+};
+
+/* A server in a thread of its own. */
+struct worker {
+    skio_server *io;
+    pthread_t thread;
+    int result;
 };
 
 static int
@@ -117,7 +129,7 @@ join_cluster(skio_server *io, const struct cluster *cluster)
 /* Options after the port. Returns false for one that is unknown. */
 static bool
 parse_options(int argc, char **argv, skio_server_options *options,
-              struct cluster *cluster)
+              struct cluster *cluster, unsigned long *threads)
 {
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
@@ -138,6 +150,12 @@ parse_options(int argc, char **argv, skio_server_options *options,
             cluster->adapter = argv[++i];
         } else if (strcmp(argv[i], "--redis") == 0 && i + 1 < argc) {
             cluster->url = argv[++i];
+        } else if (strcmp(argv[i], "--reuse-port") == 0) {
+            options->reuse_port = true;
+        } else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
+            *threads = strtoul(argv[++i], NULL, 10);
+            if (*threads == 0 || *threads > THREADS_MAX)
+                return false;
         } else {
             return false;
         }
@@ -158,23 +176,89 @@ raise_fd_limit(void)
         perror("bench-server: setrlimit");
 }
 
+/* A server that listens. Returns NULL after saying what failed. */
+static skio_server *
+make_server(const skio_server_options *options, const struct cluster *cluster,
+            uint16_t port)
+{
+    skio_server *io = NULL;
+    skio_nsp *root;
+    int err = skio_server_new(&io, options);
+
+    if (err == SKIO_OK)
+        err = join_cluster(io, cluster);
+    if (err == SKIO_OK) {
+        root = skio_of(io, "/");
+        if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
+            skio_on(root, "broadcast", on_broadcast, NULL) != SKIO_OK ||
+            skio_on(root, "join", on_join, NULL) != SKIO_OK ||
+            skio_on(root, "leave", on_leave, NULL) != SKIO_OK ||
+            skio_on(root, "room", on_room, NULL) != SKIO_OK)
+            err = SKIO_ENOMEM;
+    }
+    if (err == SKIO_OK)
+        err = skio_listen(io, NULL, port);
+    if (err == SKIO_OK)
+        return io;
+    fprintf(stderr, "bench-server: port %u: %s\n", (unsigned)port,
+            skio_strerror(err));
+    skio_server_free(io);
+    return NULL;
+}
+
+static void *
+run_worker(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->result = skio_run(worker->io);
+    return NULL;
+}
+
+/* The first server in this thread, the others in theirs, until a signal stops
+ * the first. */
+static int
+run_all(struct worker *workers, unsigned long count)
+{
+    unsigned long started = 1;
+    int err = SKIO_OK;
+
+    while (started < count &&
+           pthread_create(&workers[started].thread, NULL, run_worker,
+                          &workers[started]) == 0)
+        started++;
+    if (started == count)
+        err = program_run(workers[0].io);
+    else
+        err = SKIO_EIO;
+    while (--started > 0) {
+        skio_server_stop(workers[started].io);
+        pthread_join(workers[started].thread, NULL);
+        if (err == SKIO_OK)
+            err = workers[started].result;
+    }
+    return err;
+}
+
 int
 main(int argc, char **argv)
 {
     static char name[] = "bench-server";
     long port = argc >= 2 ? program_port(argv[1]) : -1;
     struct cluster cluster = {NULL, "redis://127.0.0.1:6379"};
+    struct worker workers[THREADS_MAX] = {{.io = NULL}};
+    unsigned long threads = 1;
+    unsigned long made = 0;
     skio_server_options options;
-    skio_server *io;
-    skio_nsp *root;
-    int err;
+    int err = SKIO_EIO;
 
     skio_server_options_init(&options);
-    if (port < 0 || !parse_options(argc - 2, argv + 2, &options, &cluster)) {
+    if (port < 0 ||
+        !parse_options(argc - 2, argv + 2, &options, &cluster, &threads)) {
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
                         "[--parser msgpack] [--deflate] [--tls CERT KEY] "
                         "[--adapter redis|redis-sharded|redis-streams] "
-                        "[--redis URL]\n");
+                        "[--redis URL] [--reuse-port] [--threads N]\n");
         return 2;
     }
 
@@ -183,40 +267,23 @@ main(int argc, char **argv)
     options.max_connections_per_address = UINT32_MAX;
     options.max_unconnected = UINT32_MAX;
     options.backlog = 4096;
+    options.reuse_port = options.reuse_port || threads > 1;
     options.log = program_log;
     options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
 
-    err = skio_server_new(&io, &options);
-    if (err != SKIO_OK) {
-        fprintf(stderr, "bench-server: %s\n", skio_strerror(err));
-        return 1;
+    for (; made < threads; made++) {
+        workers[made].io = make_server(&options, &cluster, (uint16_t)port);
+        if (workers[made].io == NULL)
+            break;
+        port = skio_server_port(workers[0].io);
     }
-
-    err = join_cluster(io, &cluster);
-    if (err != SKIO_OK) {
-        fprintf(stderr, "bench-server: --adapter %s --redis %s: %s\n",
-                cluster.adapter, cluster.url, skio_strerror(err));
-        skio_server_free(io);
-        return 2;
+    if (made == threads) {
+        err = run_all(workers, threads);
+        if (err != SKIO_OK)
+            fprintf(stderr, "bench-server: %s\n", skio_strerror(err));
     }
-    root = skio_of(io, "/");
-    if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
-        skio_on(root, "broadcast", on_broadcast, NULL) != SKIO_OK ||
-        skio_on(root, "join", on_join, NULL) != SKIO_OK ||
-        skio_on(root, "leave", on_leave, NULL) != SKIO_OK ||
-        skio_on(root, "room", on_room, NULL) != SKIO_OK) {
-        fprintf(stderr, "bench-server: out of memory\n");
-        skio_server_free(io);
-        return 1;
-    }
-
-    err = skio_listen(io, NULL, (uint16_t)port);
-    if (err == SKIO_OK)
-        err = program_run(io);
-    if (err != SKIO_OK)
-        fprintf(stderr, "bench-server: port %ld: %s\n", port,
-                skio_strerror(err));
-    skio_server_free(io);
+    while (made-- > 0)
+        skio_server_free(workers[made].io);
     return err != SKIO_OK;
 }
