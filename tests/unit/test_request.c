@@ -282,6 +282,7 @@ static void
 latest_request_replaces_the_one_before(void **state)
 {
     struct test_alloc alloc;
+    char block[] = "a\0000";
     skio_request from = {.path = "/"};
     struct skio_engine_request *request;
 
@@ -294,8 +295,6 @@ latest_request_replaces_the_one_before(void **state)
     assert_ptr_equal(skio__request_latest(request), request);
 
     for (int i = 0; i < 3; i++) {
-        char block[] = "a\0000";
-
         block[2] = (char)('1' + i);
         from.headers = block;
         from.headers_len = sizeof block;
