@@ -1,5 +1,6 @@
 #include "engineio/exchange.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -545,9 +546,10 @@ skio_ws_open(skio_exchange *exchange, void *handle)
     struct eio_engine *engine = exchange->engine;
     skio_ws *ws;
 
+    assert(exchange->opening != NULL); /* it was an upgrade */
     skio__engine_enter(engine);
     ws = skio__ws_new(engine, handle);
-    if (ws != NULL && exchange->opening != NULL)
+    if (ws != NULL)
         ws->window_bits = exchange->opening->window_bits;
     if (ws != NULL && exchange->kind == EIO_EXCHANGE_JUDGED) {
         skio__verdict_open(exchange, ws);
