@@ -64,7 +64,7 @@ VERSION_H = $(B)/include/socketio/version.h
 MAN = $(wildcard $(srcdir)/man/*.[1-9])
 
 # Test programs, test_*.c, and the helpers beside them.
-TEST_DIRS = unit scenario oom threats transport
+TEST_DIRS = unit scenario oom threats transport ceilings
 TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
@@ -184,7 +184,7 @@ bench-server conformance-server: %: $(O)/%
 BENCH_LOAD = $(filter-out %-server.c,$(wildcard $(srcdir)/tests/bench/*.c))
 $(O)/bench-load: $(BENCH_LOAD) $(srcdir)/tests/bench/load.h
 	$(call Q,LINK)$(CC) -std=gnu11 $(FLAGS) -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
-	    -o $@ $(BENCH_LOAD)
+	    -o $@ $(BENCH_LOAD) -lssl -lcrypto
 bench-load: $(O)/bench-load
 bench: all $(O)/bench-load $(O)/bench-server $(O)/floor-server
 	@$(RUN_ENV) node $(srcdir)/tests/bench/bench.mjs
@@ -231,6 +231,7 @@ RUN_ENV = SKIO_SRC=$(abspath $(srcdir)) SKIO_BUILD=$(abspath $(O)) MAKE_DIR=$(CU
           CC='$(CC)' CXX='$(CXX)' NM='$(NM)' PKG_CONFIG='$(PKG_CONFIG)' MAKE='$(MAKE)' \
           SRCS='$(abspath $(SRCS))' HEADERS='$(abspath $(HEADERS))' \
           STAGE='$(STAGE)' DEPS_CFLAGS='$(DEPS_CFLAGS)' \
+          BUILT_WITH='$(strip $(CC) $(DEBUG_FLAGS) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' \
           HAVE_ALL=$(HAVE_LWS)$(HAVE_REDIS) \
           ENABLE_SHARED=$(ENABLE_SHARED) ENABLE_STATIC=$(ENABLE_STATIC)
 TESTS_IF = $(if $(filter yes,$(HAVE_CMOCKA)),$(TESTS))
@@ -264,7 +265,8 @@ ifneq ($(HAVE_CMOCKA),yes)
 	@$(RUN) skip $(LABEL)c 'cmocka is not installed' $(TEST_MAINS)
 endif
 check-api: check-build
-	@$(RUN_ENV) $(RUN) group api $(filter-out %/test_lint,$(API_TESTS))
+	@$(RUN_ENV) $(RUN) group api $(filter-out %/test_lint,$(API_TESTS)) \
+	    $(srcdir)/tests/ceilings/test_instructions
 check-lint:
 	@$(RUN_ENV) TIMEOUT=1200 $(RUN) group lint $(srcdir)/tests/api/test_lint
 check-interop: check-build
@@ -276,6 +278,7 @@ check-interop: check-build
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
 THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
+THREAD_JS = $(filter %/test_threads.mjs,$(JS_TESTS) $(CLUSTER_TESTS))
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
            --errors-for-leak-kinds=definite --suppressions=$(srcdir)/tests/valgrind.supp
 # Time-bounded: at least the smaller number of generated cases.
@@ -301,8 +304,8 @@ endif
 	@$(RUN) end
 check-clusters: check-build
 	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
-check-threads: $(THREAD_TESTS)
-	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS)
+check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
+	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
 
 compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
@@ -310,6 +313,8 @@ switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
 	$(srcdir)/tests/api/exports $(SO) > $(srcdir)/tests/api/exports.txt
+update-ceilings: $(O)/tests/ceilings/test_operations
+	@$(RUN_ENV) $(srcdir)/tests/ceilings/test_instructions --update
 
 # --------------------------------------------------------------------- lint
 
@@ -414,7 +419,7 @@ distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
 .PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run check-clusters \
-        check-api check-lint check-interop check-long check-threads compatibility switches update-exports lint \
+        check-api check-lint check-interop check-long check-threads compatibility switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:

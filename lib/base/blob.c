@@ -3,7 +3,6 @@
  */
 #include "base/blob.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -98,22 +97,6 @@ skio__blob_seal(struct skio__blob *blob, size_t len)
     blob->len = (uint32_t)len;
 }
 
-void
-skio__blob_frame(const struct skio__blob *blob, const void **data, size_t *len)
-{
-    assert(blob->head != 0);
-    *data = blob->bytes + SKIO__BLOB_HEAD_MAX - blob->head;
-    *len = (size_t)blob->head + blob->len;
-}
-
-void
-skio__blob_packet(const struct skio__blob *blob, const void **data, size_t *len)
-{
-    assert(blob->head != 0);
-    *data = blob->bytes + SKIO__BLOB_HEAD_MAX;
-    *len = blob->len;
-}
-
 struct skio__blob *
 skio__blob_form(struct skio__blob *blob, unsigned window_bits)
 {
@@ -150,22 +133,9 @@ skio__blob_add_no_form(struct skio__blob *blob, unsigned window_bits)
     blob->flags |= 1u << (SKIO__BLOB_PLAIN_SHIFT + window_bits);
 }
 
-struct skio__blob *
-skio__blob_ref(struct skio__blob *blob)
-{
-    assert(blob->refs > 0 && blob->refs < UINT32_MAX);
-    blob->refs++;
-    return blob;
-}
-
 void
-skio__blob_unref(struct skio__blob *blob)
+skio__blob_free(struct skio__blob *blob)
 {
-    if (blob == NULL)
-        return;
-    assert(blob->refs > 0);
-    if (--blob->refs > 0)
-        return;
     skio__blob_unref(blob->eio3);
     skio__blob_unref(blob->form);
     skio__mem_free(blob->mem, blob);

@@ -17,6 +17,7 @@
 #ifndef SKIO_BASE_BLOB_H
 #define SKIO_BASE_BLOB_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -66,10 +67,28 @@ unsigned char *skio__blob_data(struct skio__blob *blob);
 void skio__blob_seal(struct skio__blob *blob, size_t len);
 
 /* Views on a sealed blob: header and packet together, or the packet alone. */
-void skio__blob_frame(const struct skio__blob *blob, const void **data,
-                      size_t *len);
-void skio__blob_packet(const struct skio__blob *blob, const void **data,
-                       size_t *len);
+static inline void
+skio__blob_frame(const struct skio__blob *blob, const void **data, size_t *len)
+{
+    assert(blob->head != 0);
+    *data = blob->bytes + SKIO__BLOB_HEAD_MAX - blob->head;
+    *len = (size_t)blob->head + blob->len;
+}
+
+static inline void
+skio__blob_packet(const struct skio__blob *blob, const void **data, size_t *len)
+{
+    assert(blob->head != 0);
+    *data = blob->bytes + SKIO__BLOB_HEAD_MAX;
+    *len = blob->len;
+}
+
+/* The bytes of the frame. */
+static inline size_t
+skio__blob_frame_len(const struct skio__blob *blob)
+{
+    return (size_t)blob->head + blob->len;
+}
 
 /*
  * The compressed form for a window (RFC 7692): a blob whose frame has RSV1 set
@@ -84,11 +103,28 @@ struct skio__blob *skio__blob_add_form(struct skio__blob *blob,
                                        size_t len);
 void skio__blob_add_no_form(struct skio__blob *blob, unsigned window_bits);
 
+/* Free a blob whose last reference was dropped. */
+void skio__blob_free(struct skio__blob *blob);
+
 /* Take another reference; returns blob. */
-struct skio__blob *skio__blob_ref(struct skio__blob *blob);
+static inline struct skio__blob *
+skio__blob_ref(struct skio__blob *blob)
+{
+    assert(blob->refs > 0);
+    blob->refs++;
+    return blob;
+}
 
 /* Drop a reference, the last one frees. NULL does nothing. */
-void skio__blob_unref(struct skio__blob *blob);
+static inline void
+skio__blob_unref(struct skio__blob *blob)
+{
+    if (blob == NULL)
+        return;
+    assert(blob->refs > 0);
+    if (--blob->refs == 0)
+        skio__blob_free(blob);
+}
 
 /*
  * The frame header of a server's unfragmented data message with len bytes:

@@ -22,8 +22,16 @@ struct eio_dirty {
     bool is_linked;
 };
 
-/* Add, unless it is in the list; asks the transport for a flush. */
-void skio__dirty_mark(struct eio_engine *engine, struct eio_dirty *dirty);
+/* Add one that is not in the list; asks the transport for a flush. */
+void skio__dirty_link(struct eio_engine *engine, struct eio_dirty *dirty);
+
+/* Add, unless it is in the list: whoever is waits for a flush already. */
+static inline void
+skio__dirty_mark(struct eio_engine *engine, struct eio_dirty *dirty)
+{
+    if (!dirty->is_linked)
+        skio__dirty_link(engine, dirty);
+}
 
 /* Take out, if it is in. */
 void skio__dirty_clear(struct eio_engine *engine, struct eio_dirty *dirty);

@@ -71,6 +71,7 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     skio__fifo_init(&engine->linger_due, LINGER_MS);
     skio__fifo_init(&engine->verdict_due, options->verdict_timeout_ms);
     skio__buf_init(&engine->scratch, mem);
+    skio__run_init(&engine->run, mem);
 
     if (make_path(engine) != SKIO_OK)
         return SKIO_ENOMEM;
@@ -125,6 +126,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__map_deinit(&engine->sessions);
     skio__map_deinit(&engine->addresses);
     skio__buf_deinit(&engine->scratch);
+    skio__run_deinit(&engine->run);
     skio__compression_deinit(engine);
     skio__blob_unref(engine->ping);
     skio__blob_unref(engine->pong);
@@ -184,20 +186,10 @@ skio__engine_take_thread(struct eio_engine *engine)
 #endif
 
 void
-skio__engine_enter(struct eio_engine *engine)
-{
-    skio__engine_check_thread(engine);
-    engine->depth++;
-}
-
-void
-skio__engine_leave(struct eio_engine *engine)
+skio__engine_bury(struct eio_engine *engine)
 {
     struct skio_session *session;
 
-    assert(engine->depth > 0);
-    if (--engine->depth > 0)
-        return;
     while ((session = engine->dead) != NULL) {
         engine->dead = session->next_dead;
         skio__session_free(session);
@@ -247,18 +239,16 @@ skio__engine_want_flush(struct eio_engine *engine)
 }
 
 void
-skio__dirty_mark(struct eio_engine *engine, struct eio_dirty *dirty)
+skio__dirty_link(struct eio_engine *engine, struct eio_dirty *dirty)
 {
-    if (!dirty->is_linked) {
-        dirty->is_linked = true;
-        dirty->next = NULL;
-        dirty->prev = engine->dirty_last;
-        if (dirty->prev != NULL)
-            dirty->prev->next = dirty;
-        else
-            engine->dirty_first = dirty;
-        engine->dirty_last = dirty;
-    }
+    dirty->is_linked = true;
+    dirty->next = NULL;
+    dirty->prev = engine->dirty_last;
+    if (dirty->prev != NULL)
+        dirty->prev->next = dirty;
+    else
+        engine->dirty_first = dirty;
+    engine->dirty_last = dirty;
     skio__engine_want_flush(engine);
 }
 
@@ -303,6 +293,7 @@ skio__engine_flush(struct eio_engine *engine)
         }
     }
     engine->flush_wanted = false;
+    skio__run_forget(&engine->run);
     skio__engine_leave(engine);
 }
 

@@ -1,30 +1,26 @@
 #include "engineio/queue.h"
 
-#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
 
 #define SLOTS_MIN 4u
-#define SLOTS_KEPT 16u /* an empty queue holds on to no more */
+#define SLOTS_KEPT 16u /* an empty queue holds on to no more, */
+#define SLOTS_USED 64u /* but for a ring that turns need again and again */
 
-static size_t
-frame_len(const struct skio__blob *blob)
-{
-    return (size_t)blob->head + blob->len;
-}
-
-static int
-grow(struct eio_queue *queue, const skio_allocator *mem)
+struct skio__blob **
+skio__queue_widen(struct eio_queue *queue, const skio_allocator *mem)
 {
     uint32_t cap = queue->cap != 0 ? queue->cap * 2 : SLOTS_MIN;
     struct skio__blob **ring;
 
+    if (queue->count == 0 && queue->cap == 0)
+        return &queue->one;
     if (queue->cap > UINT32_MAX / 4)
-        return SKIO_ENOMEM;
+        return NULL;
     ring = skio__mem_array(mem, NULL, cap, sizeof *ring);
     if (ring == NULL)
-        return SKIO_ENOMEM;
+        return NULL;
     if (queue->cap != 0) {
         uint32_t head = queue->cap - queue->first; /* to the ring's end */
 
@@ -37,7 +33,7 @@ grow(struct eio_queue *queue, const skio_allocator *mem)
     queue->ring = ring;
     queue->cap = cap;
     queue->first = 0;
-    return SKIO_OK;
+    return &ring[queue->count];
 }
 
 static void
@@ -45,7 +41,7 @@ shift(struct eio_queue *queue)
 {
     struct skio__blob *blob = skio__queue_at(queue, 0);
 
-    queue->bytes -= frame_len(blob) - queue->offset;
+    queue->bytes -= skio__blob_frame_len(blob) - queue->offset;
     queue->offset = 0;
     queue->count--;
     if (queue->cap != 0)
@@ -53,58 +49,48 @@ shift(struct eio_queue *queue)
     skio__blob_unref(blob);
 }
 
-static void
-rest(struct eio_queue *queue, const skio_allocator *mem)
-{
-    assert(queue->count == 0 && queue->bytes == 0);
-    queue->first = 0;
-    if (queue->cap > SLOTS_KEPT)
-        skio__queue_deinit(queue, mem);
-}
-
-int
-skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
-                 struct skio__blob *blob)
-{
-    if (queue->count == 0 && queue->cap == 0) {
-        queue->one = skio__blob_ref(blob);
-    } else {
-        if (queue->count >= queue->cap && grow(queue, mem) != SKIO_OK)
-            return SKIO_ENOMEM;
-        queue->ring[(queue->first + queue->count) & (queue->cap - 1)] =
-            skio__blob_ref(blob);
-    }
-    queue->count++;
-    queue->bytes += frame_len(blob);
-    return SKIO_OK;
-}
-
 size_t
 skio__queue_consume(struct eio_queue *queue, const skio_allocator *mem,
                     size_t len)
 {
-    while (len > 0 && queue->count > 0) {
-        size_t left = frame_len(skio__queue_at(queue, 0)) - queue->offset;
+    size_t left;
 
-        if (len < left) {
-            queue->offset += (uint32_t)len;
-            queue->bytes -= len;
-            return 0;
-        }
+    /* The usual case: everything was written. */
+    if (len >= queue->bytes) {
+        len -= queue->bytes;
+        skio__queue_clear(queue, mem);
+        return len;
+    }
+
+    for (;;) {
+        left = skio__blob_frame_len(skio__queue_at(queue, 0)) - queue->offset;
+        if (len < left)
+            break;
         len -= left;
         shift(queue);
-        if (queue->count == 0)
-            rest(queue, mem);
     }
-    return len;
+    queue->offset += (uint32_t)len;
+    queue->bytes -= len;
+    return 0;
 }
 
 void
 skio__queue_clear(struct eio_queue *queue, const skio_allocator *mem)
 {
-    while (queue->count > 0)
-        shift(queue);
-    rest(queue, mem);
+    const uint32_t count = queue->count;
+    uint32_t i;
+
+    for (i = 0; i < count; i++)
+        skio__blob_unref(skio__queue_at(queue, i));
+    queue->bytes = 0;
+    queue->first = 0;
+    queue->count = 0;
+    queue->offset = 0;
+
+    /* A ring that a burst left behind goes with the next ping at the latest. */
+    if (queue->cap > SLOTS_KEPT &&
+        (queue->cap > SLOTS_USED || count <= queue->cap / 4))
+        skio__queue_deinit(queue, mem);
 }
 
 void
@@ -117,7 +103,7 @@ skio__queue_cut(struct eio_queue *queue, const skio_allocator *mem)
     while (queue->count > 1) {
         struct skio__blob *last = skio__queue_at(queue, queue->count - 1);
 
-        queue->bytes -= frame_len(last);
+        queue->bytes -= skio__blob_frame_len(last);
         queue->count--;
         skio__blob_unref(last);
     }
@@ -126,8 +112,10 @@ skio__queue_cut(struct eio_queue *queue, const skio_allocator *mem)
 void
 skio__queue_deinit(struct eio_queue *queue, const skio_allocator *mem)
 {
-    while (queue->count > 0)
-        shift(queue);
+    uint32_t i;
+
+    for (i = 0; i < queue->count; i++)
+        skio__blob_unref(skio__queue_at(queue, i));
     if (queue->cap != 0)
         skio__mem_free(mem, queue->ring);
     memset(queue, 0, sizeof *queue);

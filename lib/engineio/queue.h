@@ -4,8 +4,8 @@
  * One that waits alone stands in the queue itself: most clients never have
  * more, and an idle one pays for no ring. The ring is allocated with a second
  * packet and then kept, so that queueing allocates nothing; what a burst made
- * it grow to is given back when it is empty again. Bytes are those of WebSocket
- * frames, whatever carries them.
+ * it grow to is given back when it is empty and later bursts do not need it.
+ * Bytes are those of WebSocket frames, whatever carries them.
  */
 #ifndef SKIO_ENGINEIO_QUEUE_H
 #define SKIO_ENGINEIO_QUEUE_H
@@ -24,9 +24,28 @@ struct eio_queue {
     uint32_t offset; /* of the first frame, bytes that were written */
 };
 
+/* A place for one more where the ring has none; NULL: no memory. */
+struct skio__blob **skio__queue_widen(struct eio_queue *queue,
+                                      const skio_allocator *mem);
+
 /* Takes a reference of its own. Returns SKIO_OK or SKIO_ENOMEM. */
-int skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
-                     struct skio__blob *blob) SKIO_MUST_CHECK;
+static inline int SKIO_MUST_CHECK
+skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
+                 struct skio__blob *blob)
+{
+    struct skio__blob **place;
+
+    if (queue->count < queue->cap)
+        place = &queue->ring[(queue->first + queue->count) & (queue->cap - 1)];
+    else
+        place = skio__queue_widen(queue, mem);
+    if (place == NULL)
+        return SKIO_ENOMEM;
+    *place = skio__blob_ref(blob);
+    queue->count++;
+    queue->bytes += skio__blob_frame_len(blob);
+    return SKIO_OK;
+}
 
 /* The n-th waiting blob, n < count. */
 static inline struct skio__blob *

@@ -303,40 +303,41 @@ tell_beat(struct skio_session *session)
         upper->beat(session);
 }
 
+/* What is neither a message nor a close packet. */
+static skio__rare void
+take_signal(struct skio_session *session, enum eio_type type)
+{
+    bool is_beat = type == (session->protocol == 3 ? EIO_PING : EIO_PONG);
+
+    if (type != EIO_PONG)
+        skio__heartbeat_other(session);
+    if (type != EIO_PING && type != EIO_PONG)
+        return;     /* open, upgrade, noop: nothing, as in Node */
+    if (!is_beat) { /* each protocol has its side that pings */
+        wrong_way(session);
+        return;
+    }
+    if (type == EIO_PING)
+        skio__heartbeat_ping(session);
+    else
+        skio__heartbeat_pong(session);
+    tell_beat(session);
+}
+
 /* A packet that an open session is for, and that is not base64 any more. */
-static void
+static inline void
 take(struct skio_session *session, const struct eio_packet *packet)
 {
     struct eio_engine *engine = session->engine;
 
     if (engine->taps != NULL)
         skio__taps_received(session, packet);
-    if (packet->type != EIO_PONG)
-        skio__heartbeat_other(session);
-    switch (packet->type) {
-    case EIO_PING:
-        if (session->protocol == 3) {
-            skio__heartbeat_ping(session);
-            tell_beat(session);
-        } else { /* only the server pings */
-            wrong_way(session);
-        }
-        break;
-    case EIO_PONG:
-        if (session->protocol == 3) {
-            wrong_way(session);
-        } else {
-            skio__heartbeat_pong(session);
-            tell_beat(session);
-        }
-        break;
-    case EIO_MESSAGE:
-        engine->upper->message(session, packet->data, packet->len,
-                               packet->binary);
-        break;
-    default: /* open, upgrade, noop: nothing, as in Node */
-        break;
+    if (packet->type != EIO_MESSAGE) {
+        take_signal(session, packet->type);
+        return;
     }
+    skio__heartbeat_other(session);
+    engine->upper->message(session, packet->data, packet->len, packet->binary);
 }
 
 static void
@@ -401,26 +402,39 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
     struct eio_engine *engine = session->engine;
     size_t max = engine->options->max_outbound_bytes;
     size_t len;
-    int err;
 
-    if (session->state != EIO_STATE_OPEN || is_left(session))
-        return SKIO_ECLOSED;
-    if (session->doom != 0)
-        return SKIO_ENOBUFS;
-    if (session->window_bits != 0)
+    if (skio__unlikely(session->state != EIO_STATE_OPEN || session->doom != 0))
+        return session->state != EIO_STATE_OPEN || is_left(session)
+                   ? SKIO_ECLOSED
+                   : SKIO_ENOBUFS;
+    if (skio__unlikely(session->window_bits != 0))
         blob = skio__compression_of(engine, blob, session->window_bits);
-    len = (size_t)blob->head + blob->len;
-    if (len > max || session->queue.bytes > max - len) {
+    len = skio__blob_frame_len(blob);
+    if (skio__unlikely(len > max || session->queue.bytes > max - len)) {
         skio__session_doom(session, SKIO_DISCONNECT_SLOW_CONSUMER);
         return SKIO_ENOBUFS;
     }
-    err = skio__queue_push(&session->queue, engine->mem, blob);
-    if (err != SKIO_OK)
-        return err;
+    if (skio__queue_push(&session->queue, engine->mem, blob) != SKIO_OK)
+        return SKIO_ENOMEM;
     engine->counters.packets_out++;
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
     return SKIO_OK;
+}
+
+/* Protocol 3 has a form of its own for binary packets. */
+static int
+queue_form3(struct skio_session *session, struct skio__blob *blob)
+{
+    struct skio__blob *form;
+    int err;
+
+    if (session->state != EIO_STATE_OPEN)
+        return SKIO_ECLOSED;
+    form = skio__blob3_new(blob, session->wants_base64);
+    err = form != NULL ? queue_blob(session, form) : SKIO_ENOMEM;
+    skio__blob_unref(form);
+    return err;
 }
 
 int
@@ -430,17 +444,12 @@ skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 
     skio__engine_check_thread(session->engine);
 
-    if (session->protocol == 4 || (blob->flags & SKIO__BLOB_BINARY) == 0) {
+    if (skio__unlikely(session->protocol == 3 &&
+                       (blob->flags & SKIO__BLOB_BINARY) != 0))
+        err = queue_form3(session, blob);
+    else
         err = queue_blob(session, blob);
-    } else if (session->state != EIO_STATE_OPEN) {
-        err = SKIO_ECLOSED;
-    } else {
-        struct skio__blob *form = skio__blob3_new(blob, session->wants_base64);
-
-        err = form != NULL ? queue_blob(session, form) : SKIO_ENOMEM;
-        skio__blob_unref(form);
-    }
-    if (err == SKIO_OK && session->engine->taps != NULL)
+    if (skio__unlikely(session->engine->taps != NULL) && err == SKIO_OK)
         skio__taps_created(session, blob);
     return err;
 }

@@ -188,7 +188,7 @@ hit_limit(skio_ws *ws, enum eio_ws_status status)
     fail(ws, status);
 }
 
-static void
+static inline void
 receive_packet(skio_ws *ws, const struct eio_packet *packet)
 {
     if (ws->session->ws == ws)
@@ -210,7 +210,7 @@ receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
         skio__upgrade_receive(ws->session, NULL);
 }
 
-static void
+static inline void
 receive_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
@@ -232,20 +232,27 @@ receive_text(skio_ws *ws, const char *data, size_t len)
 }
 
 static void
+receive_binary(skio_ws *ws, const char *data, size_t len)
+{
+    const struct eio_packet packet = {.type = EIO_MESSAGE,
+                                      .binary = true,
+                                      .base64 = false,
+                                      .data = data,
+                                      .len = len};
+
+    if (ws->session->protocol == 3)
+        receive_packet3(ws, data, len, true);
+    else
+        receive_packet(ws, &packet);
+}
+
+static inline void
 receive_message(skio_ws *ws, const void *data, size_t len, bool binary)
 {
-    struct eio_packet packet = {.type = EIO_MESSAGE,
-                                .binary = true,
-                                .base64 = false,
-                                .data = data,
-                                .len = len};
-
     if (len == 0)
-        packet.data = data = "";
-    if (binary && ws->session->protocol == 3)
-        receive_packet3(ws, data, len, true);
-    else if (binary)
-        receive_packet(ws, &packet);
+        data = "";
+    if (binary)
+        receive_binary(ws, data, len);
     else
         receive_text(ws, data, len);
 }
@@ -373,6 +380,37 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
     skio__mem_free(ws->engine->mem, inbox);
 }
 
+/* It was being judged: the verdict, when it comes, finds nobody. */
+static void
+drop_held(skio_ws *ws)
+{
+    skio_exchange *held = ws->held;
+
+    if (!ws->is_judged)
+        return;
+    ws->is_judged = false;
+    ws->held = NULL;
+    skio__exchange_free(held);
+}
+
+void
+skio_ws_fail(skio_ws *ws, unsigned status, const char *why)
+{
+    struct eio_engine *engine = ws->engine;
+
+    if (ws->close_len > 0)
+        return;
+    skio__engine_enter(engine);
+    drop_held(ws);
+    if (ws->session != NULL && ws->session->ws == ws)
+        skio__session_detail(ws->session, "%s", why);
+    if (status == EIO_WS_POLICY || status == EIO_WS_TOO_BIG)
+        hit_limit(ws, (enum eio_ws_status)status);
+    else
+        fail(ws, (enum eio_ws_status)status);
+    skio__engine_leave(engine);
+}
+
 void
 skio_ws_compressed(skio_ws *ws)
 {
@@ -394,27 +432,47 @@ skio_ws_receive(skio_ws *ws, const void *data, size_t len, bool binary,
     skio__engine_leave(engine);
 }
 
-size_t
-skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+static size_t
+peek_probe_replies(const skio_ws *ws, skio_bytes *slices, size_t count)
 {
-    const struct eio_queue *queue = queue_of(ws);
-    size_t n = 0;
-    uint32_t i;
+    size_t n;
 
-    for (i = 0; i < ws->probe_replies && n < count; i++, n++) {
-        size_t from = i == 0 ? ws->probe_written : 0;
+    for (n = 0; n < ws->probe_replies && n < count; n++) {
+        size_t from = n == 0 ? ws->probe_written : 0;
 
         slices[n].data = probe_reply + from;
         slices[n].len = sizeof probe_reply - from;
     }
-    for (i = 0; i < queue->count && n < count; i++, n++) {
-        const void *data;
-        size_t from = i == 0 ? queue->offset : 0;
+    return n;
+}
 
-        skio__blob_frame(skio__queue_at(queue, i), &data, &slices[n].len);
-        slices[n].data = (const char *)data + from;
-        slices[n].len -= from;
+static size_t
+peek_frames(const struct eio_queue *queue, skio_bytes *slices, size_t count)
+{
+    size_t n;
+
+    if (count > queue->count)
+        count = queue->count;
+    for (n = 0; n < count; n++)
+        skio__blob_frame(skio__queue_at(queue, (uint32_t)n), &slices[n].data,
+                         &slices[n].len);
+    if (n > 0) {
+        slices[0].data = (const char *)slices[0].data + queue->offset;
+        slices[0].len -= queue->offset;
     }
+    return n;
+}
+
+size_t
+skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+{
+    const struct eio_queue *queue = queue_of(ws);
+    size_t n = peek_probe_replies(ws, slices, count);
+
+    if (n < count && skio__run_join(&ws->engine->run, queue, &slices[n]))
+        n++;
+    else
+        n += peek_frames(queue, slices + n, count - n);
     if (n < count && ws->close_written < ws->close_len) {
         slices[n].data = ws->close + ws->close_written;
         slices[n].len = (size_t)(ws->close_len - ws->close_written);
@@ -470,13 +528,7 @@ skio_ws_closed(skio_ws *ws, bool clean)
     struct skio_session *session = ws->session;
 
     skio__engine_enter(engine);
-    if (ws->is_judged) {
-        skio_exchange *held = ws->held;
-
-        ws->is_judged = false;
-        ws->held = NULL;
-        skio__exchange_free(held);
-    }
+    drop_held(ws);
     if (session != NULL) {
         ws->session = NULL;
         if (session->ws == ws) {

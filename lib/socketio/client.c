@@ -96,6 +96,17 @@ skio__client_socket(const struct sio_client *client, const skio_nsp *nsp)
     return NULL;
 }
 
+skio_socket *
+skio__client_socket_of(const struct sio_client *client, const char *nsp,
+                       size_t len)
+{
+    for (skio_socket *each = client->sockets; each != NULL; each = each->next)
+        if (each->nsp->name_len == len &&
+            memcmp(each->nsp->name, nsp, len) == 0)
+            return each;
+    return NULL;
+}
+
 void
 skio__client_add(struct sio_client *client, skio_socket *socket)
 {
@@ -129,11 +140,10 @@ skio__client_joined(struct sio_client *client)
     skio__session_admit(client->session);
 }
 
-int
-skio__client_send(struct sio_client *client, struct skio_message *message)
+/* The text and its attachments. */
+static int
+send_all(struct skio_session *session, const struct skio_message *message)
 {
-    struct skio_session *session = client->session;
-
     for (uint32_t i = 0; i < message->count; i++) {
         int err = skio__session_queue(session, message->blobs[i]);
 
@@ -145,6 +155,14 @@ skio__client_send(struct sio_client *client, struct skio_message *message)
         return err;
     }
     return SKIO_OK;
+}
+
+int
+skio__client_send(struct sio_client *client, struct skio_message *message)
+{
+    if (skio__likely(message->count == 1))
+        return skio__session_queue(client->session, message->blobs[0]);
+    return send_all(client->session, message);
 }
 
 void
@@ -310,13 +328,6 @@ on_open(struct skio_session *session)
 }
 
 static void
-on_message(struct skio_session *session, const char *data, size_t len,
-           bool binary)
-{
-    skio__incoming(skio__session_state(session), data, len, binary);
-}
-
-static void
 on_close(struct skio_session *session, enum skio_disconnect reason)
 {
     struct sio_client *client = skio__session_state(session);
@@ -389,7 +400,7 @@ on_beat(struct skio_session *session)
 const struct eio_upper skio__client_upper = {
     .state_size = sizeof(struct sio_client),
     .open = on_open,
-    .message = on_message,
+    .message = skio__incoming,
     .close = on_close,
     .pressure = on_pressure,
     .beat = on_beat,

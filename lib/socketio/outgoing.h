@@ -10,7 +10,11 @@
 #include "socketio/socket.h"
 
 /* Whether anybody watches the sockets of this namespace. */
-bool skio__outgoing_is_watched(const skio_nsp *nsp);
+static inline bool
+skio__outgoing_is_watched(const skio_nsp *nsp)
+{
+    return SIO_NSP_HAS(nsp, any_outgoing);
+}
 
 /* Tell of an event that is about to be queued for the socket. */
 void skio__outgoing_tell(skio_socket *socket,

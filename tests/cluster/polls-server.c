@@ -1,8 +1,9 @@
 /*
- * polls-server PORT URL ADAPTER [forward] [PING_MS]: an application for the
- * tests of long-polling without sticky sessions. It answers "echo" with what it
- * was given, tells everybody what comes with "all", ends the socket that says
- * "end", and prints a line for each that connects and disconnects.
+ * polls-server PORT URL ADAPTER [forward] [reuse] [PING_MS]: an application for
+ * the tests of long-polling without sticky sessions. It answers "echo" with
+ * what it was given, tells everybody what comes with "all", ends the socket
+ * that says "end", and prints a line for each that connects and disconnects.
+ * "reuse": it shares the port.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -116,6 +117,8 @@ main(int argc, char **argv)
     for (int i = 4; i < argc; i++) {
         if (strcmp(argv[i], "forward") == 0)
             redis.forward_polls = true;
+        else if (strcmp(argv[i], "reuse") == 0)
+            options.reuse_port = true;
         else
             options.ping_interval_ms = (uint32_t)strtoul(argv[i], NULL, 10);
     }

@@ -36,9 +36,13 @@ process.on("exit", () => {
 
 class Node {
     async start(adapter, ...options) {
+        return this.startAt("0", adapter, ...options);
+    }
+
+    async startAt(port, adapter, ...options) {
         this.said = "";
         this.stderr = "";
-        this.process = spawn(program, ["0", redis.url, adapter, ...options],
+        this.process = spawn(program, [port, redis.url, adapter, ...options],
                              { stdio: "pipe" });
         nodes.add(this);
         this.process.stdin.on("error", () => {});
@@ -473,6 +477,62 @@ test("hostile_messages_disturb_nothing", async () => {
     same(first.count("connect") + second.count("connect"), 1);
     await stop(cluster);
 }, timeout);
+
+// No balancer: the system deals the connections out, and each request of these
+// clients has one of its own.
+for (const adapter of ["redis", "redis-streams"])
+    test(`polls_reach_their_session_at_a_port_that_nodes_share_${adapter}`,
+         async () => {
+            const first = await new Node().start(adapter, "forward", "reuse");
+            const second = await new Node().startAt(`${first.port}`, adapter,
+                                                    "forward", "reuse");
+            const agent = new http.Agent({ keepAlive: false });
+            const url = `http://127.0.0.1:${first.port}`;
+            const before = await published();
+
+            same(second.port, first.port);
+            await until("both nodes to listen", async () =>
+                (await tags(adapter)).length, (n) => n >= 2);
+            const sockets = await Promise.all(Array.from({ length: 24 }, (_, i) =>
+                connected(client(url, { agent, ...(i % 2 === 0 ? {} : {
+                    transports: ["polling", "websocket"] }) }))));
+            await Promise.all(sockets.map(async (socket, i) => {
+                for (let n = 0; n < 10; n++)
+                    same(await echo(socket, `${i} ${n}`), `${i} ${n}`);
+                check(socket.connected, `${i} is there`);
+            }));
+            check(first.count("connect") > 0 && second.count("connect") > 0,
+                  "both have clients");
+            check(await published() > before, "polls were passed on");
+            const heard = sockets.map((socket) => once(socket, "all"));
+            sockets[0].emit("all", "everybody");
+            for (const one of heard)
+                same(await deadline(one, WAIT_MS, "a broadcast"), ["everybody"]);
+            for (const socket of sockets)
+                socket.disconnect();
+            await first.stop();
+            await second.stop();
+        }, timeout);
+
+// What skio_listen(3) says of a shared port without all that.
+test("polls_are_lost_at_a_port_that_nodes_share_without_forwarding",
+     async () => {
+        const first = await new Node().start("redis", "reuse");
+        const second = await new Node().startAt(`${first.port}`, "redis",
+                                                "reuse");
+        const { text } = await request(first.port, "GET", polling);
+        const path = `${polling}&sid=${JSON.parse(text.slice(1)).sid}`;
+        const answers = await Promise.all(Array.from({ length: 32 }, () =>
+            request(first.port, "POST", path, { body: "3" })));
+        const lost = answers.filter(({ status }) => status !== 200);
+
+        check(lost.length > 0 && lost.length < answers.length,
+              `${lost.length} of ${answers.length}`);
+        for (const answer of lost)
+            same([answer.status, answer.text], [400, unknown]);
+        await first.stop();
+        await second.stop();
+    }, timeout);
 
 test("redis_stops", () => redis.stop(), timeout);
 await finish(1);

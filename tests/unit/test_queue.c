@@ -181,6 +181,31 @@ the_ring_is_kept_but_not_what_a_burst_needed(void **state)
 }
 
 static void
+a_ring_that_turns_need_again_is_kept_until_they_do_not(void **state)
+{
+    struct eio_queue queue = {0};
+    size_t calls;
+    int i;
+
+    (void)state;
+    for (i = 0; i < 20; i++)
+        push(&queue, "a");
+    skio__queue_consume(&queue, &alloc.allocator, 60);
+    assert_int_equal(queue.cap, 32);
+    calls = alloc.calls;
+    for (i = 0; i < 20; i++)
+        push(&queue, "a");
+    skio__queue_consume(&queue, &alloc.allocator, 60);
+    assert_int_equal(alloc.calls, calls + 20); /* the blobs */
+
+    for (i = 0; i < 8; i++)
+        push(&queue, "a");
+    skio__queue_consume(&queue, &alloc.allocator, 24);
+    assert_int_equal(alloc.live, 0);
+    skio__queue_deinit(&queue, &alloc.allocator);
+}
+
+static void
 without_memory_nothing_changes(void **state)
 {
     struct eio_queue queue = {0};
@@ -221,6 +246,9 @@ main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(
             the_ring_is_kept_but_not_what_a_burst_needed, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            a_ring_that_turns_need_again_is_kept_until_they_do_not, setup,
+            teardown),
         cmocka_unit_test_setup_teardown(without_memory_nothing_changes, setup,
                                         teardown),
     };

@@ -1,0 +1,163 @@
+/*
+ * threads [PORT [COUNT [REDIS]]]: a server in each of several threads, all of
+ * them at one port
+ *
+ *     threads 3003 4 redis://localhost:6379
+ *
+ * The system deals the connections out. Each server has clients of its own, and
+ * a "message" of one goes to them all; with a Redis, to those of all servers.
+ * Clients use WebSocket alone, which is one connection: the requests of
+ * long-polling would come to one server and another.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#ifdef HAVE_REDIS /* the library was built with it */
+#include <socketio/redis.h>
+#endif
+#include <socketio/socketio.h>
+
+#define COUNT_MAX 256
+
+struct worker {
+    skio_server *io;
+    pthread_t thread;
+    int number;
+    int result;
+};
+
+/* Everything about a server happens in its own thread: no locks. */
+static void
+on_message(skio_socket *socket, const skio_value *args, skio_ack *ack,
+           void *user)
+{
+    const struct worker *worker = user;
+
+    skio_emit_all(skio_socket_nsp(socket), "message", "%p", SKIO_VALUE(args));
+    skio_ack_send(ack, "%d", worker->number);
+}
+
+static void
+on_connect(skio_socket *socket, void *user)
+{
+    const struct worker *worker = user;
+
+    skio_emit(socket, "thread", "%d", worker->number);
+}
+
+static int
+join_cluster(skio_server *io, const char *url)
+{
+#ifdef HAVE_REDIS
+    skio_redis_options redis;
+
+    skio_redis_options_init(&redis);
+    redis.url = url;
+    return skio_redis_adapter(io, &redis);
+#else
+    (void)io;
+    (void)url;
+    return SKIO_ENOTSUP;
+#endif
+}
+
+static int
+make(struct worker *worker, uint16_t port, const char *redis)
+{
+    skio_server_options options;
+    skio_nsp *root;
+    int err;
+
+    skio_server_options_init(&options);
+    options.reuse_port = true;
+    options.transports = SKIO_WEBSOCKET;
+    err = skio_server_new(&worker->io, &options);
+    if (err == SKIO_OK && redis != NULL)
+        err = join_cluster(worker->io, redis);
+    if (err != SKIO_OK)
+        return err;
+
+    root = skio_of(worker->io, "/");
+    err = skio_on(root, "message", on_message, worker);
+    if (err == SKIO_OK)
+        err = skio_on_connect(root, on_connect, worker);
+    if (err == SKIO_OK)
+        err = skio_listen(worker->io, "localhost", port);
+    return err;
+}
+
+static void *
+run(void *arg)
+{
+    struct worker *worker = arg;
+
+    worker->result = skio_run(worker->io);
+    if (worker->result != SKIO_OK)
+        raise(SIGTERM); /* the others end as well */
+    return NULL;
+}
+
+/* Run all servers until a signal. Returns an error of one of them. */
+static int
+run_all(struct worker *workers, int count)
+{
+    sigset_t signals;
+    int started = 0;
+    int number;
+    int err = SKIO_OK;
+
+    /* blocked in all threads, so that this one can wait for them */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    while (started < count && pthread_create(&workers[started].thread, NULL,
+                                             run, &workers[started]) == 0)
+        started++;
+    if (started == count)
+        sigwait(&signals, &number);
+    else
+        err = SKIO_ENOMEM;
+
+    for (int i = 0; i < started; i++)
+        skio_server_stop(workers[i].io);
+    for (int i = 0; i < started; i++) {
+        pthread_join(workers[i].thread, NULL);
+        if (err == SKIO_OK)
+            err = workers[i].result;
+    }
+    return err;
+}
+
+int
+main(int argc, char **argv)
+{
+    struct worker workers[COUNT_MAX] = {{.io = NULL}};
+    uint16_t port = (uint16_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 3003);
+    long count = argc > 2 ? strtol(argv[2], NULL, 10) : 2;
+    const char *redis = argc > 3 ? argv[3] : NULL;
+    int err = SKIO_OK;
+
+    if (count < 1 || count > COUNT_MAX) {
+        fprintf(stderr, "usage: threads [PORT [COUNT [REDIS]]]\n");
+        return 2;
+    }
+    for (int i = 0; i < count && err == SKIO_OK; i++) {
+        workers[i].number = i;
+        err = make(&workers[i], port, redis);
+        if (err == SKIO_OK)
+            port = skio_server_port(workers[0].io); /* if it was 0 */
+    }
+    if (err == SKIO_OK) {
+        printf("threads: port %u\n", (unsigned)port);
+        fflush(stdout);
+        err = run_all(workers, (int)count);
+    }
+    if (err != SKIO_OK)
+        fprintf(stderr, "threads: %s\n", skio_strerror(err));
+    for (int i = 0; i < count; i++)
+        skio_server_free(workers[i].io);
+    return err != SKIO_OK;
+}
