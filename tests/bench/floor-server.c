@@ -227,9 +227,12 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
                 make_frames("42[\"room\",\"", len - head - 2, "\"]", &cast_len);
         cast(&rooms[room]);
         *casting = true;
-    } else if (len >= 16 && memcmp(text, "421[\"join\",\"room", 16) == 0) {
-        conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
-        list_add(&rooms[conn->room], conn);
+    } else if (len >= 16 && memcmp(text, "421[\"join\",\"", 12) == 0) {
+        /* Rooms of another name are joined and never asked for. */
+        if (memcmp(text + 12, "room", 4) == 0) {
+            conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
+            list_add(&rooms[conn->room], conn);
+        }
         send_all(conn,
                  "\x81\x09"
                  "431[true]",
