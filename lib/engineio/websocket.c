@@ -188,7 +188,7 @@ hit_limit(skio_ws *ws, enum eio_ws_status status)
     fail(ws, status);
 }
 
-static void
+static inline void
 receive_packet(skio_ws *ws, const struct eio_packet *packet)
 {
     if (ws->session->ws == ws)
@@ -210,7 +210,7 @@ receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
         skio__upgrade_receive(ws->session, NULL);
 }
 
-static void
+static inline void
 receive_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
@@ -232,20 +232,27 @@ receive_text(skio_ws *ws, const char *data, size_t len)
 }
 
 static void
+receive_binary(skio_ws *ws, const char *data, size_t len)
+{
+    const struct eio_packet packet = {.type = EIO_MESSAGE,
+                                      .binary = true,
+                                      .base64 = false,
+                                      .data = data,
+                                      .len = len};
+
+    if (ws->session->protocol == 3)
+        receive_packet3(ws, data, len, true);
+    else
+        receive_packet(ws, &packet);
+}
+
+static inline void
 receive_message(skio_ws *ws, const void *data, size_t len, bool binary)
 {
-    struct eio_packet packet = {.type = EIO_MESSAGE,
-                                .binary = true,
-                                .base64 = false,
-                                .data = data,
-                                .len = len};
-
     if (len == 0)
-        packet.data = data = "";
-    if (binary && ws->session->protocol == 3)
-        receive_packet3(ws, data, len, true);
-    else if (binary)
-        receive_packet(ws, &packet);
+        data = "";
+    if (binary)
+        receive_binary(ws, data, len);
     else
         receive_text(ws, data, len);
 }

@@ -166,8 +166,13 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         return on_body_end(conn);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         on_upgrade(conn);
-        if (conn->kind != CONN_UPGRADE)
+        if (conn->kind != CONN_UPGRADE) {
             skio__upgrade_unname(conn->transport);
+            /* The answer may not have left, to a peer that has gone or is
+             * slow: whoever was refused is not accepted after all. */
+            if (conn->transport->outcome == OUTCOME_NONE)
+                conn->transport->outcome = OUTCOME_CLOSE;
+        }
         return 0;
     case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
         return skio__deflate_confirm(conn, in) ? 0 : -1;

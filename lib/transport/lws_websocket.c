@@ -189,11 +189,10 @@ skio__upgrade_filter(struct skio__conn *conn, struct skio__head *head)
     state = skio_exchange_new(transport->server, &head->request, conn,
                               &conn->u.exchange);
     if (state != SKIO_EXCHANGE_UPGRADE) {
-        /* without the answer that an upgrade gets at once, drop it */
-        if (transport->outcome == OUTCOME_NONE) {
+        /* An upgrade is answered at once: nothing could wake one that waits. */
+        if (state == SKIO_EXCHANGE_HELD) {
             skio_exchange_abort(conn->u.exchange);
             conn->u.exchange = NULL;
-            transport->outcome = OUTCOME_CLOSE;
         }
         return;
     }

@@ -14,6 +14,8 @@
  *     --parser msgpack  speaks as socket.io-msgpack-parser does
  *     --recovery MS     connection state recovery
  *     --tls CERT KEY    TLS, by PEM files
+ *     --rx BYTES        receive buffer of a connection (rx_buffer_size)
+ *     --ping-interval MS, --ping-timeout MS   the heartbeat
  *     --deflate         compresses WebSocket messages and polls
  *     --adapter NAME    redis, redis-sharded or redis-streams: joins a cluster
  *     --redis URL       redis://127.0.0.1:6379
@@ -79,12 +81,13 @@ static void
 on_room(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
     const char *room = skio_get_str(args, "0");
+    bool ok = room != NULL;
 
     (void)user;
-    if (room != NULL)
+    if (ok)
         skio_emit_to(skio_socket_nsp(socket), room, "room", "%p",
                      SKIO_VALUE(skio_get_args(args, 1)));
-    skio_ack_send(ack, "%hhd", room != NULL);
+    skio_ack_send(ack, "%hhd", ok);
 }
 
 #define THREADS_MAX 64
@@ -134,6 +137,12 @@ parse_options(int argc, char **argv, skio_server_options *options,
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
             options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--rx") == 0 && i + 1 < argc) {
+            options->rx_buffer_size = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--ping-interval") == 0 && i + 1 < argc) {
+            options->ping_interval_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
+        } else if (strcmp(argv[i], "--ping-timeout") == 0 && i + 1 < argc) {
+            options->ping_timeout_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--eio3") == 0) {
             options->allow_eio3 = true;
         } else if (strcmp(argv[i], "--parser") == 0 && i + 1 < argc &&
@@ -257,6 +266,8 @@ main(int argc, char **argv)
         !parse_options(argc - 2, argv + 2, &options, &cluster, &threads)) {
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
                         "[--parser msgpack] [--deflate] [--tls CERT KEY] "
+                        "[--rx BYTES] [--ping-interval MS] "
+                        "[--ping-timeout MS] "
                         "[--adapter redis|redis-sharded|redis-streams] "
                         "[--redis URL] [--reuse-port] [--threads N]\n");
         return 2;
