@@ -12,6 +12,8 @@ struct skio__pool_block {
     };
 };
 
+#define POOL_BYTES (SKIO__POOL_BLOCKS * sizeof(struct skio__pool_block))
+
 void
 skio__pool_init(struct skio__pool *pool, const skio_allocator *mem)
 {
@@ -26,30 +28,24 @@ void
 skio__pool_deinit(struct skio__pool *pool)
 {
     assert(pool->taken == 0);
+    if (pool->blocks != NULL)
+        skio__memory_open(pool->blocks, POOL_BYTES);
     skio__mem_free(&pool->mem, pool->blocks);
 }
 
-/*
- * One that was never taken: the pages of those that no turn has needed yet are
- * not touched. With SKIO_DEBUG there are none, so that sanitizers see the end
- * of each block's life.
- */
+/* One that was never taken: the pages of those that no turn has needed yet are
+ * not touched. */
 static struct skio__pool_block *
 cut(struct skio__pool *pool)
 {
-#ifdef SKIO_DEBUG
-    const uint32_t blocks = 0;
-#else
-    const uint32_t blocks = SKIO__POOL_BLOCKS;
-#endif
-
-    if (pool->fresh == blocks)
+    if (pool->fresh == SKIO__POOL_BLOCKS)
         return NULL;
-    if (pool->blocks == NULL)
-        pool->blocks =
-            skio__mem_array(&pool->mem, NULL, blocks, sizeof *pool->blocks);
-    if (pool->blocks == NULL)
-        return NULL;
+    if (pool->blocks == NULL) {
+        pool->blocks = skio__mem_alloc(&pool->mem, POOL_BYTES);
+        if (pool->blocks == NULL)
+            return NULL;
+        skio__memory_close(pool->blocks, POOL_BYTES);
+    }
     return &pool->blocks[pool->fresh++];
 }
 
@@ -60,12 +56,16 @@ skio__pool_take(struct skio__pool *pool, size_t size)
 
     if (size > sizeof *block)
         return NULL;
-    if (block != NULL)
+    if (block != NULL) {
+        skio__memory_open(block, sizeof block->next);
         pool->free = block->next;
-    else
+    } else {
         block = cut(pool);
-    if (block != NULL)
-        pool->taken++;
+        if (block == NULL)
+            return NULL;
+    }
+    skio__memory_open(block, size);
+    pool->taken++;
     return block;
 }
 
@@ -76,6 +76,8 @@ skio__pool_give(struct skio__pool *pool, void *memory)
 
     assert(pool->taken > 0);
     pool->taken--;
+    skio__memory_open(block, sizeof block->next);
     block->next = pool->free;
     pool->free = block;
+    skio__memory_close(block, sizeof *block);
 }

@@ -14,12 +14,6 @@
 #include "base/pool.h"
 #include "unit/alloc.h"
 
-#ifdef SKIO_DEBUG
-#define BLOCKS 0 /* each is an allocation, for the sanitizers */
-#else
-#define BLOCKS SKIO__POOL_BLOCKS
-#endif
-
 static struct test_alloc alloc;
 static struct skio__pool pool;
 
@@ -46,15 +40,15 @@ blocks_are_apart_aligned_and_run_out(void **state)
     static unsigned char *blocks[SKIO__POOL_BLOCKS];
 
     (void)state;
-    for (int i = 0; i < BLOCKS; i++) {
+    for (int i = 0; i < SKIO__POOL_BLOCKS; i++) {
         blocks[i] = skio__pool_take(&pool, SKIO__POOL_BLOCK);
         assert_non_null(blocks[i]);
         assert_int_equal((uintptr_t)blocks[i] % _Alignof(max_align_t), 0);
         memset(blocks[i], i, SKIO__POOL_BLOCK);
     }
     assert_null(skio__pool_take(&pool, 1));
-    assert_int_equal(alloc.calls, BLOCKS > 0);
-    for (int i = 0; i < BLOCKS; i++) {
+    assert_int_equal(alloc.calls, 1);
+    for (int i = 0; i < SKIO__POOL_BLOCKS; i++) {
         assert_int_equal(blocks[i][0], i % 256);
         assert_int_equal(blocks[i][SKIO__POOL_BLOCK - 1], i % 256);
         skio__pool_give(&pool, blocks[i]);
@@ -68,10 +62,6 @@ the_latest_that_came_back_goes_first(void **state)
     void *two = skio__pool_take(&pool, 10);
 
     (void)state;
-    if (BLOCKS == 0) {
-        assert_null(one);
-        return;
-    }
     skio__pool_give(&pool, one);
     skio__pool_give(&pool, two);
     assert_ptr_equal(skio__pool_take(&pool, 10), two);
@@ -96,13 +86,10 @@ without_memory_there_is_no_block_until_there_is(void **state)
     (void)state;
     test_alloc_fail(&alloc, 1);
     block = skio__pool_take(&pool, 1);
-    if (BLOCKS > 0)
-        assert_null(block);
+    assert_null(block);
     block = skio__pool_take(&pool, 1);
-    if (BLOCKS > 0) {
-        assert_non_null(block);
-        skio__pool_give(&pool, block);
-    }
+    assert_non_null(block);
+    skio__pool_give(&pool, block);
 }
 
 /* Whether a blob of so many bytes is one of the pool's blocks. */
@@ -130,8 +117,8 @@ a_small_blob_is_a_block_and_a_large_one_is_not(void **state)
         SKIO__POOL_BLOCK - sizeof(struct skio__blob) - SKIO__BLOB_HEAD_MAX;
 
     (void)state;
-    assert_true(is_pooled(0) == (BLOCKS > 0));
-    assert_true(is_pooled(most) == (BLOCKS > 0));
+    assert_true(is_pooled(0));
+    assert_true(is_pooled(most));
     assert_false(is_pooled(most + 1));
     assert_null(skio__blob_take(&pool, false, SIZE_MAX));
 #if SIZE_MAX > UINT32_MAX
@@ -150,7 +137,7 @@ blobs_go_on_when_the_blocks_have_run_out(void **state)
         blobs[i] = skio__blob_take(&pool, false, 5);
         assert_non_null(blobs[i]);
     }
-    assert_int_equal(pool.taken, BLOCKS);
+    assert_int_equal(pool.taken, SKIO__POOL_BLOCKS);
     assert_true((blobs[count - 1]->flags & SKIO__BLOB_POOLED) == 0);
     test_alloc_fail(&alloc, 1);
     assert_null(skio__blob_take(&pool, false, 5));
