@@ -184,7 +184,7 @@ bench-server conformance-server: %: $(O)/%
 BENCH_LOAD = $(filter-out %-server.c,$(wildcard $(srcdir)/tests/bench/*.c))
 $(O)/bench-load: $(BENCH_LOAD) $(srcdir)/tests/bench/load.h
 	$(call Q,LINK)$(CC) -std=gnu11 $(FLAGS) -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
-	    -o $@ $(BENCH_LOAD)
+	    -o $@ $(BENCH_LOAD) -lssl -lcrypto
 bench-load: $(O)/bench-load
 bench: all $(O)/bench-load $(O)/bench-server $(O)/floor-server
 	@$(RUN_ENV) node $(srcdir)/tests/bench/bench.mjs

@@ -395,6 +395,37 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
         receive_message(ws, data, len, binary);
 }
 
+/* It was being judged: the verdict, when it comes, finds nobody. */
+static void
+drop_held(skio_ws *ws)
+{
+    skio_exchange *held = ws->held;
+
+    if (!ws->is_judged)
+        return;
+    ws->is_judged = false;
+    ws->held = NULL;
+    skio__exchange_free(held);
+}
+
+void
+skio_ws_fail(skio_ws *ws, unsigned status, const char *why)
+{
+    struct eio_engine *engine = ws->engine;
+
+    if (ws->close_len > 0)
+        return;
+    skio__engine_enter(engine);
+    drop_held(ws);
+    if (ws->session != NULL && ws->session->ws == ws)
+        skio__session_detail(ws->session, "%s", why);
+    if (status == EIO_WS_POLICY || status == EIO_WS_TOO_BIG)
+        hit_limit(ws, (enum eio_ws_status)status);
+    else
+        fail(ws, (enum eio_ws_status)status);
+    skio__engine_leave(engine);
+}
+
 void
 skio_ws_compressed(skio_ws *ws)
 {
@@ -512,13 +543,7 @@ skio_ws_closed(skio_ws *ws, bool clean)
     struct skio_session *session = ws->session;
 
     skio__engine_enter(engine);
-    if (ws->is_judged) {
-        skio_exchange *held = ws->held;
-
-        ws->is_judged = false;
-        ws->held = NULL;
-        skio__exchange_free(held);
-    }
+    drop_held(ws);
     if (session != NULL) {
         ws->session = NULL;
         if (session->ws == ws) {

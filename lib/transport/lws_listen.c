@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "transport/lws_accept.h"
 #include "transport/lws_deflate.h"
+#include "transport/lws_direct.h"
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -61,6 +62,21 @@ skio__lws_header_room(const skio_server_options *options)
 
 /* ---- The context ---- */
 
+/* Where lws does not read WebSockets it needs no room for what it reads, which
+ * it would allocate for each of them; 0 would mean a large default. */
+static void
+choose_reader(struct skio__lws *transport)
+{
+    const skio_server_options *options = transport->options;
+    struct skio__loop *loop = transport->loop;
+
+    transport->direct_loop = options->tls_cert_file == NULL ? loop->ev : NULL;
+    loop->protocols[0].rx_buffer_size =
+        transport->direct_loop != NULL && !options->per_message_deflate
+            ? 1
+            : options->rx_buffer_size;
+}
+
 static void
 on_idle(struct ev_loop *ev, struct ev_idle *idle, int events)
 {
@@ -82,6 +98,7 @@ on_prepare(struct ev_loop *ev, struct ev_prepare *prepare, int events)
     struct skio__loop *loop = transport->loop;
 
     (void)events;
+    skio__direct_begin_all(transport);
     skio__conn_complete_all(transport);
     if (transport->flush_wanted && transport->inside_frame &&
         loop->deferrals < DEFERRALS_MAX) {
@@ -146,6 +163,7 @@ make_context(struct skio__lws *transport)
     void *loops[1] = {loop->ev};
     struct lws_vhost *vhost;
 
+    choose_reader(transport);
     memset(&info, 0, sizeof(info));
     /* a context that fails for its vhost's TLS files leaks in lws 4.1 */
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
