@@ -19,7 +19,7 @@ struct upgrader {
     struct watch watch; /* the first connection */
     struct client *client;
     char sid[64];
-    bool probed, released;
+    bool probed, released, pinged;
     char answer[2048];
     size_t answer_len;
 };
@@ -58,8 +58,11 @@ get(struct upgrader *upgrader)
 static void
 upgrade_if_ready(struct upgrader *upgrader)
 {
-    if (upgrader->probed && upgrader->released)
-        client_upgrade(upgrader->client);
+    if (!upgrader->probed || !upgrader->released)
+        return;
+    client_upgrade(upgrader->client);
+    if (upgrader->pinged)
+        client_write_text(upgrader->client, "3");
 }
 
 static void
@@ -68,6 +71,11 @@ answered(struct upgrader *upgrader, const char *text, size_t len)
     uint64_t asked = upgrader->client->asked;
     const char *sid;
 
+    if (upgrader->sid[0] && len == 1 && text[0] == '2') {
+        upgrader->pinged = true; /* a server that begins with a ping */
+        get(upgrader);
+        return;
+    }
     if (upgrader->sid[0]) {
         if (len != 1 || text[0] != '6')
             give_up("the poll of an upgrade was answered by %s", text);
