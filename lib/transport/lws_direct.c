@@ -84,7 +84,11 @@ skio__direct_begin(struct skio__conn *conn)
         skio__mem_free(transport->mem, direct);
         return -1;
     }
-    ev_io_init(&direct->io, on_ready, lws_get_socket_fd(conn->wsi), EV_READ);
+    /* Not ev_io_set(), which has libev take the descriptor for a new one: it is
+     * in the epoll set already, by lws' watcher, and stays there as it is. */
+    ev_init(&direct->io, on_ready);
+    direct->io.fd = lws_get_socket_fd(conn->wsi);
+    ev_io_modify(&direct->io, EV_READ);
     direct->io.data = conn;
     direct->is_fresh = true;
     direct->next = transport->fresh;
@@ -171,8 +175,7 @@ watch(struct skio__conn *conn, bool for_room)
         return;
     direct->is_stuck = for_room;
     ev_io_stop(conn->transport->direct_loop, &direct->io);
-    ev_io_set(&direct->io, direct->io.fd,
-              for_room ? EV_READ | EV_WRITE : EV_READ);
+    ev_io_modify(&direct->io, for_room ? EV_READ | EV_WRITE : EV_READ);
     if (!direct->is_fresh)
         ev_io_start(conn->transport->direct_loop, &direct->io);
 }
