@@ -11,13 +11,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 
 #include "load.h"
 
 enum { SID_SIZE = 64, WINDOW = 128 };
 
-enum poll_state { HANDSHAKE, POSTING_JOIN, READING_JOIN, IDLE, ECHOING };
+enum poll_state {
+    HANDSHAKE,
+    POSTING_JOIN,
+    READING_JOIN,
+    POSTING_PONG,
+    IDLE,
+    ECHOING
+};
 
 struct poll;
 
@@ -37,6 +45,8 @@ struct poll {
     enum poll_state state;
     char sid[SID_SIZE];
     unsigned waiting; /* acks to come */
+    bool joined;
+    bool pinged; /* the next POST answers it */
     bool posted;
     bool polled; /* nothing hangs on the GET connection */
     uint64_t asked;
@@ -45,7 +55,7 @@ struct poll {
 static struct poll *polls;
 static unsigned poll_count, opened, opening, outstanding;
 static bool all_ready, all_answered, holding;
-static char *body; /* of the POST that asks */
+static char *body; /* of the POST that asks, after "3" and a separator */
 static size_t body_len;
 static void (*on_ping)(void);
 
@@ -124,7 +134,10 @@ poll_ask(struct poll *poll)
     poll->asked = now_ns();
     if (poll->polled)
         poll_get(poll);
-    request(&poll->post, body, body_len);
+    /* A pong, and what parts it from the rest, stands before the body. */
+    request(&poll->post, poll->pinged ? body : body + 2,
+            poll->pinged ? body_len + 2 : body_len);
+    poll->pinged = false;
 }
 
 static void on_ready(struct watch *watch, unsigned events);
@@ -147,34 +160,69 @@ open_more(void)
         poll_open(&polls[opening++]);
 }
 
-/* The packets of a poll's answer, between record separators; those that are
- * no acks are pings. */
-static bool
+static void
+read_packet(struct poll *poll, const char *text, size_t size)
+{
+    if (size == 1 && text[0] == '2') {
+        poll->pinged = true;
+    } else if (!poll->joined && size > 2 && memcmp(text, "40", 2) == 0) {
+        poll->joined = true;
+    } else {
+        if (poll->waiting == 0 || size != expected_len ||
+            memcmp(text, expected, size) != 0)
+            give_up("a packet that is not as expected: %.*s", (int)size, text);
+        poll->waiting--;
+        outstanding--;
+        result_add(now_ns() - poll->asked);
+    }
+}
+
+/* The packets of a poll's answer, between record separators. */
+static void
 read_packets(struct poll *poll, const char *text, size_t len)
 {
-    bool pinged = false;
+    const char *end;
 
-    while (len > 0) {
-        const char *end = memchr(text, '\x1e', len);
-        size_t size = end != NULL ? (size_t)(end - text) : len;
-
-        if (size == 1 && text[0] == '2') {
-            pinged = true;
-        } else {
-            if (poll->waiting == 0 || size != expected_len ||
-                memcmp(text, expected, size) != 0)
-                give_up("an answer that is not as expected: %.*s", (int)len,
-                        text);
-            poll->waiting--;
-            outstanding--;
-            result_add(now_ns() - poll->asked);
-        }
-        if (end == NULL)
-            break;
-        text += size + 1;
-        len -= size + 1;
+    while ((end = memchr(text, '\x1e', len)) != NULL) {
+        read_packet(poll, text, (size_t)(end - text));
+        len -= (size_t)(end - text) + 1;
+        text = end + 1;
     }
-    return pinged;
+    read_packet(poll, text, len);
+}
+
+/* Joined, and a ping that came with that is answered. */
+static void
+poll_joined(struct poll *poll)
+{
+    poll->state = IDLE;
+    if (holding)
+        poll_get(poll);
+    opened++;
+    open_more();
+    if (opened == poll_count)
+        all_ready = true;
+}
+
+static void
+post_pong(struct poll *poll)
+{
+    poll->pinged = false;
+    request(poster(poll), "3", 1);
+}
+
+static void
+join_answered(struct poll *poll, const char *text, size_t len)
+{
+    read_packets(poll, text, len);
+    if (poll->pinged) {
+        poll->state = POSTING_PONG;
+        post_pong(poll);
+    } else if (poll->joined) {
+        poll_joined(poll);
+    } else {
+        poll_get(poll);
+    }
 }
 
 /* Between two exchanges, while the GET is held or before it. */
@@ -186,19 +234,19 @@ idle_answered(struct poll *poll, bool was_post, const char *text, size_t len)
             poll_get(poll);
         return;
     }
-    if (!read_packets(poll, text, len))
-        give_up("a poll was answered without a packet");
+    read_packets(poll, text, len);
+    if (!poll->pinged)
+        give_up("a poll was answered by %.*s", (int)len, text);
     if (on_ping != NULL)
         on_ping();
-    request(poster(poll), "3", 1);
+    post_pong(poll);
 }
 
 static void
 echo_answered(struct poll *poll, bool was_post, const char *text, size_t len)
 {
     if (!was_post) {
-        if (read_packets(poll, text, len))
-            give_up("a ping: the run is too long");
+        read_packets(poll, text, len);
         if (poll->waiting > 0)
             poll_get(poll);
     }
@@ -221,7 +269,7 @@ poll_answered(struct carrier *carrier, const char *text, size_t len)
         poll->posted = true;
     else
         poll->polled = true;
-    if (was_post && (len != 2 || memcmp(text, "ok", 2) != 0))
+    if (was_post && (len != 2 || strncasecmp(text, "ok", 2) != 0))
         give_up("a POST was answered by %.*s", (int)len, text);
 
     switch (poll->state) {
@@ -237,15 +285,15 @@ poll_answered(struct carrier *carrier, const char *text, size_t len)
         poll_get(poll);
         break;
     case READING_JOIN:
-        if (len < 2 || memcmp(text, "40", 2) != 0)
-            give_up("no CONNECT but %.*s", (int)len, text);
-        poll->state = IDLE;
-        if (holding)
+        join_answered(poll, text, len);
+        break;
+    case POSTING_PONG:
+        if (poll->joined) {
+            poll_joined(poll);
+        } else {
+            poll->state = READING_JOIN;
             poll_get(poll);
-        opened++;
-        open_more();
-        if (opened == poll_count)
-            all_ready = true;
+        }
         break;
     case IDLE:
         idle_answered(poll, was_post, text, len);
@@ -334,10 +382,13 @@ polls_echo(void)
 
     expected = event_new("431[", options.size, &expected_len);
     body_len = (text_len + 1) * options.depth - 1;
-    body = need(malloc(body_len + 1));
+    body = need(malloc(body_len + 3));
+    memcpy(body, "3\x1e", 2);
     for (unsigned i = 0; i < options.depth; i++) {
-        memcpy(body + i * (text_len + 1), text, text_len);
-        body[i * (text_len + 1) + text_len] = '\x1e';
+        char *at = body + 2 + i * (text_len + 1);
+
+        memcpy(at, text, text_len);
+        at[text_len] = '\x1e';
     }
     free(text);
 
