@@ -149,6 +149,7 @@ skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder)
 
     *encoder = (struct sio_encoder){
         .mem = skio__server_mem(server),
+        .pool = &server->pool,
         .scratch = &server->scratch,
         .nsp = nsp->name,
         .max_attachments = options->max_attachments,
