@@ -17,7 +17,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop bench
+SETUP_GOALS = chat cluster check check-long check-interop bench bench-plots
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -184,10 +184,17 @@ bench-server conformance-server: %: $(O)/%
 BENCH_LOAD = $(filter-out %-server.c,$(wildcard $(srcdir)/tests/bench/*.c))
 $(O)/bench-load: $(BENCH_LOAD) $(srcdir)/tests/bench/load.h
 	$(call Q,LINK)$(CC) -std=gnu11 $(FLAGS) -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
-	    -o $@ $(BENCH_LOAD)
+	    -o $@ $(BENCH_LOAD) -lssl -lcrypto
 bench-load: $(O)/bench-load
-bench: all $(O)/bench-load $(O)/bench-server $(O)/floor-server
+BENCH_yes = $(O)/bench-load
+BENCH_PROGRAMS = all $(O)/bench-load $(O)/bench-server $(O)/floor-server
+bench: $(BENCH_PROGRAMS)
 	@$(RUN_ENV) node $(srcdir)/tests/bench/bench.mjs
+bench-plots: $(BENCH_PROGRAMS)
+	@$(RUN_ENV) node $(srcdir)/tests/bench/plots.mjs
+# JSON=FILE, as `make bench JSON=FILE` kept it.
+bench-page:
+	@node $(srcdir)/tests/bench/page.mjs $(JSON)
 
 # Examples are built as a user would: from an installed copy, through
 # pkg-config, without a look into the source tree.
@@ -252,7 +259,7 @@ endif
 endif
 	@$(RUN) end
 
-check-build: all $(TESTS_IF) $(SERVERS) $(EXAMPLES) $(STAGE)/installed
+check-build: all $(TESTS_IF) $(SERVERS) $(BENCH_$(HAVE_LWS)) $(EXAMPLES) $(STAGE)/installed
 	@:
 # Clusters take long, for the most part waiting; sanitized, all of them are
 # check-long's.
@@ -418,7 +425,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run check-clusters \
+.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
         check-api check-lint check-interop check-long check-threads compatibility switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:

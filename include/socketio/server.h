@@ -150,7 +150,8 @@ typedef struct skio_server_options {
     uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
     uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
                                        for its last bytes to leave */
-    uint32_t rx_buffer_size;      /**< 256: read at once, per connection */
+    uint32_t rx_buffer_size;      /**< 256: read at once, per WebSocket that
+                                       libwebsockets reads (TLS and others) */
     const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
     const char *tls_key_file;     /**< PEM */
     const char *tls_key_password; /**< NULL: the key is not encrypted */
@@ -324,12 +325,13 @@ typedef void skio_drain_fn(skio_server *server, void *user);
 /**
  * Say goodbye to all clients, one after the other, before a stop.
  *
- * New sessions are refused with 503, on connections that are still accepted;
- * those that are open go on until their turn. The turns are spread evenly over
- * the time, the oldest session first, so that the clients do not come back all
- * at once, to wherever they are sent. What is queued for a client goes out
- * before its end; its sockets end with SKIO_DISCONNECT_SERVER_SHUTDOWN, and a
- * stock client reconnects.
+ * New sessions are refused with 503, on connections that are still accepted; a
+ * shared port (reuse_port) is left to the others at once. Sessions that are
+ * open go on until their turn. The turns are spread evenly over the time, the
+ * oldest session first, so that the clients do not come back all at once, to
+ * wherever they are sent. What is queued for a client goes out before its end;
+ * its sockets end with SKIO_DISCONNECT_SERVER_SHUTDOWN, and a stock client
+ * reconnects.
  *
  * ms    The time, 0 to INT32_MAX.
  * done  Called when nobody is left: as soon as the last one has gone, at the

@@ -219,6 +219,19 @@ SKIO_API void skio_ws_receive(skio_ws *ws, const void *data, size_t len,
 SKIO_API void skio_ws_compressed(skio_ws *ws) SKIO_NONNULL(1);
 
 /**
+ * The peer sent what no WebSocket client may send: end the session as
+ * `transport error` and queue a Close frame. Nothing happens after a Close
+ * frame was queued.
+ *
+ * status  Of the Close frame, RFC 6455 7.4: 1002 and the like.
+ * why     For the reason's details, in a few words. Borrowed.
+ *
+ * Write what skio_ws_peek() still shows, then end the connection. Since: 0.1.
+ */
+SKIO_API void skio_ws_fail(skio_ws *ws, unsigned status, const char *why)
+    SKIO_NONNULL(1, 3);
+
+/**
  * Look at what is to be written: slices of finished frames, in order. They are
  * valid until skio_ws_consume(), or until another WebSocket is looked at.
  *

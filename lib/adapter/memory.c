@@ -28,12 +28,13 @@ skio__memory_room(const struct memory *memory, const char *name)
     return node == NULL ? NULL : skio__container_of(node, struct room, node);
 }
 
-/* Double an array when it is full. */
+/* Double an array when it is full. Most sockets are in one room, and many rooms
+ * have one member. */
 static int
 grow(const skio_allocator *mem, void **array, uint32_t count, uint32_t *cap,
      size_t size)
 {
-    uint32_t wanted = *cap == 0 ? 4 : *cap * 2;
+    uint32_t wanted = *cap == 0 ? 1 : *cap * 2;
     void *grown;
 
     if (count < *cap)

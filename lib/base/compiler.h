@@ -14,9 +14,25 @@
 #if defined(__GNUC__) || defined(__clang__)
 #define skio__likely(x) __builtin_expect(!!(x), 1)
 #define skio__unlikely(x) __builtin_expect(!!(x), 0)
+#define skio__rare __attribute__((noinline)) /* not the callers' registers */
 #else
 #define skio__likely(x) (!!(x))
 #define skio__unlikely(x) (!!(x))
+#define skio__rare
+#endif
+
+/*
+ * Whether a word's lowest byte is the one at its address; and the zeros below
+ * its lowest one bit, which then tell how many bytes come before. Elsewhere
+ * the first is false and the second not asked for.
+ */
+#if (defined(__GNUC__) || defined(__clang__)) &&                               \
+    __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+#define SKIO__LOW_BYTE_FIRST true
+#define skio__trailing_zeros(word) ((unsigned)__builtin_ctzll(word))
+#else
+#define SKIO__LOW_BYTE_FIRST false
+#define skio__trailing_zeros(word) ((void)(word), 0U)
 #endif
 
 /* The object that holds `ptr` as its member `member`. */

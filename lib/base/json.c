@@ -1,13 +1,14 @@
 /*
  * JSON, strictly and without a tree: see json.h
  *
- * The scanner is a loop over four states; where it stands in nested
- * containers is one byte a level in an array of fixed size, so neither depth
- * nor width costs memory.
+ * The scanner goes from value to value; where it stands in nested containers
+ * is one byte a level in an array of fixed size, so neither depth nor width
+ * costs memory. Each step gets the place to begin at and returns where the
+ * next one does, or NULL with s->err set.
  *
- *     VALUE      a value must come       KEY    a member's key must come
- *     FIRST      one may come, or the container ends
- *     AFTER      a value has ended: ',' or the container's end
+ *     value ──▶ has it opened a container that is not empty?
+ *       ▲          │ yes: its first key        │ no
+ *       └──────────┴──── comma, key ◀── close what ends here ──▶ the end
  */
 #include "base/json.h"
 
@@ -25,26 +26,28 @@
 #define PLACEHOLDER_KEY "_placeholder"
 #define NUM_KEY "num"
 
-enum state { VALUE, FIRST, KEY, AFTER };
-
 enum key { KEY_OTHER, KEY_PLACEHOLDER, KEY_NUM };
 
 struct scanner {
     const char *text;
-    const char *pos;
     const char *end;
-    int64_t attachments; /* -1: objects are not looked at */
-    uint32_t max_depth;
-    uint32_t depth;
-    uint32_t placeholders;
-    uint32_t count;
-    uint32_t item_placeholders; /* when the current element began */
-    uint8_t item_flags;
-    const char *item_start;
-    enum key key; /* of the member whose value comes next */
     struct skio__json_scan *out;
+    uint32_t depth;
+    uint32_t max_depth;
+    uint32_t count;
+    uint32_t placeholders;
+    enum key key; /* of the member whose value comes next */
+    int err;
+    int64_t attachments; /* -1: objects are not looked at */
     uint8_t stack[SKIO__JSON_DEPTH_MAX];
 };
+
+static const char *
+fail(struct scanner *s, int err)
+{
+    s->err = err;
+    return NULL;
+}
 
 static bool
 is_space(char c)
@@ -66,6 +69,16 @@ skip_space(const char *pos, const char *end)
     return pos;
 }
 
+/* The next character that is no white space: one must come. */
+static inline const char *
+next_token(struct scanner *s, const char *pos)
+{
+    if (skio__likely(pos < s->end && (unsigned char)*pos > ' '))
+        return pos;
+    pos = skip_space(pos, s->end);
+    return pos < s->end ? pos : fail(s, SKIO_EPROTO);
+}
+
 static bool
 is_plain(char c)
 {
@@ -78,26 +91,29 @@ is_plain(char c)
  * Skip what needs no look inside a string: stop at a control character, a
  * quote, a backslash or a byte of multi-byte UTF-8. Eight bytes at a time: a
  * byte below 0x80 minus n borrows into its top bit exactly if it is below n,
- * or if a lower byte did; such a false alarm only costs time.
+ * or if a lower byte did; so of the marks the lowest one is right.
  */
-static const char *
+static inline const char *
 skip_plain(const char *pos, const char *end)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
     const uint64_t tops = UINT64_C(0x8080808080808080);
 
-    while (end - pos >= 8) {
+    for (; end - pos >= 8; pos += 8) {
         uint64_t word;
-        uint64_t quote;
+        uint64_t controls;
         uint64_t slash;
+        uint64_t marks;
 
         memcpy(&word, pos, sizeof(word));
-        quote = word ^ (ones * '"');
+        controls = word ^ (ones * 2); /* a quote becomes 0x20: one of them */
         slash = word ^ (ones * '\\');
-        if (((word | (word - ones * 0x20) | (quote - ones) | (slash - ones)) &
-             tops) != 0)
+        marks = (word | (controls - ones * 0x21) | (slash - ones)) & tops;
+        if (marks != 0) {
+            if (SKIO__LOW_BYTE_FIRST)
+                return pos + skio__trailing_zeros(marks) / 8;
             break;
-        pos += 8;
+        }
     }
     while (pos < end && is_plain(*pos))
         pos++;
@@ -150,41 +166,60 @@ check_escape(const char *pos, const char *end)
     return 6;
 }
 
-/* A string from its opening quote on. */
-static int
-scan_string(struct scanner *s, bool *escaped)
+/* Characters of several bytes, as they come. NULL: one of them is none. */
+static const char *
+skip_wide(const char *pos, const char *end)
 {
-    const char *pos = s->pos + 1;
+    do {
+        size_t bytes = skio__utf8_char(pos, (size_t)(end - pos));
+
+        if (bytes == 0)
+            return NULL;
+        pos += bytes;
+    } while (pos < end && (unsigned char)*pos >= 0x80);
+    return pos;
+}
+
+/* The rest of a string that has more than plain characters, or no end. */
+static skio__rare const char *
+scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
+{
     const char *end = s->end;
 
-    *escaped = false;
     for (;;) {
-        unsigned char c;
-        size_t bytes;
-
-        pos = skip_plain(pos, end);
         if (pos == end)
-            return SKIO_EPROTO;
+            return fail(s, SKIO_EPROTO);
+        if (*pos == '"')
+            return pos + 1;
 
-        c = (unsigned char)*pos;
-        if (c == '"') {
-            s->pos = pos + 1;
-            return SKIO_OK;
-        }
-        if (c == '\\') {
-            *escaped = true;
-            bytes = check_escape(pos, end);
+        if (*pos == '\\') {
+            size_t bytes = check_escape(pos, end);
+
             if (bytes == 0)
-                return SKIO_EPROTO;
-        } else if (c < 0x20) {
-            return SKIO_EPROTO;
+                return fail(s, SKIO_EPROTO);
+            *flags = SKIO__JSON_ESCAPED;
+            pos += bytes;
+        } else if ((unsigned char)*pos < 0x20) {
+            return fail(s, SKIO_EPROTO);
         } else {
-            bytes = skio__utf8_char(pos, (size_t)(end - pos));
-            if (bytes == 0)
-                return SKIO_EUTF8;
+            pos = skip_wide(pos, end);
+            if (pos == NULL)
+                return fail(s, SKIO_EUTF8);
         }
-        pos += bytes;
+        pos = skip_plain(pos, end);
     }
+}
+
+/* A string from its opening quote on. */
+static const char *
+scan_string(struct scanner *s, const char *start, uint8_t *flags)
+{
+    const char *pos = skip_plain(start + 1, s->end);
+
+    *flags = 0;
+    if (skio__likely(pos < s->end && *pos == '"'))
+        return pos + 1;
+    return scan_hard_string(s, pos, flags);
 }
 
 /* At least one digit; NULL if there is none. */
@@ -198,42 +233,36 @@ scan_digits(const char *pos, const char *end)
     return pos;
 }
 
-static int
-scan_number(struct scanner *s)
+static const char *
+scan_number(struct scanner *s, const char *pos)
 {
-    const char *pos = s->pos;
     const char *end = s->end;
 
     if (*pos == '-')
         pos++;
     if (pos < end && *pos == '0')
         pos++; /* no digit may follow: it would be found after the value */
-    else if ((pos = scan_digits(pos, end)) == NULL)
-        return SKIO_EPROTO;
+    else
+        pos = scan_digits(pos, end);
 
-    if (pos < end && *pos == '.')
-        if ((pos = scan_digits(pos + 1, end)) == NULL)
-            return SKIO_EPROTO;
+    if (pos != NULL && pos < end && *pos == '.')
+        pos = scan_digits(pos + 1, end);
 
-    if (pos < end && (*pos == 'e' || *pos == 'E')) {
+    if (pos != NULL && pos < end && (*pos == 'e' || *pos == 'E')) {
         pos++;
         if (pos < end && (*pos == '+' || *pos == '-'))
             pos++;
-        if ((pos = scan_digits(pos, end)) == NULL)
-            return SKIO_EPROTO;
+        pos = scan_digits(pos, end);
     }
-
-    s->pos = pos;
-    return SKIO_OK;
+    return pos != NULL ? pos : fail(s, SKIO_EPROTO);
 }
 
-static int
-scan_literal(struct scanner *s, const char *word, size_t len)
+static const char *
+scan_literal(struct scanner *s, const char *pos, const char *word, size_t len)
 {
-    if ((size_t)(s->end - s->pos) < len || memcmp(s->pos, word, len) != 0)
-        return SKIO_EPROTO;
-    s->pos += len;
-    return SKIO_OK;
+    if ((size_t)(s->end - pos) < len || memcmp(pos, word, len) != 0)
+        return fail(s, SKIO_EPROTO);
+    return pos + len;
 }
 
 static uint8_t *
@@ -242,38 +271,44 @@ top(struct scanner *s)
     return &s->stack[s->depth - 1];
 }
 
-static int
-open_container(struct scanner *s, uint8_t level)
+/* Whether the innermost container ends at pos. */
+static bool
+is_closed(struct scanner *s, const char *pos)
+{
+    return *pos == ((*top(s) & LEVEL_OBJECT) != 0 ? '}' : ']');
+}
+
+static const char *
+open_container(struct scanner *s, const char *pos)
 {
     if (s->depth == s->max_depth)
-        return SKIO_ELIMIT;
-    s->stack[s->depth++] = level;
-    s->pos++;
-    return SKIO_OK;
+        return fail(s, SKIO_ELIMIT);
+    s->stack[s->depth++] = *pos == '{' ? LEVEL_OBJECT : 0;
+    s->key = KEY_OTHER;
+    return next_token(s, pos + 1);
 }
 
 /*
  * A marked object must name an attachment. JSON.parse keeps the last of
  * duplicate keys, so that is known at the end only.
  */
-static int
-close_container(struct scanner *s)
+static const char *
+close_container(struct scanner *s, const char *pos)
 {
     uint8_t level = *top(s);
 
     if ((level & LEVEL_MARKED) != 0) {
         if ((level & LEVEL_NUM) == 0)
-            return SKIO_EPROTO;
+            return fail(s, SKIO_EPROTO);
         s->placeholders++;
     }
     s->depth--;
-    s->pos++;
-    return SKIO_OK;
+    return pos + 1;
 }
 
 /* A scalar that is the value of "_placeholder" or "num". */
 static void
-note_member(struct scanner *s, const char *start)
+note_member(struct scanner *s, const char *start, const char *end)
 {
     int64_t num;
 
@@ -282,82 +317,62 @@ note_member(struct scanner *s, const char *start)
             *top(s) |= LEVEL_MARKED;
         return;
     }
-    if (skio__number_parse_i64(start, (size_t)(s->pos - start), &num) ==
-            SKIO_OK &&
+    if (skio__number_parse_i64(start, (size_t)(end - start), &num) == SKIO_OK &&
         num >= 0 && num < s->attachments)
         *top(s) |= LEVEL_NUM;
 }
 
-/* A value of any type; of a container only the opening bracket. */
-static int
-step_value(struct scanner *s, enum state *state)
+static const char *
+scan_scalar(struct scanner *s, const char *start)
 {
-    const char *start = s->pos;
-    bool escaped = false;
-    int err;
+    const char *pos;
+    uint8_t flags;
 
-    if (s->depth == 1) {
-        s->item_start = start;
-        s->item_flags = 0;
-        s->item_placeholders = s->placeholders;
-    }
-
-    *state = AFTER;
     switch (*start) {
-    case '{':
-        *state = FIRST;
-        return open_container(s, LEVEL_OBJECT);
-    case '[':
-        *state = FIRST;
-        return open_container(s, 0);
     case '"':
-        err = scan_string(s, &escaped);
-        if (escaped)
-            s->item_flags = SKIO__JSON_ESCAPED;
+        pos = scan_string(s, start, &flags);
         break;
     case 't':
-        err = scan_literal(s, "true", 4);
+        pos = scan_literal(s, start, "true", 4);
         break;
     case 'f':
-        err = scan_literal(s, "false", 5);
+        pos = scan_literal(s, start, "false", 5);
         break;
     case 'n':
-        err = scan_literal(s, "null", 4);
+        pos = scan_literal(s, start, "null", 4);
         break;
     default:
-        err = *start == '-' || is_digit(*start) ? scan_number(s) : SKIO_EPROTO;
+        pos = *start == '-' || is_digit(*start) ? scan_number(s, start)
+                                                : fail(s, SKIO_EPROTO);
         break;
     }
 
     if (skio__unlikely(s->key != KEY_OTHER)) {
-        if (err == SKIO_OK)
-            note_member(s, start);
+        if (pos != NULL)
+            note_member(s, start, pos);
         s->key = KEY_OTHER;
     }
-    return err;
+    return pos;
 }
 
-static struct skio__json_slice
-slice(const char *text, const char *start, const char *end, uint8_t flags)
+static void
+set_slice(struct skio__json_slice *out, const char *text, const char *start,
+          const char *end, uint8_t flags)
 {
-    struct skio__json_slice out = {
-        (uint32_t)(start - text),
-        (uint32_t)(end - start),
-        (uint8_t)skio__json_type(*start),
-        flags,
-    };
-
-    return out;
+    out->start = (uint32_t)(start - text);
+    out->len = (uint32_t)(end - start);
+    out->type = (uint8_t)skio__json_type(*start);
+    out->flags = flags;
 }
 
 static enum key
-which_key(const char *key, size_t len, bool escaped)
+which_key(const char *key, size_t len, uint8_t flags)
 {
     struct skio__json_slice string = {
         0,
         (uint32_t)len,
         SKIO__JSON_STRING,
-        escaped ? SKIO__JSON_ESCAPED : 0,
+        flags,
     };
 
     if (skio__json_string_is(key, &string, PLACEHOLDER_KEY,
@@ -369,125 +384,139 @@ which_key(const char *key, size_t len, bool escaped)
 }
 
 /*
- * A key and its colon. What an earlier member of the same key said is
- * forgotten here, so that any value may follow, containers too.
+ * A key, its colon, and up to its value. What an earlier member of the same
+ * key said is forgotten here, so that any value may follow, containers too.
  */
-static int
-step_key(struct scanner *s, enum state *state)
+static const char *
+scan_key(struct scanner *s, const char *start)
 {
-    const char *start = s->pos;
-    bool escaped;
-    int err;
+    const char *pos;
+    uint8_t flags;
 
     if (*start != '"')
-        return SKIO_EPROTO;
-    err = scan_string(s, &escaped);
-    if (err != SKIO_OK)
-        return err;
+        return fail(s, SKIO_EPROTO);
+    pos = scan_string(s, start, &flags);
+    if (pos == NULL)
+        return NULL;
 
     if (s->attachments >= 0) {
-        s->key = which_key(start, (size_t)(s->pos - start), escaped);
+        s->key = which_key(start, (size_t)(pos - start), flags);
         if (s->key == KEY_PLACEHOLDER)
             *top(s) &= (uint8_t)~LEVEL_MARKED;
         else if (s->key == KEY_NUM)
             *top(s) &= (uint8_t)~LEVEL_NUM;
     }
 
-    s->pos = skip_space(s->pos, s->end);
-    if (s->pos == s->end || *s->pos != ':')
-        return SKIO_EPROTO;
-    s->pos++;
-    *state = VALUE;
-    return SKIO_OK;
+    pos = next_token(s, pos);
+    if (pos == NULL || *pos != ':')
+        return fail(s, SKIO_EPROTO);
+    return next_token(s, pos + 1);
 }
 
-/* An element of the outermost array has ended at `end`. */
-static void
-end_item(struct scanner *s, const char *end)
+/* To the value of the innermost container's next element or member. */
+static const char *
+scan_member(struct scanner *s, const char *pos)
 {
-    struct skio__json_scan *out = s->out;
-    uint8_t flags = s->item_flags;
-
-    if (s->count < out->cap) {
-        if (*s->item_start != '"')
-            flags = 0;
-        if (s->placeholders != s->item_placeholders)
-            flags |= SKIO__JSON_PLACEHOLDER;
-        out->items[s->count] = slice(s->text, s->item_start, end, flags);
-    }
-    s->count++;
-}
-
-/* A comma or the end of the container. */
-static int
-step_after(struct scanner *s, enum state *state)
-{
-    bool object = (*top(s) & LEVEL_OBJECT) != 0;
-
-    if (*s->pos == ',') {
-        s->pos++;
-        *state = object ? KEY : VALUE;
-        return SKIO_OK;
-    }
-    if (*s->pos != (object ? '}' : ']'))
-        return SKIO_EPROTO;
-    return close_container(s);
-}
-
-/* Right after an opening bracket. */
-static int
-step_first(struct scanner *s, enum state *state)
-{
-    bool object = (*top(s) & LEVEL_OBJECT) != 0;
-
-    s->key = KEY_OTHER;
-    if (*s->pos == (object ? '}' : ']')) {
-        *state = AFTER;
-        return close_container(s);
-    }
-    *state = object ? KEY : VALUE;
-    return SKIO_OK;
+    return (*top(s) & LEVEL_OBJECT) != 0 ? scan_key(s, pos) : pos;
 }
 
 /*
- * Run the states until the outermost value has ended.
- *
- * Only the outermost array has items; whether it is one is asked here, not
- * for every value.
+ * A value has ended at pos: so do the containers above `depth` that are closed
+ * here. Returns where the next value begins, or at that depth the end.
  */
-static int
-scan_value(struct scanner *s)
+static const char *
+end_value(struct scanner *s, const char *pos, uint32_t depth)
 {
-    const bool list = *s->pos == '[';
-    enum state state = VALUE;
-    const char *last = s->pos; /* end of the last token */
-    int err = SKIO_OK;
-
-    while (err == SKIO_OK && !(state == AFTER && s->depth == 0)) {
-        if (state == AFTER && s->depth == 1 && list)
-            end_item(s, last);
-
-        s->pos = skip_space(s->pos, s->end);
-        if (s->pos == s->end)
-            return SKIO_EPROTO;
-
-        switch (state) {
-        case VALUE:
-            err = step_value(s, &state);
-            break;
-        case FIRST:
-            err = step_first(s, &state);
-            break;
-        case KEY:
-            err = step_key(s, &state);
-            break;
-        case AFTER:
-            err = step_after(s, &state);
-            break;
+    while (pos != NULL && s->depth > depth) {
+        pos = next_token(s, pos);
+        if (pos == NULL)
+            return NULL;
+        if (*pos == ',') {
+            pos = next_token(s, pos + 1);
+            return pos != NULL ? scan_member(s, pos) : NULL;
         }
-        last = s->pos;
+        pos =
+            is_closed(s, pos) ? close_container(s, pos) : fail(s, SKIO_EPROTO);
     }
-    return err;
+    return pos;
+}
+
+/* A value and all that is in it. */
+static const char *
+scan_value(struct scanner *s, const char *pos)
+{
+    const uint32_t depth = s->depth;
+
+    do {
+        if (*pos == '[' || *pos == '{') {
+            pos = open_container(s, pos);
+            if (pos != NULL && !is_closed(s, pos)) {
+                pos = scan_member(s, pos);
+                continue;
+            }
+            if (pos != NULL)
+                pos = close_container(s, pos);
+        } else {
+            pos = scan_scalar(s, pos);
+        }
+        pos = end_value(s, pos, depth);
+    } while (pos != NULL && s->depth > depth);
+    return pos;
+}
+
+/* An element of the outermost array. Strings, the most frequent, go first. */
+static const char *
+scan_item(struct scanner *s, const char *start)
+{
+    struct skio__json_scan *out = s->out;
+    const uint32_t placeholders = s->placeholders;
+    uint8_t flags = 0;
+    const char *end =
+        *start == '"' ? scan_string(s, start, &flags) : scan_value(s, start);
+
+    if (end != NULL && s->count < out->cap) {
+        if (s->placeholders != placeholders)
+            flags |= SKIO__JSON_PLACEHOLDER;
+        set_slice(&out->items[s->count], s->text, start, end, flags);
+    }
+    s->count++;
+    return end;
+}
+
+/* The outermost array, whose elements are recorded. */
+static const char *
+scan_list(struct scanner *s, const char *pos)
+{
+    pos = open_container(s, pos);
+    if (pos == NULL || *pos == ']')
+        return pos != NULL ? pos + 1 : NULL;
+
+    for (;;) {
+        pos = scan_item(s, pos);
+        if (pos != NULL)
+            pos = next_token(s, pos);
+        if (pos == NULL)
+            return NULL;
+        if (*pos == ']')
+            return pos + 1;
+        pos = *pos == ',' ? next_token(s, pos + 1) : fail(s, SKIO_EPROTO);
+        if (pos == NULL)
+            return NULL;
+    }
+}
+
+/* The whole text. Returns the end of its value. */
+static const char *
+scan_root(struct scanner *s, const char *start, uint8_t *flags)
+{
+    switch (*start) {
+    case '[':
+        return scan_list(s, start);
+    case '"':
+        return scan_string(s, start, flags);
+    default:
+        return scan_value(s, start);
+    }
 }
 
 int
@@ -497,8 +526,8 @@ skio__json_scan(const char *text, size_t len,
 {
     struct scanner s;
     const char *start;
-    uint8_t flags;
-    int err;
+    const char *end;
+    uint8_t flags = 0;
 
     if (len > UINT32_MAX)
         return SKIO_ETOOBIG;
@@ -507,34 +536,27 @@ skio__json_scan(const char *text, size_t len,
 
     s.text = text;
     s.end = text + len;
-    s.attachments = limits->placeholders;
+    s.out = scan;
+    s.depth = 0;
     s.max_depth = limits->max_depth < SKIO__JSON_DEPTH_MAX
                       ? limits->max_depth
                       : SKIO__JSON_DEPTH_MAX;
-    s.depth = 0;
-    s.placeholders = 0;
     s.count = 0;
-    s.item_placeholders = 0;
-    s.item_flags = 0;
-    s.item_start = text;
+    s.placeholders = 0;
     s.key = KEY_OTHER;
-    s.out = scan;
+    s.err = SKIO_OK;
+    s.attachments = limits->placeholders;
 
-    start = skip_space(text, s.end);
-    if (start == s.end)
-        return SKIO_EPROTO;
-    s.pos = start;
+    start = next_token(&s, text);
+    end = start != NULL ? scan_root(&s, start, &flags) : NULL;
+    if (end == NULL)
+        return s.err;
 
-    err = scan_value(&s);
-    if (err != SKIO_OK)
-        return err;
-
-    flags = *start == '"' ? s.item_flags : 0;
     if (s.placeholders > 0)
         flags |= SKIO__JSON_PLACEHOLDER;
-    scan->root = slice(text, start, s.pos, flags);
+    set_slice(&scan->root, text, start, end, flags);
     scan->count = s.count;
     scan->placeholders = s.placeholders;
 
-    return skip_space(s.pos, s.end) == s.end ? SKIO_OK : SKIO_EPROTO;
+    return skip_space(end, s.end) == s.end ? SKIO_OK : SKIO_EPROTO;
 }

@@ -82,7 +82,25 @@ int skio__json_scan(const char *text, size_t len,
 /* ---- Below: on validated text only. ---- */
 
 /* The type of the value that starts with this character. */
-enum skio__json_type skio__json_type(char first);
+static inline enum skio__json_type
+skio__json_type(char first)
+{
+    switch (first) {
+    case '{':
+        return SKIO__JSON_OBJECT;
+    case '[':
+        return SKIO__JSON_ARRAY;
+    case '"':
+        return SKIO__JSON_STRING;
+    case 't':
+    case 'f':
+        return SKIO__JSON_BOOL;
+    case 'n':
+        return SKIO__JSON_NULL;
+    default:
+        return SKIO__JSON_NUMBER;
+    }
+}
 
 /* The end of the value that starts at pos (no white space before it). */
 const char *skio__json_skip(const char *pos, const char *end);

@@ -19,26 +19,6 @@ skip_space(const char *pos, const char *end)
     return pos;
 }
 
-enum skio__json_type
-skio__json_type(char first)
-{
-    switch (first) {
-    case '{':
-        return SKIO__JSON_OBJECT;
-    case '[':
-        return SKIO__JSON_ARRAY;
-    case '"':
-        return SKIO__JSON_STRING;
-    case 't':
-    case 'f':
-        return SKIO__JSON_BOOL;
-    case 'n':
-        return SKIO__JSON_NULL;
-    default:
-        return SKIO__JSON_NUMBER;
-    }
-}
-
 /* Past the closing quote of the string that starts at pos. */
 static const char *
 skip_string(const char *pos, bool *escaped)

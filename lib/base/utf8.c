@@ -38,21 +38,54 @@ begin(struct skio__utf8 *state, unsigned char c)
     }
 }
 
-/* Skip ASCII, a machine word at a time. */
+#define TOPS UINT64_C(0x8080808080808080) /* set in no ASCII */
+
+static uint64_t
+word_at(const char *text)
+{
+    uint64_t word;
+
+    memcpy(&word, text, sizeof(word));
+    return word;
+}
+
+/*
+ * Skip ASCII, some machine words at a time. The last bytes are looked at in a
+ * word that begins before them.
+ */
 static const char *
 skip_ascii(const char *text, const char *end)
 {
-    while (end - text >= 8) {
-        uint64_t word;
+    const char *start = text;
 
-        memcpy(&word, text, sizeof(word));
-        if ((word & UINT64_C(0x8080808080808080)) != 0)
+    for (; end - text >= 32; text += 32)
+        if (((word_at(text) | word_at(text + 8) | word_at(text + 16) |
+              word_at(text + 24)) &
+             TOPS) != 0)
             break;
-        text += 8;
-    }
+    for (; end - text >= 8; text += 8)
+        if ((word_at(text) & TOPS) != 0)
+            break;
+    if (end - start >= 8 && end - text < 8 && (word_at(end - 8) & TOPS) == 0)
+        return end;
     while (text < end && (unsigned char)*text < 0x80)
         text++;
     return text;
+}
+
+/* A byte in the middle of the text, or a character that is not complete. */
+static void
+step(struct skio__utf8 *state, unsigned char c)
+{
+    if (state->need == 0) {
+        begin(state, c);
+    } else if (c < state->low || c > state->high) {
+        state->bad = 1;
+    } else {
+        state->need--;
+        state->low = CONT_LOW;
+        state->high = CONT_HIGH;
+    }
 }
 
 bool
@@ -64,23 +97,17 @@ skio__utf8_feed(struct skio__utf8 *state, const char *text, size_t len)
         return state->bad == 0;
 
     while (text < end && state->bad == 0) {
-        unsigned char c = (unsigned char)*text;
+        size_t whole = 0;
 
-        if (state->need > 0) {
-            if (c < state->low || c > state->high) {
-                state->bad = 1;
-            } else {
-                state->need--;
-                state->low = CONT_LOW;
-                state->high = CONT_HIGH;
-            }
-            text++;
-        } else if (c < 0x80) {
+        if (state->need == 0 && (unsigned char)*text < 0x80) {
             text = skip_ascii(text, end);
-        } else {
-            begin(state, c);
-            text++;
+            continue;
         }
+        if (state->need == 0)
+            whole = skio__utf8_char(text, (size_t)(end - text));
+        if (whole == 0)
+            step(state, (unsigned char)*text++);
+        text += whole;
     }
     return state->bad == 0;
 }
@@ -89,30 +116,41 @@ bool
 skio__utf8_valid(const char *text, size_t len)
 {
     struct skio__utf8 state = {0, 0, 0, 0};
+    const char *end = text + len;
 
-    return skio__utf8_feed(&state, text, len) && skio__utf8_is_complete(&state);
+    if (len == 0)
+        return true;
+    text = skip_ascii(text, end); /* mostly that is all */
+    return text == end ||
+           (skio__utf8_feed(&state, text, (size_t)(end - text)) &&
+            skio__utf8_is_complete(&state));
+}
+
+static bool
+is_continued(unsigned char c)
+{
+    return (c & 0xC0) == 0x80;
 }
 
 size_t
 skio__utf8_char(const char *text, size_t len)
 {
-    struct skio__utf8 state = {0, 0, 0, 0};
-    unsigned char c = (unsigned char)*text;
-    size_t i;
+    const unsigned char *c = (const unsigned char *)text;
 
-    if (c < 0x80)
+    if (c[0] < 0x80)
         return 1;
-
-    begin(&state, c);
-    if (state.bad != 0 || state.need >= len)
+    if (c[0] < 0xE0)
+        return c[0] >= 0xC2 && len > 1 && is_continued(c[1]) ? 2 : 0;
+    if (len < 3 || !is_continued(c[1]) || !is_continued(c[2]))
         return 0;
-
-    for (i = 1; state.need > 0; i++, state.need--) {
-        c = (unsigned char)text[i];
-        if (c < state.low || c > state.high)
-            return 0;
-        state.low = CONT_LOW;
-        state.high = CONT_HIGH;
-    }
-    return i;
+    if (c[0] == 0xE0)
+        return c[1] >= 0xA0 ? 3 : 0; /* else overlong */
+    if (c[0] == 0xED)
+        return c[1] < 0xA0 ? 3 : 0; /* else a surrogate */
+    if (c[0] < 0xF0)
+        return 3;
+    if (len < 4 || !is_continued(c[3]) || c[0] > 0xF4 ||
+        (c[0] == 0xF0 && c[1] < 0x90) || (c[0] == 0xF4 && c[1] >= 0x90))
+        return 0;
+    return 4;
 }

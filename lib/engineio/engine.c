@@ -186,20 +186,10 @@ skio__engine_take_thread(struct eio_engine *engine)
 #endif
 
 void
-skio__engine_enter(struct eio_engine *engine)
-{
-    skio__engine_check_thread(engine);
-    engine->depth++;
-}
-
-void
-skio__engine_leave(struct eio_engine *engine)
+skio__engine_bury(struct eio_engine *engine)
 {
     struct skio_session *session;
 
-    assert(engine->depth > 0);
-    if (--engine->depth > 0)
-        return;
     while ((session = engine->dead) != NULL) {
         engine->dead = session->next_dead;
         skio__session_free(session);

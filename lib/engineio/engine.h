@@ -12,6 +12,8 @@
 #ifndef SKIO_ENGINEIO_ENGINE_H
 #define SKIO_ENGINEIO_ENGINE_H
 
+#include <assert.h>
+
 #include <socketio/engine.h>
 #include <socketio/transport.h>
 
@@ -116,8 +118,6 @@ uint64_t skio__engine_now(const struct eio_engine *engine);
 void skio__engine_random(const struct eio_engine *engine, void *buf,
                          size_t len);
 
-/* Every entry from outside is bracketed; leave frees what died inside. */
-void skio__engine_enter(struct eio_engine *engine);
 /*
  * With --enable-debug: stop the program if this is not the loop thread, the one
  * that ran the latest turn. At the gates that everything passes which changes
@@ -140,7 +140,23 @@ skio__engine_take_thread(struct eio_engine *engine)
 }
 #endif
 
-void skio__engine_leave(struct eio_engine *engine);
+/* Every entry from outside is bracketed; leave frees what died inside. */
+static inline void
+skio__engine_enter(struct eio_engine *engine)
+{
+    skio__engine_check_thread(engine);
+    engine->depth++;
+}
+
+void skio__engine_bury(struct eio_engine *engine);
+
+static inline void
+skio__engine_leave(struct eio_engine *engine)
+{
+    assert(engine->depth > 0);
+    if (--engine->depth == 0 && engine->dead != NULL)
+        skio__engine_bury(engine);
+}
 
 /* The earliest due time of the engine's own timers, or SKIO__NEVER. */
 uint64_t skio__engine_next_due(const struct eio_engine *engine);

@@ -1,5 +1,6 @@
 #include "engineio/exchange.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -32,6 +33,14 @@ skio__exchange_make(struct eio_engine *engine, const struct eio_asker *asker,
     if (exchange == NULL)
         return NULL;
     exchange->engine = engine;
+    if (asker->is_upgrade) {
+        exchange->opening =
+            skio__mem_calloc(engine->mem, 1, sizeof *exchange->opening);
+        if (exchange->opening == NULL) {
+            skio__mem_free(engine->mem, exchange);
+            return NULL;
+        }
+    }
     exchange->dirty.kind = EIO_DIRTY_EXCHANGE;
     exchange->kind = (uint8_t)kind;
     exchange->asker = *asker;
@@ -45,6 +54,16 @@ skio__exchange_make(struct eio_engine *engine, const struct eio_asker *asker,
     return exchange;
 }
 
+static void
+free_opening(const skio_allocator *mem, struct eio_opening *opening)
+{
+    if (opening == NULL)
+        return;
+    skio__mem_free(mem, opening->extension);
+    skio__mem_free(mem, opening->headers);
+    skio__mem_free(mem, opening);
+}
+
 void
 skio__exchange_free(skio_exchange *exchange)
 {
@@ -55,8 +74,7 @@ skio__exchange_free(skio_exchange *exchange)
     skio__buf_deinit(&exchange->body);
     skio__request_unref(exchange->request);
     skio__visit_unref(exchange->asker.visit);
-    skio__mem_free(exchange->engine->mem, exchange->extension);
-    skio__mem_free(exchange->engine->mem, exchange->headers);
+    free_opening(exchange->engine->mem, exchange->opening);
     skio__mem_free(exchange->engine->mem, exchange);
 }
 
@@ -135,8 +153,8 @@ take_request(struct eio_engine *engine, const struct eio_question *question)
     const struct eio_visit *visit = question->asker.visit;
 
     return visit != NULL ? skio__request_ref(visit->request)
-                         : skio__request_new(engine->mem, question->request,
-                                             engine->options->latest_headers);
+                         : skio__request_keep(engine->mem, question->request,
+                                              engine->options->latest_headers);
 }
 
 /* Keep what may be answered to the client's offers. Returns SKIO_OK,
@@ -145,6 +163,7 @@ static int
 read_extensions(skio_exchange *exchange, const skio_request *request)
 {
     struct eio_engine *engine = exchange->engine;
+    struct eio_opening *opening = exchange->opening;
     const skio_server_options *options = engine->options;
     const char *offers = header(request, "sec-websocket-extensions");
     struct eio_extension found;
@@ -158,11 +177,11 @@ read_extensions(skio_exchange *exchange, const skio_request *request)
                                  &found);
     if (got <= 0)
         return got;
-    exchange->extension =
-        skio__mem_alloc(engine->mem, sizeof *exchange->extension);
-    if (exchange->extension == NULL)
+    opening->extension =
+        skio__mem_alloc(engine->mem, sizeof *opening->extension);
+    if (opening->extension == NULL)
         return SKIO_ENOMEM;
-    *exchange->extension = found;
+    *opening->extension = found;
     return SKIO_OK;
 }
 
@@ -170,6 +189,7 @@ static int
 list_headers(skio_exchange *exchange)
 {
     struct eio_engine *engine = exchange->engine;
+    struct eio_opening *opening = exchange->opening;
     struct eio_visit *visit = exchange->asker.visit;
     skio_header cors[EIO_CORS_HEADERS];
     size_t count = skio__reply_cors(engine, &exchange->asker.cors, cors);
@@ -179,20 +199,20 @@ list_headers(skio_exchange *exchange)
         skio__visit_headers(engine, visit);
         max += visit->headers.count;
     }
-    if (exchange->extension != NULL)
+    if (opening->extension != NULL)
         max++; /* for the answer to its offer */
     if (max == 0)
         return SKIO_OK;
-    exchange->headers =
-        skio__mem_calloc(engine->mem, max, sizeof *exchange->headers);
-    if (exchange->headers == NULL)
+    opening->headers =
+        skio__mem_calloc(engine->mem, max, sizeof *opening->headers);
+    if (opening->headers == NULL)
         return SKIO_ENOMEM;
-    exchange->header_count = count;
+    opening->header_count = count;
     if (visit != NULL)
-        exchange->header_count =
-            skio__headers_join(cors, count, &visit->headers, exchange->headers);
+        opening->header_count =
+            skio__headers_join(cors, count, &visit->headers, opening->headers);
     else
-        memcpy(exchange->headers, cors, count * sizeof *cors);
+        memcpy(opening->headers, cors, count * sizeof *cors);
     return SKIO_OK;
 }
 
@@ -238,10 +258,10 @@ upgrade(struct eio_engine *engine, const struct eio_question *question,
     if (session != NULL) {
         const char *sid = skio__session_id(session);
 
-        memcpy(exchange->sid, sid, strlen(sid) + 1);
+        memcpy(exchange->opening->sid, sid, strlen(sid) + 1);
     } else {
         if (skio__hooks_generate_id(engine, question->asker.visit,
-                                    exchange->sid) != SKIO_OK) {
+                                    exchange->opening->sid) != SKIO_OK) {
             if (exchange != question->asker.held)
                 skio__exchange_free(exchange);
             skio__handshake_refuse(engine, question, EIO_ERROR_REQUEST,
@@ -480,20 +500,23 @@ skio_exchange_abort(skio_exchange *exchange)
 size_t
 skio_exchange_headers(const skio_exchange *exchange, const skio_header **out)
 {
-    *out = exchange->headers;
-    return exchange->header_count;
+    const struct eio_opening *opening = exchange->opening;
+
+    *out = opening != NULL ? opening->headers : NULL;
+    return opening != NULL ? opening->header_count : 0;
 }
 
 bool
 skio_exchange_accept_deflate(skio_exchange *exchange)
 {
-    const struct eio_extension *extension = exchange->extension;
+    struct eio_opening *opening = exchange->opening;
 
-    if (extension == NULL || exchange->window_bits != 0)
+    if (opening == NULL || opening->extension == NULL ||
+        opening->window_bits != 0)
         return false;
-    exchange->window_bits = extension->window_bits;
-    exchange->headers[exchange->header_count++] =
-        (skio_header){"Sec-WebSocket-Extensions", extension->answer};
+    opening->window_bits = opening->extension->window_bits;
+    opening->headers[opening->header_count++] =
+        (skio_header){"Sec-WebSocket-Extensions", opening->extension->answer};
     return true;
 }
 
@@ -507,7 +530,8 @@ skio__exchange_open(skio_exchange *exchange, skio_ws *ws)
     if (exchange->kind == EIO_EXCHANGE_CONNECT)
         return skio__handshake_websocket(engine, ws, exchange);
 
-    session = skio__session_find(engine, exchange->sid, strlen(exchange->sid));
+    session = skio__session_find(engine, exchange->opening->sid,
+                                 strlen(exchange->opening->sid));
     if (session == NULL || session->ws != NULL || session->upgrade != NULL) {
         /* It has closed meanwhile, was upgraded, or is being upgraded. */
         skio__ws_close(ws, EIO_WS_NO_STATUS);
@@ -522,10 +546,11 @@ skio_ws_open(skio_exchange *exchange, void *handle)
     struct eio_engine *engine = exchange->engine;
     skio_ws *ws;
 
+    assert(exchange->opening != NULL); /* it was an upgrade */
     skio__engine_enter(engine);
     ws = skio__ws_new(engine, handle);
     if (ws != NULL)
-        ws->window_bits = exchange->window_bits;
+        ws->window_bits = exchange->opening->window_bits;
     if (ws != NULL && exchange->kind == EIO_EXCHANGE_JUDGED) {
         skio__verdict_open(exchange, ws);
     } else {

@@ -26,14 +26,26 @@ enum eio_exchange_kind {
     EIO_EXCHANGE_FORWARD  /* a poll or post of another server's session */
 };
 
+/* What only the upgrade to a WebSocket needs. */
+struct eio_opening {
+    char sid[EIO_ID_MAX + 1]; /* probe: looked up again after the 101; connect:
+                                 of the host's making, "" if of ours */
+    uint8_t window_bits;      /* the extension was accepted; 0: it was not */
+    struct eio_extension *extension; /* that may be; NULL: none */
+    skio_header *headers;            /* of the 101; NULL: none */
+    size_t header_count;
+    skio_ws *ws; /* judged: its 101 was sent */
+};
+
 struct skio_exchange {
     struct eio_dirty dirty; /* when only the last response is left */
     struct eio_engine *engine;
     struct skio_session *session; /* of a poll or post; NULL: it has closed */
     struct eio_asker asker;
-    uint8_t kind;   /* enum eio_exchange_kind */
-    bool is_octets; /* protocol 3: a binary payload */
-    bool is_fresh;  /* poll: it came in this turn */
+    uint8_t kind;     /* enum eio_exchange_kind */
+    bool is_octets;   /* protocol 3: a binary payload */
+    bool is_fresh;    /* poll: it came in this turn */
+    bool is_complete; /* judged: its body is */
     union {
         const char *last;          /* poll: the last payload, static; NULL: the
                              session has left polling, an error */
@@ -42,14 +54,7 @@ struct skio_exchange {
     struct skio__buf body; /* post: what came; poll: before `last` */
     struct skio_engine_request *request; /* connect, forward */
     struct skio_verdict *verdict;        /* judged */
-    skio_ws *ws;                         /* judged: its 101 was sent */
-    bool is_complete;                    /* judged: so is its body */
-    char sid[EIO_ID_MAX + 1]; /* probe: looked up again after the 101; connect:
-                                 of the host's making, "" if of ours */
-    struct eio_extension *extension; /* that may be accepted; NULL: none */
-    uint8_t window_bits;             /* it was; 0: it was not */
-    skio_header *headers;            /* of the 101; NULL: none */
-    size_t header_count;
+    struct eio_opening *opening;         /* of an upgrade; else NULL */
     char origin[]; /* what asker.cors.allow_origin points to */
 };
 

@@ -304,8 +304,8 @@ skio__handshake_polling(struct eio_engine *engine,
     }
     request = asker->visit != NULL
                   ? skio__request_ref(asker->visit->request)
-                  : skio__request_new(engine->mem, question->request,
-                                      engine->options->latest_headers);
+                  : skio__request_keep(engine->mem, question->request,
+                                       engine->options->latest_headers);
     if (request != NULL)
         err = begin_session(engine, request, asker->protocol, id, false,
                             &session);
@@ -341,7 +341,7 @@ skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
     struct skio_session *session;
 
     if (begin_session(engine, exchange->request, exchange->asker.protocol,
-                      exchange->sid, true, &session) != SKIO_OK)
+                      exchange->opening->sid, true, &session) != SKIO_OK)
         return false;
     session->wants_base64 = ws->wants_base64;
     session->window_bits = ws->window_bits;

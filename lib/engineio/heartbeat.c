@@ -65,12 +65,10 @@ skio__heartbeat_pong(struct skio_session *session)
 }
 
 void
-skio__heartbeat_other(struct skio_session *session)
+skio__heartbeat_grant(struct skio_session *session)
 {
     struct eio_engine *engine = session->engine;
 
-    if (!session->awaits_pong || session->had_grace)
-        return;
     session->had_grace = true;
     skio__fifo_remove(&session->timer);
     skio__heartbeat_arm(engine, &engine->pong_due, &session->timer,

@@ -23,7 +23,14 @@ void skio__heartbeat_pong(struct skio_session *session);
  * Another packet came: the first one after a ping restarts its timeout, so
  * that a busy uplink is not taken for a dead one (engine.io 6.6.11).
  */
-void skio__heartbeat_other(struct skio_session *session);
+void skio__heartbeat_grant(struct skio_session *session);
+
+static inline void
+skio__heartbeat_other(struct skio_session *session)
+{
+    if (session->awaits_pong && !session->had_grace)
+        skio__heartbeat_grant(session);
+}
 
 /* Ping who is due, give up who did not answer: a slice of them. Others may be
  * due still. */

@@ -6,18 +6,20 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "engineio/cookie.h"
+#include "engineio/packed.h"
 
 struct skio_engine_request {
     const skio_allocator *mem;
-    const char *query; /* in target, or "" */
-    const char *address;
-    const char *headers;
-    size_t headers_len;
     uint32_t refs;
-    bool secure;
-    bool upgrade;
-    bool keeps_latest; /* a pointer, not aligned, stands at the end */
-    uint8_t method;    /* in methods[]; 0: it stands after that */
+    uint32_t query; /* where in target the others begin */
+    uint32_t address;
+    uint32_t headers;
+    uint32_t headers_len;
+    uint8_t method; /* in methods[]; 0: it stands after that */
+    bool secure : 1;
+    bool upgrade : 1;
+    bool keeps_latest : 1; /* a pointer, not aligned, stands at the end */
+    bool is_packed : 1;    /* its headers are: packed.h */
     char target[];
 };
 
@@ -44,9 +46,16 @@ method_index(const char *name)
     return 0;
 }
 
-struct skio_engine_request *
-skio__request_new(const skio_allocator *mem, const skio_request *from,
-                  bool keeps_latest)
+/* Where in the block something stands; all of it has such a length. */
+static uint32_t
+offset(const struct skio_engine_request *request, const char *pos)
+{
+    return (uint32_t)(pos - request->target);
+}
+
+static struct skio_engine_request *
+copy(const skio_allocator *mem, const skio_request *from, bool keeps_latest,
+     bool packs)
 {
     const struct skio_engine_request *none = NULL;
     size_t none_size = keeps_latest ? sizeof none : 0;
@@ -59,14 +68,18 @@ skio__request_new(const skio_allocator *mem, const skio_request *from,
     size_t path_len = strlen(path);
     size_t query_len = strlen(query);
     size_t address_len = strlen(address);
+    size_t headers_len =
+        packs ? skio__headers_pack(from->headers, from->headers_len, NULL)
+              : from->headers_len;
     size_t size = sizeof(struct skio_engine_request);
     struct skio_engine_request *request;
     char *pos;
 
     if (skio__add_overflow(size, path_len + query_len + address_len + 3,
                            &size) ||
-        skio__add_overflow(size, from->headers_len, &size) ||
-        skio__add_overflow(size, none_size + method_size, &size))
+        skio__add_overflow(size, headers_len, &size) ||
+        skio__add_overflow(size, none_size + method_size, &size) ||
+        size > UINT32_MAX)
         return NULL;
     request = skio__mem_alloc(mem, size);
     if (request == NULL)
@@ -77,33 +90,57 @@ skio__request_new(const skio_allocator *mem, const skio_request *from,
     request->secure = from->secure;
     request->upgrade = from->upgrade;
     request->keeps_latest = keeps_latest;
+    request->is_packed = packs;
     request->method = index;
 
     pos = request->target;
     memcpy(pos, path, path_len);
     pos += path_len;
-    request->query = pos; /* "" while the NUL below stands here */
+    request->query = offset(request, pos); /* "", the NUL below stands here */
     if (query_len > 0) {
         *pos++ = '?';
-        request->query = pos;
+        request->query = offset(request, pos);
         memcpy(pos, query, query_len);
         pos += query_len;
     }
     *pos++ = '\0';
 
-    request->address = pos;
+    request->address = offset(request, pos);
     memcpy(pos, address, address_len + 1);
     pos += address_len + 1;
 
-    request->headers = pos;
-    request->headers_len = from->headers_len;
-    if (from->headers_len > 0)
-        memcpy(pos, from->headers, from->headers_len);
-    pos += from->headers_len;
+    request->headers = offset(request, pos);
+    request->headers_len = (uint32_t)headers_len;
+    if (packs)
+        (void)skio__headers_pack(from->headers, from->headers_len, pos);
+    else if (headers_len > 0)
+        memcpy(pos, from->headers, headers_len);
+    pos += headers_len;
     memcpy(pos, &none, none_size);
     if (method_size > 0)
         memcpy(pos + none_size, method, method_size);
     return request;
+}
+
+struct skio_engine_request *
+skio__request_new(const skio_allocator *mem, const skio_request *from,
+                  bool keeps_latest)
+{
+    return copy(mem, from, keeps_latest, false);
+}
+
+struct skio_engine_request *
+skio__request_keep(const skio_allocator *mem, const skio_request *from,
+                   bool keeps_latest)
+{
+    return copy(mem, from, keeps_latest, true);
+}
+
+/* What stands behind the headers. */
+static const char *
+tail(const struct skio_engine_request *request)
+{
+    return request->target + request->headers + request->headers_len;
 }
 
 /* An idle connection pays for the pointer only when it is asked for. */
@@ -113,7 +150,7 @@ latest_of(const struct skio_engine_request *request)
     struct skio_engine_request *latest = NULL;
 
     if (request->keeps_latest)
-        memcpy(&latest, request->headers + request->headers_len, sizeof latest);
+        memcpy(&latest, tail(request), sizeof latest);
     return latest;
 }
 
@@ -121,16 +158,14 @@ int
 skio__request_set_latest(struct skio_engine_request *request,
                          const skio_request *latest)
 {
-    struct skio_engine_request *copy =
-        skio__request_new(request->mem, latest, false);
+    struct skio_engine_request *kept =
+        skio__request_keep(request->mem, latest, false);
 
-    if (copy == NULL)
+    if (kept == NULL)
         return SKIO_ENOMEM;
     skio__request_unref(latest_of(request));
-    /* the end of the own block, which `target` begins */
-    memcpy(request->target + (request->headers - request->target) +
-               request->headers_len,
-           &copy, sizeof copy);
+    memcpy(request->target + request->headers + request->headers_len, &kept,
+           sizeof kept);
     return SKIO_OK;
 }
 
@@ -165,16 +200,22 @@ const char *
 skio__request_header(const struct skio_engine_request *request,
                      const char *name)
 {
-    return skio__headers_find(request->headers, request->headers_len, name);
+    const char *headers = request->target + request->headers;
+
+    return request->is_packed
+               ? skio__packed_find(headers, request->headers_len, name)
+               : skio__headers_find(headers, request->headers_len, name);
 }
 
 bool
 skio__request_each(const struct skio_engine_request *request, skio_pair_fn *fn,
                    void *user)
 {
-    const char *name = request->headers;
+    const char *name = request->target + request->headers;
     const char *end = name + request->headers_len;
 
+    if (request->is_packed)
+        return skio__packed_each(name, request->headers_len, fn, user);
     while (name < end) {
         const char *value = memchr(name, '\0', (size_t)(end - name));
         const char *next;
@@ -200,7 +241,7 @@ skio__request_target(const struct skio_engine_request *request)
 const char *
 skio__request_address(const struct skio_engine_request *request)
 {
-    return request->address;
+    return request->target + request->address;
 }
 
 bool
@@ -212,19 +253,20 @@ skio__request_is_secure(const struct skio_engine_request *request)
 const char *
 skio__request_query(const struct skio_engine_request *request)
 {
-    return request->query;
+    return request->target + request->query;
 }
 
 void
 skio__request_view(const struct skio_engine_request *request, skio_request *out)
 {
+    assert(!request->is_packed);
     memset(out, 0, sizeof *out);
     out->method = skio_engine_request_method(request);
     out->path = request->target;
-    out->query = request->query;
-    out->headers = request->headers;
+    out->query = skio__request_query(request);
+    out->headers = request->target + request->headers;
     out->headers_len = request->headers_len;
-    out->address = request->address;
+    out->address = skio__request_address(request);
     out->secure = request->secure;
     out->upgrade = request->upgrade;
     out->content_length = -1;
@@ -237,8 +279,7 @@ skio_engine_request_method(const skio_engine_request *request)
 {
     return request->method != 0
                ? methods[request->method]
-               : request->headers + request->headers_len +
-                     (request->keeps_latest ? sizeof request : 0);
+               : tail(request) + (request->keeps_latest ? sizeof request : 0);
 }
 
 const char *
@@ -261,9 +302,9 @@ skio_engine_request_query(const skio_engine_request *request, const char *name,
     ptrdiff_t len;
     size_t raw_len;
 
-    if (!skio__query_find(request->query, name, &value, &raw_len))
+    if (!skio__query_find(skio__request_query(request), name, &value, &raw_len))
         return SKIO_ENOENT;
-    len = skio__query_get(request->query, name, buf, size);
+    len = skio__query_get(skio__request_query(request), name, buf, size);
     return len >= 0 ? len : SKIO_ETOOBIG;
 }
 
@@ -283,7 +324,7 @@ skio_engine_request_cookie(const skio_engine_request *request, const char *name,
 const char *
 skio_engine_request_address(const skio_engine_request *request)
 {
-    return request->address;
+    return request->target + request->address;
 }
 
 bool

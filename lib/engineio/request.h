@@ -2,10 +2,10 @@
  * The handshake request of a session: one counted block with its headers,
  * target and peer address; and the reading of queries
  *
- *     [ struct | target NUL | address NUL | name NUL value NUL … | latest
- *       | method NUL ]
+ *     [ struct | target NUL | address NUL | headers | latest | method NUL ]
  *
- * The method stands there only when it is a strange one.
+ * The method stands there only when it is a strange one. Headers that are kept
+ * as long as a session are packed.
  *
  * Sockets hold references: headers stay readable after the session is gone.
  */
@@ -22,6 +22,10 @@
 struct skio_engine_request *skio__request_new(const skio_allocator *mem,
                                               const skio_request *request,
                                               bool keeps_latest);
+/* The same with its headers packed; not for skio__request_view(). */
+struct skio_engine_request *skio__request_keep(const skio_allocator *mem,
+                                               const skio_request *request,
+                                               bool keeps_latest);
 struct skio_engine_request *
 skio__request_ref(struct skio_engine_request *request);
 void skio__request_unref(struct skio_engine_request *request);

@@ -303,40 +303,41 @@ tell_beat(struct skio_session *session)
         upper->beat(session);
 }
 
+/* What is neither a message nor a close packet. */
+static skio__rare void
+take_signal(struct skio_session *session, enum eio_type type)
+{
+    bool is_beat = type == (session->protocol == 3 ? EIO_PING : EIO_PONG);
+
+    if (type != EIO_PONG)
+        skio__heartbeat_other(session);
+    if (type != EIO_PING && type != EIO_PONG)
+        return;     /* open, upgrade, noop: nothing, as in Node */
+    if (!is_beat) { /* each protocol has its side that pings */
+        wrong_way(session);
+        return;
+    }
+    if (type == EIO_PING)
+        skio__heartbeat_ping(session);
+    else
+        skio__heartbeat_pong(session);
+    tell_beat(session);
+}
+
 /* A packet that an open session is for, and that is not base64 any more. */
-static void
+static inline void
 take(struct skio_session *session, const struct eio_packet *packet)
 {
     struct eio_engine *engine = session->engine;
 
     if (engine->taps != NULL)
         skio__taps_received(session, packet);
-    if (packet->type != EIO_PONG)
-        skio__heartbeat_other(session);
-    switch (packet->type) {
-    case EIO_PING:
-        if (session->protocol == 3) {
-            skio__heartbeat_ping(session);
-            tell_beat(session);
-        } else { /* only the server pings */
-            wrong_way(session);
-        }
-        break;
-    case EIO_PONG:
-        if (session->protocol == 3) {
-            wrong_way(session);
-        } else {
-            skio__heartbeat_pong(session);
-            tell_beat(session);
-        }
-        break;
-    case EIO_MESSAGE:
-        engine->upper->message(session, packet->data, packet->len,
-                               packet->binary);
-        break;
-    default: /* open, upgrade, noop: nothing, as in Node */
-        break;
+    if (packet->type != EIO_MESSAGE) {
+        take_signal(session, packet->type);
+        return;
     }
+    skio__heartbeat_other(session);
+    engine->upper->message(session, packet->data, packet->len, packet->binary);
 }
 
 static void

@@ -133,7 +133,8 @@ hold(skio_verdict *verdict, struct eio_question *question, skio_exchange **out)
 
     exchange->body.max = engine->options->max_http_buffer_size;
     exchange->verdict = verdict;
-    exchange->ws = question->asker.ws;
+    if (exchange->opening != NULL)
+        exchange->opening->ws = question->asker.ws;
     verdict->exchange = exchange;
     verdict->is_counted = true;
     engine->undecided++;
@@ -241,12 +242,19 @@ skio__verdict_begin(struct eio_engine *engine, struct eio_question *question,
 
 /* ---- The word, later ---- */
 
+/* The WebSocket whose 101 was sent; NULL: none. */
+static skio_ws *
+ws_of(const skio_exchange *exchange)
+{
+    return exchange->opening != NULL ? exchange->opening->ws : NULL;
+}
+
 /* A held exchange goes on as another kind, waits again, or was answered. */
 static void
 go_on(skio_exchange *exchange, int state)
 {
     bool is_complete = exchange->is_complete;
-    skio_ws *ws = exchange->ws;
+    skio_ws *ws = ws_of(exchange);
 
     if (state != SKIO_EXCHANGE_ANSWERED && exchange->verdict != NULL)
         return;
@@ -285,7 +293,7 @@ resume(skio_verdict *verdict)
     question.origin_may_connect = verdict->origin_may_connect;
     question.is_websocket = request.upgrade;
     question.asker.held = exchange;
-    question.asker.ws = exchange->ws;
+    question.asker.ws = ws_of(exchange);
     /* More of a body may come, which nobody will read. */
     question.asker.must_close =
         strcmp(request.method, "GET") != 0 && !exchange->is_complete;
@@ -305,7 +313,7 @@ resume(skio_verdict *verdict)
 static bool
 is_opening(const skio_exchange *exchange)
 {
-    return exchange->asker.is_upgrade && exchange->ws == NULL;
+    return exchange->opening != NULL && exchange->opening->ws == NULL;
 }
 
 static int
@@ -332,7 +340,7 @@ give(skio_verdict *verdict, enum eio_word word)
 void
 skio__verdict_open(skio_exchange *exchange, skio_ws *ws)
 {
-    exchange->ws = ws;
+    exchange->opening->ws = ws;
     ws->held = exchange;
     ws->is_judged = true;
     if (exchange->verdict->word != UNDECIDED)

@@ -188,7 +188,7 @@ hit_limit(skio_ws *ws, enum eio_ws_status status)
     fail(ws, status);
 }
 
-static void
+static inline void
 receive_packet(skio_ws *ws, const struct eio_packet *packet)
 {
     if (ws->session->ws == ws)
@@ -210,7 +210,7 @@ receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
         skio__upgrade_receive(ws->session, NULL);
 }
 
-static void
+static inline void
 receive_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
@@ -232,20 +232,27 @@ receive_text(skio_ws *ws, const char *data, size_t len)
 }
 
 static void
+receive_binary(skio_ws *ws, const char *data, size_t len)
+{
+    const struct eio_packet packet = {.type = EIO_MESSAGE,
+                                      .binary = true,
+                                      .base64 = false,
+                                      .data = data,
+                                      .len = len};
+
+    if (ws->session->protocol == 3)
+        receive_packet3(ws, data, len, true);
+    else
+        receive_packet(ws, &packet);
+}
+
+static inline void
 receive_message(skio_ws *ws, const void *data, size_t len, bool binary)
 {
-    struct eio_packet packet = {.type = EIO_MESSAGE,
-                                .binary = true,
-                                .base64 = false,
-                                .data = data,
-                                .len = len};
-
     if (len == 0)
-        packet.data = data = "";
-    if (binary && ws->session->protocol == 3)
-        receive_packet3(ws, data, len, true);
-    else if (binary)
-        receive_packet(ws, &packet);
+        data = "";
+    if (binary)
+        receive_binary(ws, data, len);
     else
         receive_text(ws, data, len);
 }
@@ -373,6 +380,37 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
     skio__mem_free(ws->engine->mem, inbox);
 }
 
+/* It was being judged: the verdict, when it comes, finds nobody. */
+static void
+drop_held(skio_ws *ws)
+{
+    skio_exchange *held = ws->held;
+
+    if (!ws->is_judged)
+        return;
+    ws->is_judged = false;
+    ws->held = NULL;
+    skio__exchange_free(held);
+}
+
+void
+skio_ws_fail(skio_ws *ws, unsigned status, const char *why)
+{
+    struct eio_engine *engine = ws->engine;
+
+    if (ws->close_len > 0)
+        return;
+    skio__engine_enter(engine);
+    drop_held(ws);
+    if (ws->session != NULL && ws->session->ws == ws)
+        skio__session_detail(ws->session, "%s", why);
+    if (status == EIO_WS_POLICY || status == EIO_WS_TOO_BIG)
+        hit_limit(ws, (enum eio_ws_status)status);
+    else
+        fail(ws, (enum eio_ws_status)status);
+    skio__engine_leave(engine);
+}
+
 void
 skio_ws_compressed(skio_ws *ws)
 {
@@ -490,13 +528,7 @@ skio_ws_closed(skio_ws *ws, bool clean)
     struct skio_session *session = ws->session;
 
     skio__engine_enter(engine);
-    if (ws->is_judged) {
-        skio_exchange *held = ws->held;
-
-        ws->is_judged = false;
-        ws->held = NULL;
-        skio__exchange_free(held);
-    }
+    drop_held(ws);
     if (session != NULL) {
         ws->session = NULL;
         if (session->ws == ws) {

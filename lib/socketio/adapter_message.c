@@ -104,9 +104,7 @@ carry(const skio_message *message, struct sio_parsed *parsed,
     struct skio__buf json;
     int err;
 
-    skio__value_init_args(&list, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count, 0,
-                          parsed->attachments, packet->attachments, arena);
+    skio__packet_args(packet, 0, parsed->attachments, arena, &list);
     list.first_placeholder = message->nsp->server->first_placeholder;
     skio__buf_init(&json, message->mem);
     skio__attachments_init(&attachments, message->mem, UINT32_MAX);

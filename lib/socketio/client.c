@@ -96,6 +96,17 @@ skio__client_socket(const struct sio_client *client, const skio_nsp *nsp)
     return NULL;
 }
 
+skio_socket *
+skio__client_socket_of(const struct sio_client *client, const char *nsp,
+                       size_t len)
+{
+    for (skio_socket *each = client->sockets; each != NULL; each = each->next)
+        if (each->nsp->name_len == len &&
+            memcmp(each->nsp->name, nsp, len) == 0)
+            return each;
+    return NULL;
+}
+
 void
 skio__client_add(struct sio_client *client, skio_socket *socket)
 {
@@ -317,13 +328,6 @@ on_open(struct skio_session *session)
 }
 
 static void
-on_message(struct skio_session *session, const char *data, size_t len,
-           bool binary)
-{
-    skio__incoming(skio__session_state(session), data, len, binary);
-}
-
-static void
 on_close(struct skio_session *session, enum skio_disconnect reason)
 {
     struct sio_client *client = skio__session_state(session);
@@ -396,7 +400,7 @@ on_beat(struct skio_session *session)
 const struct eio_upper skio__client_upper = {
     .state_size = sizeof(struct sio_client),
     .open = on_open,
-    .message = on_message,
+    .message = skio__incoming,
     .close = on_close,
     .pressure = on_pressure,
     .beat = on_beat,

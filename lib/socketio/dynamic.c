@@ -35,8 +35,8 @@ parent_new(skio_server *server, skio_match_fn *fn, void *user,
     memcpy(parent->name, "/_", 2);
     parent->name_len = 2;
     skio__map_init(&parent->sockets, mem, server->hash_key);
-    skio__map_init(&parent->events, mem, server->hash_key);
-    skio__map_init(&parent->server_events, mem, server->hash_key);
+    skio__events_init(&parent->events, mem, server->hash_key);
+    skio__events_init(&parent->server_events, mem, server->hash_key);
 
     while (*link != NULL)
         link = &(*link)->matcher->next;

@@ -57,9 +57,8 @@ skio__handlers_add_once(struct sio_handlers *list, const skio_allocator *mem,
     return add(list, mem, &handler);
 }
 
-/* Close the gaps that removals left. */
-static void
-compact(struct sio_handlers *list)
+void
+skio__handlers_compact(struct sio_handlers *list)
 {
     uint32_t kept = 0;
 
@@ -89,7 +88,7 @@ skio__handlers_remove(struct sio_handlers *list, sio_any_function *fn,
     }
 
     if (list->has_holes && list->running == 0)
-        compact(list);
+        skio__handlers_compact(list);
     return removed;
 }
 
@@ -101,72 +100,87 @@ skio__handlers_deinit(struct sio_handlers *list, const skio_allocator *mem)
 }
 
 void
-skio__handlers_enter(struct sio_handlers *list)
+skio__events_init(struct sio_events *events, const skio_allocator *mem,
+                  const uint8_t hash_key[SKIO__MAP_KEY_BYTES])
 {
-    list->running++;
+    memset(events, 0, sizeof *events);
+    skio__map_init(&events->by_name, mem, hash_key);
 }
 
 void
-skio__handlers_leave(struct sio_handlers *list)
+skio__events_deinit(struct sio_events *events)
 {
-    list->running--;
-    if (list->running == 0 && list->has_holes)
-        compact(list);
-}
+    struct skio__map *map = &events->by_name;
+    struct skio__map_node *node;
+    struct skio__map_node *after;
 
-sio_any_function *
-skio__handlers_take(struct sio_handlers *list, uint32_t index)
-{
-    struct sio_handler *item = &list->items[index];
-    sio_any_function *fn = item->fn;
+    SKIO__MAP_EACH(map, node, after) {
+        struct sio_event *event =
+            skio__container_of(node, struct sio_event, node);
 
-    if (item->once && fn != NULL) {
-        item->fn = NULL;
-        list->has_holes = true;
+        skio__map_remove(map, node);
+        skio__handlers_deinit(&event->handlers, map->mem);
+        skio__mem_free(map->mem, event);
     }
-    return fn;
+    skio__map_deinit(map);
+    memset(events->recent, 0, sizeof events->recent);
 }
 
 struct sio_event *
-skio__events_find(const struct skio__map *events, const char *name, size_t len)
+skio__events_find(const struct sio_events *events, const char *name, size_t len)
 {
-    struct skio__map_node *node = skio__map_find(events, name, len);
+    struct skio__map_node *node = skio__map_find(&events->by_name, name, len);
 
     return node == NULL ? NULL
                         : skio__container_of(node, struct sio_event, node);
 }
 
-struct sio_event *
-skio__events_get(struct skio__map *events, const char *name, size_t len)
+/*
+ * Names are the application's, who has no reason to make them collide: a peer
+ * that asks for others finds nothing, at the price of a hash.
+ */
+static struct sio_event **
+recent_place(struct sio_events *events, const char *name, size_t len)
 {
+    size_t place = len;
+
+    if (len > 0)
+        place +=
+            (unsigned char)name[0] + 3 * (size_t)(unsigned char)name[len - 1];
+    return &events->recent[place % SIO_EVENTS_RECENT];
+}
+
+struct sio_event *
+skio__events_recall(struct sio_events *events, const char *name, size_t len)
+{
+    struct sio_event **recent = recent_place(events, name, len);
+    struct sio_event *event = *recent;
+
+    if (event != NULL && event->len == len &&
+        memcmp(event->name, name, len) == 0)
+        return event;
+    event = skio__events_find(events, name, len);
+    if (event != NULL)
+        *recent = event;
+    return event;
+}
+
+struct sio_event *
+skio__events_get(struct sio_events *events, const char *name, size_t len)
+{
+    struct skio__map *map = &events->by_name;
     struct sio_event *event = skio__events_find(events, name, len);
 
     if (event != NULL)
         return event;
-    event = skio__mem_calloc(events->mem, 1, sizeof *event + len + 1);
+    event = skio__mem_calloc(map->mem, 1, sizeof *event + len + 1);
     if (event == NULL)
         return NULL;
     memcpy(event->name, name, len);
-    if (skio__map_put(events, &event->node, event->name, len) != SKIO_OK) {
-        skio__mem_free(events->mem, event);
+    event->len = len;
+    if (skio__map_put(map, &event->node, event->name, len) != SKIO_OK) {
+        skio__mem_free(map->mem, event);
         return NULL;
     }
     return event;
-}
-
-void
-skio__events_deinit(struct skio__map *events)
-{
-    struct skio__map_node *node;
-    struct skio__map_node *after;
-
-    SKIO__MAP_EACH(events, node, after) {
-        struct sio_event *event =
-            skio__container_of(node, struct sio_event, node);
-
-        skio__map_remove(events, node);
-        skio__handlers_deinit(&event->handlers, events->mem);
-        skio__mem_free(events->mem, event);
-    }
-    skio__map_deinit(events);
 }

@@ -45,14 +45,38 @@ int skio__handlers_remove(struct sio_handlers *list, sio_any_function *fn,
 void skio__handlers_deinit(struct sio_handlers *list,
                            const skio_allocator *mem);
 
+/* Close the gaps that removals left. */
+void skio__handlers_compact(struct sio_handlers *list);
+
 /* Bracket a run, so that removals leave holes until the last one ends. */
-void skio__handlers_enter(struct sio_handlers *list);
-void skio__handlers_leave(struct sio_handlers *list);
+static inline void
+skio__handlers_enter(struct sio_handlers *list)
+{
+    list->running++;
+}
+
+static inline void
+skio__handlers_leave(struct sio_handlers *list)
+{
+    list->running--;
+    if (list->running == 0 && list->has_holes)
+        skio__handlers_compact(list);
+}
 
 /* While a list runs: the function of an item, which goes if it runs once.
  * NULL: it was removed. */
-sio_any_function *skio__handlers_take(struct sio_handlers *list,
-                                      uint32_t index);
+static inline sio_any_function *
+skio__handlers_take(struct sio_handlers *list, uint32_t index)
+{
+    struct sio_handler *item = &list->items[index];
+    sio_any_function *fn = item->fn;
+
+    if (item->once && fn != NULL) {
+        item->fn = NULL;
+        list->has_holes = true;
+    }
+    return fn;
+}
 
 /* Run a list: `call` uses `fn` (cast back) and `user_data`. */
 #define SIO_HANDLERS_RUN(list, type, call)                                     \
@@ -77,15 +101,33 @@ sio_any_function *skio__handlers_take(struct sio_handlers *list,
 struct sio_event {
     struct skio__map_node node;
     struct sio_handlers handlers;
+    size_t len;
     char name[];
 };
 
-/* A table of events by name. The handlers of an event, or NULL: */
-struct sio_event *skio__events_find(const struct skio__map *events,
+#define SIO_EVENTS_RECENT 8 /* a power of two */
+
+/*
+ * A table of events by name. Events never go away, so those asked for lately
+ * are remembered: to hash a name costs more than to run its handlers.
+ */
+struct sio_events {
+    struct skio__map by_name;
+    struct sio_event *recent[SIO_EVENTS_RECENT];
+};
+
+void skio__events_init(struct sio_events *events, const skio_allocator *mem,
+                       const uint8_t hash_key[SKIO__MAP_KEY_BYTES]);
+void skio__events_deinit(struct sio_events *events);
+
+/* The handlers of an event, or NULL. */
+struct sio_event *skio__events_find(const struct sio_events *events,
                                     const char *name, size_t len);
+/* The same, remembered: for each event that arrives. */
+struct sio_event *skio__events_recall(struct sio_events *events,
+                                      const char *name, size_t len);
 /* The same, made on first use; NULL: no memory. */
-struct sio_event *skio__events_get(struct skio__map *events, const char *name,
+struct sio_event *skio__events_get(struct sio_events *events, const char *name,
                                    size_t len);
-void skio__events_deinit(struct skio__map *events);
 
 #endif /* SKIO_SOCKETIO_HANDLERS_H */

@@ -18,7 +18,7 @@ skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
     char *name;
 
     *len = 0;
-    if (packet->count == 0)
+    if (packet->json == NULL || packet->count == 0)
         return "";
 
     name = skio__arena_alloc(&server->arena, (size_t)first->len + 1);
@@ -35,8 +35,30 @@ skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
     return name;
 }
 
+/*
+ * The name as it stands in the packet, where that is what it means: not
+ * NUL-terminated. NULL: there is an escape in it.
+ */
+static const char *
+plain_name(const struct sio_packet *packet, size_t *len)
+{
+    const struct skio__json_slice *first = &packet->items[0];
+
+    *len = 0;
+    if (packet->count == 0)
+        return "";
+    if ((first->flags & SKIO__JSON_ESCAPED) != 0)
+        return NULL;
+    if (first->type == SKIO__JSON_STRING) {
+        *len = first->len - 2;
+        return packet->json + first->start + 1;
+    }
+    *len = first->len;
+    return packet->json + first->start;
+}
+
 /* Hand an event, complete with its attachments, to the namespace. */
-static void
+static inline void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
               const skio_bytes *attachments)
 {
@@ -47,16 +69,17 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
     const char *event;
     size_t len;
 
-    event = skio__incoming_event_name(server, packet, &len);
+    /* Only who watches all events is given the name itself. */
+    event = plain_name(packet, &len);
+    if (event == NULL || skio__nsp_is_watched(socket->nsp))
+        event = skio__incoming_event_name(server, packet, &len);
     if (event == NULL) {
         skio__client_nomem(socket->client);
         return;
     }
 
-    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count,
-                          packet->count > 0 ? 1 : 0, attachments,
-                          packet->attachments, &server->arena);
+    skio__packet_args(packet, packet->count > 0 ? 1 : 0, attachments,
+                      &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
     skio_socket_ref(socket);
@@ -76,9 +99,7 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     struct skio__arena_mark mark = skio__arena_mark(&server->arena);
     struct skio_value args;
 
-    skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                          skio__packet_kept(packet), packet->count, 0,
-                          attachments, packet->attachments, &server->arena);
+    skio__packet_args(packet, 0, attachments, &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
     skio_socket_ref(socket);
@@ -90,7 +111,7 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     skio__arena_release(&server->arena, mark);
 }
 
-static void
+static inline void
 deliver(struct sio_client *client, skio_socket *socket,
         const struct sio_packet *packet, const skio_bytes *attachments)
 {
@@ -113,36 +134,16 @@ deliver(struct sio_client *client, skio_socket *socket,
     }
 }
 
-/* What a client was sent for before: it left, or the server made it leave. */
-static bool
-is_under_way(skio_socket *socket)
+/*
+ * A packet that cannot be delivered now: its attachments are to come, or its
+ * socket has gone; socket NULL: was never there.
+ */
+static skio__rare void
+put_off(struct sio_client *client, skio_socket *socket,
+        const struct sio_packet *packet, const skio_bytes *attachments)
 {
-    return socket != NULL && socket->state == SIO_GONE;
-}
-
-/* A packet that was decoded. attachments NULL: they are still to come, if it
- * has any. */
-static void
-on_packet(struct sio_client *client, struct sio_packet *packet,
-          const skio_bytes *attachments)
-{
-    skio_server *server = skio__client_server(client);
-    const char *query = NULL;
-    size_t query_len = 0;
-    skio_socket *socket;
-    skio_nsp *nsp;
-
-    if (skio__client_is_old(client))
-        skio__legacy_split(packet, &query, &query_len);
-    if (packet->type == SIO_CONNECT) {
-        skio__client_connect(client, packet, query, query_len);
-        return;
-    }
-
-    nsp = skio__nsp_find(server, packet->nsp, packet->nsp_len);
-    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
     if (socket == NULL ||
-        (socket->state != SIO_CONNECTED && !is_under_way(socket))) {
+        (socket->state != SIO_CONNECTED && socket->state != SIO_GONE)) {
         skio__client_misuse(client,
                             "a packet for a namespace that was not joined");
         return;
@@ -155,21 +156,44 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
         return;
     }
 
-    if (is_under_way(socket)) {
-        /* Its DISCONNECT ends what the server began: forget the entry. */
-        if (packet->type == SIO_DISCONNECT) {
-            skio__client_remove(client, socket);
-            skio_socket_unref(socket);
-        }
+    /*
+     * It was sent before: the client left, or the server made it leave. Its
+     * DISCONNECT ends what the server began: forget the entry.
+     */
+    if (packet->type == SIO_DISCONNECT) {
+        skio__client_remove(client, socket);
+        skio_socket_unref(socket);
+    }
+}
+
+/* A packet that was decoded. attachments NULL: they are still to come, if it
+ * has any. */
+static inline void
+on_packet(struct sio_client *client, struct sio_packet *packet,
+          const skio_bytes *attachments)
+{
+    const char *query = NULL;
+    size_t query_len = 0;
+    skio_socket *socket;
+
+    if (skio__client_is_old(client))
+        skio__legacy_split(packet, &query, &query_len);
+    if (packet->type == SIO_CONNECT) {
+        skio__client_connect(client, packet, query, query_len);
         return;
     }
-    deliver(client, socket, packet, attachments);
+    socket = skio__client_socket_of(client, packet->nsp, packet->nsp_len);
+    if (skio__likely(socket != NULL && socket->state == SIO_CONNECTED &&
+                     (packet->attachments == 0 || attachments != NULL)))
+        deliver(client, socket, packet, attachments);
+    else
+        put_off(client, socket, packet, attachments);
 }
 
 static void
-on_text(struct sio_client *client, const char *text, size_t len)
+on_text(struct sio_client *client, const struct sio_packet_limits *limits,
+        const char *text, size_t len)
 {
-    struct sio_packet_limits limits;
     struct sio_packet packet;
     const char *why;
 
@@ -179,8 +203,7 @@ on_text(struct sio_client *client, const char *text, size_t len)
         return;
     }
 
-    skio__server_packet_limits(skio__client_server(client), &limits);
-    if (skio__packet_decode(text, len, &limits, &packet, &why) != SKIO_OK) {
+    if (skio__packet_decode(text, len, limits, &packet, &why) != SKIO_OK) {
         skio__client_fail(client, why);
         return;
     }
@@ -214,7 +237,6 @@ on_binary(struct sio_client *client, const char *data, size_t len)
     struct sio_assembly *assembly = client->assembly;
     skio_server *server = skio__client_server(client);
     skio_socket *socket;
-    skio_nsp *nsp;
     int err;
 
     if (assembly == NULL) {
@@ -239,23 +261,25 @@ on_binary(struct sio_client *client, const char *data, size_t len)
 
     /* The namespace may have been left while the attachments came. */
     client->assembly = NULL;
-    nsp =
-        skio__nsp_find(server, assembly->packet.nsp, assembly->packet.nsp_len);
-    socket = nsp == NULL ? NULL : skio__client_socket(client, nsp);
+    socket = skio__client_socket_of(client, assembly->packet.nsp,
+                                    assembly->packet.nsp_len);
     if (socket != NULL && socket->state == SIO_CONNECTED)
         deliver(client, socket, &assembly->packet, assembly->attachments);
     skio__assembly_free(assembly);
 }
 
 void
-skio__incoming(struct sio_client *client, const char *data, size_t len,
+skio__incoming(struct skio_session *session, const char *data, size_t len,
                bool binary)
 {
-    if (skio__unlikely(skio__client_server(client)->options.parser != NULL) &&
+    struct sio_client *client = skio__session_state(session);
+    const skio_server *server = skio__client_server(client);
+
+    if (skio__unlikely(server->options.parser != NULL) &&
         client->assembly == NULL)
         on_foreign(client, data, len, binary);
     else if (binary)
         on_binary(client, data, len);
     else
-        on_text(client, data, len);
+        on_text(client, &server->packet_limits, data, len);
 }

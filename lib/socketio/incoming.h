@@ -11,7 +11,7 @@
 #include "socketio/packet.h"
 
 /* A message of the client's session. */
-void skio__incoming(struct sio_client *client, const char *data, size_t len,
+void skio__incoming(struct skio_session *session, const char *data, size_t len,
                     bool binary);
 
 /*

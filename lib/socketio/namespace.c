@@ -34,8 +34,8 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     nsp->server = server;
     nsp->parent = parent;
     skio__map_init(&nsp->sockets, mem, server->hash_key);
-    skio__map_init(&nsp->events, mem, server->hash_key);
-    skio__map_init(&nsp->server_events, mem, server->hash_key);
+    skio__events_init(&nsp->events, mem, server->hash_key);
+    skio__events_init(&nsp->server_events, mem, server->hash_key);
 
     if (server->options.recovery_ms > 0) {
         nsp->recovery = skio__recovery_new(nsp);
@@ -174,37 +174,50 @@ ask_middlewares(skio_nsp *nsp, skio_socket *socket, const char *event,
     return err;
 }
 
-void
-skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
-                   size_t len, const skio_value *args, skio_ack *ack)
+/* Tell those who watch all events. False: one of them took it away. */
+static bool
+tell_watchers(skio_nsp *nsp, skio_socket *socket, const char *event,
+              const skio_value *args, skio_ack *ack)
 {
-    skio_nsp *const chain[] = {nsp->parent, nsp};
     int err = SKIO_OK;
 
     SIO_NSP_RUN(nsp, any, skio_any_fn, fn(socket, event, args, user_data));
 
-    for (size_t i = 0; i < 2 && err == SKIO_OK; i++)
-        if (chain[i] != NULL && chain[i]->event_middlewares.count > 0)
-            err = ask_middlewares(chain[i], socket, event, args, ack);
-    if (err != SKIO_OK) {
+    if (nsp->parent != NULL && nsp->parent->event_middlewares.count > 0)
+        err = ask_middlewares(nsp->parent, socket, event, args, ack);
+    if (err == SKIO_OK && nsp->event_middlewares.count > 0)
+        err = ask_middlewares(nsp, socket, event, args, ack);
+    if (err != SKIO_OK)
         SIO_NSP_RUN(nsp, error, skio_error_fn,
                     fn(socket, err, event, user_data));
+    return err == SKIO_OK;
+}
+
+/* A handler can add and remove handlers, but events never go away. */
+static void
+run_event(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
+          const skio_value *args, skio_ack *ack)
+{
+    struct sio_event *found = skio__events_recall(&nsp->events, event, len);
+
+    if (found != NULL)
+        SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
+                         fn(socket, args, ack, user_data));
+}
+
+void
+skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
+                   size_t len, const skio_value *args, skio_ack *ack)
+{
+    if (skio__nsp_is_watched(nsp) &&
+        !tell_watchers(nsp, socket, event, args, ack))
         return;
-    }
 
-    /*
-     * Any of them may have disconnected the socket. A handler can add and
-     * remove handlers, but events never go away.
-     */
-    for (size_t i = 0; i < 2 && socket->state == SIO_CONNECTED; i++) {
-        struct sio_event *found =
-            chain[i] == NULL ? NULL
-                             : skio__events_find(&chain[i]->events, event, len);
-
-        if (found != NULL)
-            SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
-                             fn(socket, args, ack, user_data));
-    }
+    /* Any of them may have disconnected the socket. */
+    if (nsp->parent != NULL && socket->state == SIO_CONNECTED)
+        run_event(nsp->parent, socket, event, len, args, ack);
+    if (socket->state == SIO_CONNECTED)
+        run_event(nsp, socket, event, len, args, ack);
 }
 
 const char *

@@ -21,8 +21,8 @@ struct skio_nsp {
     struct skio__map sockets; /* id -> connected socket */
     uint64_t next_ack_id;     /* Node counts them per namespace, too */
 
-    struct skio__map events;        /* name -> sio_event */
-    struct skio__map server_events; /* the same, of other servers */
+    struct sio_events events;
+    struct sio_events server_events; /* of other servers */
     struct sio_handlers any;
     struct sio_handlers any_outgoing;
     struct sio_handlers event_middlewares;
@@ -74,7 +74,17 @@ void skio__nsp_shutdown(skio_server *server);
 /* What an encoder of this namespace's packets needs. */
 void skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder);
 
-/* Run the handlers of an event: the catch-all ones first. */
+/* Whether catch-all handlers or event middlewares are told of each event. */
+static inline bool
+skio__nsp_is_watched(const skio_nsp *nsp)
+{
+    return SIO_NSP_HAS(nsp, any) || SIO_NSP_HAS(nsp, event_middlewares);
+}
+
+/*
+ * Run the handlers of an event: the catch-all ones first. The name must be
+ * NUL-terminated only if the namespace is watched.
+ */
 void skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
                         size_t len, const skio_value *args, skio_ack *ack);
 

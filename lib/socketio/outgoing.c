@@ -25,7 +25,7 @@ static bool
 read_message(skio_server *server, const struct skio_message *message,
              struct sio_parsed *out)
 {
-    struct sio_packet_limits limits;
+    struct sio_packet_limits limits = server->packet_limits;
     const void *text;
     const char *why;
     size_t len;
@@ -35,7 +35,6 @@ read_message(skio_server *server, const struct skio_message *message,
                                    out) == SKIO_OK;
 
     /* The packet's own limits were checked when it was encoded. */
-    skio__server_packet_limits(server, &limits);
     limits.max_name_bytes = SIZE_MAX;
     skio__blob_packet(message->blobs[0], &text, &len);
     if (skio__packet_decode((const char *)text + 1, len - 1, &limits,
@@ -61,10 +60,7 @@ skio__outgoing_tell(skio_socket *socket, const struct skio_message *message)
         (packet->type == SIO_EVENT || packet->type == SIO_BINARY_EVENT))
         event = skio__incoming_event_name(server, packet, &len);
     if (event != NULL) {
-        skio__value_init_args(&args, packet->json, &packet->root, packet->items,
-                              skio__packet_kept(packet), packet->count, 1,
-                              parsed.attachments, packet->attachments,
-                              &server->arena);
+        skio__packet_args(packet, 1, parsed.attachments, &server->arena, &args);
         args.first_placeholder = server->first_placeholder;
         SIO_NSP_RUN(nsp, any_outgoing, skio_any_fn,
                     fn(socket, event, &args, user_data));

@@ -36,6 +36,12 @@ refuse(struct decoder *d, int err, const char *why)
     return err;
 }
 
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 /*
  * Digits, at least one, up to max: no sign, blank, or exponent. Stops at the
  * first digit that leads past max, so a megabyte of them costs nothing.
@@ -44,16 +50,24 @@ refuse(struct decoder *d, int err, const char *why)
 static int
 decode_digits(struct decoder *d, uint64_t max, uint64_t *out)
 {
-    const char *start = d->pos;
+    const char *pos = d->pos;
+    const char *end = d->end;
     uint64_t n = 0;
 
-    while (d->pos < d->end && *d->pos >= '0' && *d->pos <= '9') {
-        n = 10 * n + (uint64_t)(*d->pos++ - '0');
+    for (; pos < end; pos++) {
+        unsigned digit = (unsigned)(unsigned char)*pos - '0';
+
+        if (digit > 9)
+            break;
+        n = 10 * n + digit;
         if (n > max)
             return SKIO_ELIMIT;
     }
+    if (pos == d->pos)
+        return SKIO_EPROTO;
+    d->pos = pos;
     *out = n;
-    return d->pos > start ? SKIO_OK : SKIO_EPROTO;
+    return SKIO_OK;
 }
 
 /* `count "-"`, of the binary types. */
@@ -107,7 +121,7 @@ decode_nsp(struct decoder *d)
 static int
 decode_id(struct decoder *d)
 {
-    if (d->pos == d->end || *d->pos < '0' || *d->pos > '9')
+    if (d->pos == d->end || !is_digit(*d->pos))
         return SKIO_OK;
     if (decode_digits(d, ID_MAX, &d->packet->id) != SKIO_OK)
         return refuse(d, SKIO_EPROTO, "ack id too large");
@@ -139,20 +153,20 @@ refuse_json(struct decoder *d, int err, const struct skio__json_limits *limits)
     return refuse(d, SKIO_EPROTO, "invalid payload");
 }
 
-static int
+static inline int
 scan_json(struct decoder *d, bool checks_placeholders)
 {
     struct sio_packet *packet = d->packet;
-    struct skio__json_limits limits = {d->limits->max_json_depth, -1};
-    struct skio__json_scan scan = {0};
-    int err;
+    struct skio__json_limits limits = {
+        d->limits->max_json_depth,
+        checks_placeholders && packet->attachments > 0
+            ? (int64_t)packet->attachments
+            : -1,
+    };
+    struct skio__json_scan scan = {.items = packet->items,
+                                   .cap = SIO_VALUE_ITEMS};
+    int err = skio__json_scan(packet->json, packet->json_len, &limits, &scan);
 
-    if (checks_placeholders && packet->attachments > 0)
-        limits.placeholders = packet->attachments;
-
-    scan.items = packet->items;
-    scan.cap = SIO_VALUE_ITEMS;
-    err = skio__json_scan(packet->json, packet->json_len, &limits, &scan);
     if (err != SKIO_OK)
         return refuse_json(d, err, &limits);
 
@@ -173,7 +187,7 @@ decode_json(struct decoder *d)
 
     packet->json = d->pos;
     packet->json_len = (size_t)(d->end - d->pos);
-    if (memchr(" \t\r\n", *d->pos, 4) != NULL)
+    if (*d->pos <= ' ' && memchr(" \t\r\n", *d->pos, 4) != NULL)
         return refuse(d, SKIO_EPROTO, "invalid payload");
     return scan_json(d, true);
 }
@@ -218,15 +232,17 @@ check_event(struct decoder *d)
  * Whether the type may carry this payload. Every type may come without one:
  * an event is then one without a name, which no handler hears.
  */
-static int
+static inline int
 check_payload(struct decoder *d)
 {
     const struct sio_packet *packet = d->packet;
-    enum skio__json_type root = (enum skio__json_type)packet->root.type;
+    uint8_t root = packet->root.type;
     bool fits = false;
 
     if (packet->json == NULL)
         return SKIO_OK;
+    if (packet->type == SIO_EVENT) /* most are */
+        return check_event(d);
 
     switch (packet->type) {
     case SIO_CONNECT:

@@ -75,6 +75,20 @@ skio__packet_kept(const struct sio_packet *packet)
     return packet->count < SIO_VALUE_ITEMS ? packet->count : SIO_VALUE_ITEMS;
 }
 
+/*
+ * The arguments of a decoded packet, from `skip` on; packet and attachments
+ * are borrowed.
+ */
+static inline void
+skio__packet_args(const struct sio_packet *packet, uint32_t skip,
+                  const skio_bytes *attachments, struct skio__arena *arena,
+                  struct skio_value *out)
+{
+    skio__value_init_args(out, packet->json, &packet->root, packet->items,
+                          skio__packet_kept(packet), packet->count, skip,
+                          attachments, packet->attachments, arena);
+}
+
 /* Whether a name is one of the six that events may not have. */
 bool skio__packet_is_reserved(const char *name, size_t len);
 

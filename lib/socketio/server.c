@@ -48,15 +48,6 @@ skio__server_engine(skio_server *server)
 }
 
 void
-skio__server_packet_limits(const skio_server *server,
-                           struct sio_packet_limits *limits)
-{
-    limits->max_attachments = server->options.max_attachments;
-    limits->max_json_depth = server->options.max_json_depth;
-    limits->max_name_bytes = server->options.max_name_bytes;
-}
-
-void
 skio__server_make_id(skio_server *server, char out[21])
 {
     unsigned char random[SKIO__ID_RANDOM];
@@ -171,6 +162,11 @@ skio_server_new(skio_server **out, const skio_server_options *options)
         goto fail_options;
     }
 
+    server->packet_limits = (struct sio_packet_limits){
+        .max_attachments = server->options.max_attachments,
+        .max_json_depth = server->options.max_json_depth,
+        .max_name_bytes = server->options.max_name_bytes,
+    };
     randombytes_buf(server->hash_key, sizeof server->hash_key);
     skio__map_init(&server->namespaces, mem, server->hash_key);
     skio__map_init(&server->waits, mem, server->hash_key);

@@ -19,6 +19,7 @@
 #include "engineio/engine.h"
 #include "socketio/handlers.h"
 #include "socketio/message.h"
+#include "socketio/packet.h"
 
 /*
  * What outlives the server for as long as the application holds references to
@@ -36,7 +37,8 @@ struct sio_waiter;
 
 struct skio_server {
     struct eio_engine engine;
-    skio_server_options options; /* strings are copies of ours */
+    skio_server_options options;            /* strings are copies of ours */
+    struct sio_packet_limits packet_limits; /* of these, for the decoder */
     struct sio_home *home;
     uint8_t hash_key[SKIO__MAP_KEY_BYTES];
 
@@ -89,10 +91,6 @@ skio__server_mem(const skio_server *server)
 {
     return &server->home->mem;
 }
-
-/* A server's limits, in the shape that the codec wants. */
-void skio__server_packet_limits(const skio_server *server,
-                                struct sio_packet_limits *limits);
 
 /* A fresh 20-character id. */
 void skio__server_make_id(skio_server *server, char out[21]);

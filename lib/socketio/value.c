@@ -35,31 +35,6 @@ struct owned {
     char text[];
 };
 
-static const char no_arguments[] = "[]";
-
-void
-skio__value_init_args(struct skio_value *value, const char *text,
-                      const struct skio__json_slice *root,
-                      const struct skio__json_slice *items, uint32_t item_count,
-                      uint32_t count, uint32_t skip,
-                      const skio_bytes *attachments, uint32_t attachment_count,
-                      struct skio__arena *arena)
-{
-    const struct skio__json_slice empty = {0, 2, SKIO__JSON_ARRAY, 0};
-
-    memset(value, 0, sizeof(*value));
-    value->text = text != NULL ? text : no_arguments;
-    value->root = text != NULL ? *root : empty;
-    value->items = items;
-    value->item_count = text != NULL && items != NULL ? item_count : 0;
-    value->count = text != NULL ? count : 0;
-    value->skip = skip;
-    value->is_list = true;
-    value->attachments = attachments;
-    value->attachment_count = attachment_count;
-    value->arena = arena;
-}
-
 int
 skio__value_init_list(struct skio_value *value, const char *text, size_t len,
                       struct skio__json_slice *items, uint32_t skip,

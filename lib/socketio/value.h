@@ -20,14 +20,30 @@
 
 /* A list of arguments: root must be an array (validated), its first `skip`
  * elements hidden. items may be NULL. text NULL: a packet without data, there
- * are no arguments. */
-void skio__value_init_args(struct skio_value *value, const char *text,
-                           const struct skio__json_slice *root,
-                           const struct skio__json_slice *items,
-                           uint32_t item_count, uint32_t count, uint32_t skip,
-                           const skio_bytes *attachments,
-                           uint32_t attachment_count,
-                           struct skio__arena *arena);
+ * are no arguments. Inline: each event has one. */
+static inline void
+skio__value_init_args(struct skio_value *value, const char *text,
+                      const struct skio__json_slice *root,
+                      const struct skio__json_slice *items, uint32_t item_count,
+                      uint32_t count, uint32_t skip,
+                      const skio_bytes *attachments, uint32_t attachment_count,
+                      struct skio__arena *arena)
+{
+    const struct skio__json_slice empty = {0, 2, SKIO__JSON_ARRAY, 0};
+
+    *value = (struct skio_value){
+        .text = text != NULL ? text : "[]",
+        .root = text != NULL ? *root : empty,
+        .items = items,
+        .item_count = text != NULL && items != NULL ? item_count : 0,
+        .count = text != NULL ? count : 0,
+        .skip = skip,
+        .is_list = true,
+        .attachments = attachments,
+        .attachment_count = attachment_count,
+        .arena = arena,
+    };
+}
 
 /*
  * The same for a text that nobody has checked yet, of another server: it must

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "transport/endpoint.h"
 #include "transport/lws_deflate.h"
+#include "transport/lws_direct.h"
 #include "transport/lws_headers.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -124,9 +125,23 @@ on_body_end(struct skio__conn *conn)
     return 0;
 }
 
+/* What the confirmation has found, once, and for its own connection: inside a
+ * host the confirmation of a later request goes to the protocol of the one
+ * before it, and the pointer would be that of another connection. */
+static const char *
+take_headers(struct skio__lws *transport, const struct lws *wsi)
+{
+    const char *headers =
+        transport->headers_of == wsi ? transport->headers : NULL;
+
+    transport->headers_of = NULL;
+    return headers;
+}
+
 static void
 on_upgrade(struct skio__conn *conn)
 {
+    const char *headers = take_headers(conn->transport, conn->wsi);
     struct skio__head head;
 
     skio__fifo_remove(&conn->timer);
@@ -136,8 +151,8 @@ on_upgrade(struct skio__conn *conn)
         conn->transport->outcome = OUTCOME_CLOSE;
         return;
     }
-    if (skio__request_read(conn->transport, conn, conn->wsi,
-                           conn->transport->headers, &head) == SKIO_OK) {
+    if (skio__request_read(conn->transport, conn, conn->wsi, headers, &head) ==
+        SKIO_OK) {
         skio__upgrade_filter(conn, &head);
         return;
     }
@@ -150,6 +165,10 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
 {
     int result;
 
+    if (conn->direct != NULL) {
+        skio__direct_refuse(conn);
+        return 0;
+    }
     switch (reason) {
     case LWS_CALLBACK_HTTP:
         if (lws_get_network_wsi(conn->wsi) != conn->wsi)
@@ -166,8 +185,13 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         return on_body_end(conn);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         on_upgrade(conn);
-        if (conn->kind != CONN_UPGRADE)
+        if (conn->kind != CONN_UPGRADE) {
             skio__upgrade_unname(conn->transport);
+            /* The answer may not have left, to a peer that has gone or is
+             * slow: whoever was refused is not accepted after all. */
+            if (conn->transport->outcome == OUTCOME_NONE)
+                conn->transport->outcome = OUTCOME_CLOSE;
+        }
         return 0;
     case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
         return skio__deflate_confirm(conn, in) ? 0 : -1;
@@ -255,7 +279,8 @@ has_ended(struct skio__conn *conn)
 {
     char byte;
 
-    if (conn->kind != CONN_WS || conn->peer_closed || conn->finished)
+    if (conn->kind != CONN_WS || conn->peer_closed || conn->finished ||
+        conn->lost)
         return true;
     return recv(lws_get_socket_fd(conn->wsi), &byte, 1,
                 MSG_PEEK | MSG_DONTWAIT) == 0 ||
@@ -357,6 +382,8 @@ on_close(struct skio__lws *transport, struct lws *wsi, void *user)
     struct skio__conn *conn =
         transport->own ? lws_get_opaque_user_data(wsi) : user;
 
+    if (transport->headers_of == wsi)
+        transport->headers_of = NULL;
     if (conn == NULL || conn->transport == NULL)
         return 0;
     skio__conn_detach(conn, has_ended(conn));
@@ -446,11 +473,12 @@ skio__lws_callback(struct lws *wsi, enum lws_callback_reasons reason,
 
     case LWS_CALLBACK_HTTP_CONFIRM_UPGRADE:
         transport = transport_of(wsi);
-        transport->headers = NULL;
+        transport->headers_of = NULL;
         if (skio__upgrade_confirm(wsi) != 0)
             return -1;
         /* the header that `in` points at is there: see the function */
         transport->headers = skio__headers_start_before(wsi, in);
+        transport->headers_of = wsi;
         return transport->own ? skio__upgrade_name(transport, wsi) : 0;
 
     case LWS_CALLBACK_HTTP:

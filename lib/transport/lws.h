@@ -36,7 +36,9 @@
 struct lws;
 struct lws_context;
 struct lws_vhost;
+struct ev_loop;
 struct skio__client_cache;
+struct skio__direct;
 struct skio__endpoints;
 struct skio__listener;
 struct skio__loop;
@@ -50,6 +52,7 @@ struct skio__tls;
 #define SKIO__LWS_READ                                                         \
     20480                   /* more than a TLS record: none is left half read */
 #define SKIO__LWS_SLICES 64 /* frames joined in one look */
+#define SKIO__WRITES_MAX 64 /* in one go; then the others' turn comes */
 #define SKIO__LINGER_MS 2000      /* to take the rest of a refused body */
 #define SKIO__RETRY_ACCEPT_MS 250 /* after EMFILE */
 
@@ -84,6 +87,7 @@ struct skio__conn {
     struct skio__fifo_node timer;
     struct in6_addr peer; /* own listener; IPv4 is mapped */
     struct skio__rest *out;
+    struct skio__direct *direct; /* CONN_WS: NULL, or lws does not read it */
     size_t frame_left;  /* bytes of a started WebSocket frame still to write */
     uint32_t fragments; /* of the message being received */
     uint8_t kind;
@@ -96,6 +100,7 @@ struct skio__conn {
     bool rx_off : 1;
     bool peer_closed : 1;   /* its Close frame came */
     bool finished : 1;      /* ours went out */
+    bool lost : 1;          /* the TCP connection has ended by itself */
     bool deflates : 1;      /* permessage-deflate is on */
     bool has_extension : 1; /* lws was told that it may try one */
     bool amid_frame : 1;    /* deflates: the last piece did not end its frame */
@@ -141,7 +146,8 @@ struct skio__lws {
     char name[64];        /* of the lws protocol: see skio__upgrade_name() */
     const char *protocol; /* the vhost's own name for it */
     const char *headers;  /* of the upgrade that lws is about to accept */
-    struct skio__conn *current; /* whose callback runs */
+    const struct lws *headers_of; /* its connection; NULL: none */
+    struct skio__conn *current;   /* whose callback runs */
     enum skio__outcome outcome;
     size_t conns; /* open ones */
 
@@ -174,6 +180,11 @@ struct skio__lws {
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */
     unsigned char *scratch; /* LWS_PRE + SKIO__LWS_WRITE */
+
+    /* lws_direct.c */
+    struct ev_loop *direct_loop; /* NULL: lws reads and writes WebSockets */
+    struct skio__direct *fresh;  /* to be taken from lws with the turn's end */
+    unsigned char *inbox;        /* what was read; NULL: not needed yet */
 };
 
 /* ---- lws_transport.c ---- */
@@ -293,10 +304,13 @@ void skio__upgrade_filter(struct skio__conn *conn, struct skio__head *head);
 /* Add the core's headers to the 101 response; args is lws' own. */
 int skio__upgrade_headers(struct skio__conn *conn, void *args);
 int skio__ws_established(struct skio__conn *conn);
-int skio__ws_receive(struct skio__conn *conn, const void *data, size_t len);
-int skio__ws_peer_close(struct skio__conn *conn);
 /* The core's ws_flush() hook. */
 void skio__ws_flush(void *conn);
+
+/* ---- lws_frames.c ---- */
+
+int skio__ws_receive(struct skio__conn *conn, const void *data, size_t len);
+int skio__ws_peer_close(struct skio__conn *conn);
 /* Write what waits. Non-zero: the connection failed. */
 int skio__ws_write(struct skio__conn *conn);
 

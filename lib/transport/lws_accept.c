@@ -28,6 +28,7 @@ struct skio__listener {
     dev_t device; /* of the file at path, when it was made */
     ino_t inode;
     bool is_file;
+    bool is_shared; /* others may listen there, see reuse_port */
     char path[];
 };
 
@@ -39,9 +40,14 @@ skio__listener_add(struct skio__lws *transport, int fd, const char *path)
         skio__mem_calloc(transport->mem, 1, sizeof(*listener) + len + 1);
     lws_sock_file_fd_type desc;
     struct stat st;
+    int shared = 0;
+    socklen_t shared_len = sizeof(shared);
 
     if (listener == NULL)
         return SKIO_ENOMEM;
+    listener->is_shared =
+        getsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &shared, &shared_len) == 0 &&
+        shared != 0;
     if (path != NULL && lstat(path, &st) == 0) {
         memcpy(listener->path, path, len);
         listener->device = st.st_dev;
@@ -77,19 +83,24 @@ remove_file(const struct skio__listener *listener)
         unlink(listener->path);
 }
 
+static void
+drop(struct skio__lws *transport, struct skio__listener **link)
+{
+    struct skio__listener *listener = *link;
+
+    *link = listener->next;
+    remove_file(listener);
+    lws_set_timeout(listener->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT,
+                    LWS_TO_KILL_SYNC);
+    skio__mem_free(transport->mem, listener);
+}
+
 void
 skio__listeners_drop(struct skio__lws *transport,
                      const struct skio__listener *before)
 {
-    while (transport->listeners != before) {
-        struct skio__listener *listener = transport->listeners;
-
-        transport->listeners = listener->next;
-        remove_file(listener);
-        lws_set_timeout(listener->wsi, PENDING_TIMEOUT_KILLED_BY_PARENT,
-                        LWS_TO_KILL_SYNC);
-        skio__mem_free(transport->mem, listener);
-    }
+    while (transport->listeners != before)
+        drop(transport, &transport->listeners);
 }
 
 static void
@@ -108,6 +119,10 @@ pause_accepting(struct skio__lws *transport, int number)
 void
 skio__listeners_turn(struct skio__lws *transport)
 {
+    /* Whoever shares a port leaves it to the others: what came to a server that
+     * refuses new sessions would be refused. */
+    if (skio_server_is_draining(transport->server))
+        skio__listeners_end(transport, true);
     if (transport->retry_ms == 0 ||
         skio__lws_now(transport) < transport->retry_ms)
         return;
@@ -151,7 +166,8 @@ owes_preface(const struct skio__lws *transport, const union skio__address *from)
            skio__proxies_trust(&transport->proxies, &peer);
 }
 
-static void
+/* Accept what waits. Returns whether there may be more. */
+static bool
 accept_all(struct skio__lws *transport, int fd)
 {
     for (int i = 0; i < ACCEPTS_MAX; i++) {
@@ -172,8 +188,35 @@ accept_all(struct skio__lws *transport, int fd)
             pause_accepting(transport, errno);
         else if (errno == EINTR || errno == ECONNABORTED)
             continue;
-        return;
+        return false;
     }
+    return true;
+}
+
+/* Close a socket, but not on those that wait to be accepted. Others may come
+ * just before it closes: the kernel resets these, unless it may give them to
+ * another socket of the port (tcp_migrate_req). */
+static void
+end(struct skio__lws *transport, struct skio__listener **link)
+{
+    int fd = lws_get_socket_fd((*link)->wsi);
+    uint32_t most = transport->options->backlog / ACCEPTS_MAX + 2;
+
+    while (most-- > 0 && accept_all(transport, fd))
+        ;
+    drop(transport, link);
+}
+
+void
+skio__listeners_end(struct skio__lws *transport, bool shared)
+{
+    struct skio__listener **link = &transport->listeners;
+
+    while (*link != NULL)
+        if (!shared || (*link)->is_shared)
+            end(transport, link);
+        else
+            link = &(*link)->next;
 }
 
 bool

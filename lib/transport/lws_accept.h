@@ -25,7 +25,11 @@ int skio__listener_add(struct skio__lws *transport, int fd, const char *path);
 void skio__listeners_drop(struct skio__lws *transport,
                           const struct skio__listener *before);
 
-/* Begin again after a pause. At the end of a turn. */
+/* Accept what waits, and end them; or only those that share their port. */
+void skio__listeners_end(struct skio__lws *transport, bool shared);
+
+/* Begin again after a pause; leave a shared port when the server is drained. At
+ * the end of a turn. */
 void skio__listeners_turn(struct skio__lws *transport);
 
 /* Give a connection to lws. The descriptor is taken. */

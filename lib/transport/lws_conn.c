@@ -11,6 +11,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/endpoint.h"
+#include "transport/lws_direct.h"
 
 #define WATCHED_MAX 64 /* handled in one go */
 
@@ -50,6 +51,8 @@ skio__conn_detach(struct skio__conn *conn, bool clean)
     skio__fifo_remove(&conn->timer);
     skio__mem_free(conn->transport->mem, conn->out);
     conn->out = NULL;
+    if (conn->direct != NULL)
+        skio__direct_end(conn);
     conn->kind = CONN_GONE;
     conn->u.exchange = NULL;
     conn->transport->conns--;
@@ -86,7 +89,7 @@ skio__conn_kill_now(struct skio__conn *conn)
     struct skio__lws *transport = conn->transport;
     struct lws *wsi = conn->wsi;
 
-    skio__conn_detach(conn, conn->peer_closed || conn->finished);
+    skio__conn_detach(conn, conn->peer_closed || conn->finished || conn->lost);
     close_wsi(transport, wsi, true);
 }
 

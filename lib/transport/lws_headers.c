@@ -74,19 +74,21 @@ struct listing {
     struct lws *wsi;
     char *value; /* scratch */
     struct skio__headers *result;
+    bool is_cut; /* a joined value is too long: lines were not counted */
 };
 
-/* Whether a token is a request header, and not a method or lws' own. */
-static bool
-is_header(int token, const char *name)
+/* The length of a token's name if it is that of a request header, and not a
+ * method or lws' own; else 0. */
+static size_t
+header_length(int token, const char *name)
 {
     size_t len;
 
     if (name == NULL || token == WSI_TOKEN_HTTP ||
         token == WSI_TOKEN_HTTP_URI_ARGS)
-        return false;
+        return 0;
     len = strlen(name);
-    return len > 1 && name[0] != ':' && name[len - 1] == ':';
+    return len > 1 && name[0] != ':' && name[len - 1] == ':' ? len - 1 : 0;
 }
 
 /* A NUL would end the value and begin a header that nobody sent. */
@@ -114,13 +116,14 @@ is_valid_name(const char *name, size_t len)
     return len > 0;
 }
 
+/* The name is one that lws knows, or was looked at. */
 static void
 append(struct listing *listing, const char *name, size_t name_len,
        const char *value, size_t len)
 {
     while (len > 0 && (value[len - 1] == ' ' || value[len - 1] == '\t'))
         len--;
-    if (!is_valid_name(name, name_len) || !is_valid_value(value, len)) {
+    if (!is_valid_value(value, len)) {
         listing->result->invalid = true;
         return;
     }
@@ -128,6 +131,16 @@ append(struct listing *listing, const char *name, size_t name_len,
     skio__buf_putc(listing->buf, '\0');
     skio__buf_append(listing->buf, value, len);
     skio__buf_putc(listing->buf, '\0');
+}
+
+static void
+append_checked(struct listing *listing, const char *name, size_t name_len,
+               const char *value, size_t len)
+{
+    if (is_valid_name(name, name_len))
+        append(listing, name, name_len, value, len);
+    else
+        listing->result->invalid = true;
 }
 
 /* The lines of a repeated header, joined as Node does. */
@@ -142,12 +155,17 @@ join_lines(struct listing *listing, enum lws_token_indexes token)
         size_t at = used + (i > 0 ? 2 : 0);
         int len;
 
-        if (at + 2 > SKIO__VALUE_MAX)
+        if (at + 2 > SKIO__VALUE_MAX) {
+            listing->is_cut = true;
             break;
+        }
         len = lws_hdr_copy_fragment(listing->wsi, value + at,
                                     (int)(SKIO__VALUE_MAX - at), token, i);
-        if (len < 0)
+        if (len < 0) { /* there is none, or no room for it */
+            if (lws_hdr_fragment_length(listing->wsi, token, i) > 0)
+                listing->is_cut = true;
             break;
+        }
         listing->result->lines++;
 
         /* lws puts a blank before each line but the first */
@@ -160,19 +178,23 @@ join_lines(struct listing *listing, enum lws_token_indexes token)
     return used;
 }
 
+/* Most of lws' hundred tokens did not come: that is asked first. */
 static void
 append_known(struct listing *listing)
 {
     for (int i = 0; i < WSI_TOKEN_COUNT; i++) {
         enum lws_token_indexes token = (enum lws_token_indexes)i;
-        const char *name = (const char *)lws_token_to_string(token);
+        const char *name;
+        size_t len;
 
-        if (!is_header(i, name) ||
-            lws_hdr_copy_fragment(listing->wsi, listing->value, SKIO__VALUE_MAX,
+        if (lws_hdr_copy_fragment(listing->wsi, listing->value, SKIO__VALUE_MAX,
                                   token, 0) < 0)
             continue;
-        append(listing, name, strlen(name) - 1, listing->value,
-               join_lines(listing, token));
+        name = (const char *)lws_token_to_string(token);
+        len = header_length(i, name);
+        if (len > 0)
+            append(listing, name, len, listing->value,
+                   join_lines(listing, token));
     }
 }
 
@@ -195,7 +217,7 @@ append_asked(struct listing *listing, const char *name, size_t len)
     if (got < 0)
         return;
     listing->result->lines++;
-    append(listing, key, len, listing->value, (size_t)got);
+    append_checked(listing, key, len, listing->value, (size_t)got);
 }
 
 #if LWS_LIBRARY_VERSION_MAJOR > 4 ||                                           \
@@ -230,7 +252,8 @@ read_u16(const char *at)
  * Whether an unknown header stands here. Its name may be none: of a header
  * whose name is the beginning of one it knows, as in "X-A: 1", lws 4.1 misses
  * the colon and takes all up to the next one for the name, whole lines too;
- * append() refuses such a request, since a Transfer-Encoding may be in there.
+ * append_checked() refuses such a request, since a Transfer-Encoding may be in
+ * there.
  */
 static bool
 is_unknown(struct lws *wsi, const char *at)
@@ -251,7 +274,7 @@ count_known(struct lws *wsi, char *value)
     for (int i = 0; i < WSI_TOKEN_COUNT; i++) {
         enum lws_token_indexes token = (enum lws_token_indexes)i;
 
-        if (!is_header(i, (const char *)lws_token_to_string(token)))
+        if (header_length(i, (const char *)lws_token_to_string(token)) == 0)
             continue;
         for (int n = 0;
              lws_hdr_copy_fragment(wsi, value, SKIO__VALUE_MAX, token, n) >= 0;
@@ -261,11 +284,13 @@ count_known(struct lws *wsi, char *value)
     return count;
 }
 
-/* Returns false when the text does not look as described above. */
+/* After append_known(). Returns false when the text does not look as described
+ * above. */
 static bool
 append_walked(struct listing *listing, const char *at)
 {
-    uint32_t known = count_known(listing->wsi, listing->value);
+    uint32_t known = listing->is_cut ? count_known(listing->wsi, listing->value)
+                                     : listing->result->lines;
 
     for (;;) {
         if (*at == '\0' && is_unknown(listing->wsi, at)) {
@@ -273,8 +298,8 @@ append_walked(struct listing *listing, const char *at)
             size_t value = read_u16(at + 2);
 
             listing->result->lines++;
-            append(listing, at + UNKNOWN_HEAD, name - 1,
-                   at + UNKNOWN_HEAD + name, value);
+            append_checked(listing, at + UNKNOWN_HEAD, name - 1,
+                           at + UNKNOWN_HEAD + name, value);
             at += UNKNOWN_HEAD + name + value;
         } else if (known > 0) {
             at += strlen(at) + 1;
@@ -359,7 +384,7 @@ skio__headers_append(struct skio__buf *buf, struct lws *wsi, const char *start,
                      const char *also, char *scratch,
                      struct skio__headers *result)
 {
-    struct listing listing = {buf, wsi, scratch, result};
+    struct listing listing = {buf, wsi, scratch, result, false};
 
     *result = (struct skio__headers){0};
     append_known(&listing);

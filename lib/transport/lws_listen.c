@@ -23,9 +23,11 @@
 #include "base/mem.h"
 #include "transport/lws_accept.h"
 #include "transport/lws_deflate.h"
+#include "transport/lws_direct.h"
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
+#include "transport/lws_stop.h"
 #include "transport/lws_tls.h"
 #include "transport/sockets.h"
 
@@ -61,6 +63,21 @@ skio__lws_header_room(const skio_server_options *options)
 
 /* ---- The context ---- */
 
+/* Where lws does not read WebSockets it needs no room for what it reads, which
+ * it would allocate for each of them; 0 would mean a large default. */
+static void
+choose_reader(struct skio__lws *transport)
+{
+    const skio_server_options *options = transport->options;
+    struct skio__loop *loop = transport->loop;
+
+    transport->direct_loop = options->tls_cert_file == NULL ? loop->ev : NULL;
+    loop->protocols[0].rx_buffer_size =
+        transport->direct_loop != NULL && !options->per_message_deflate
+            ? 1
+            : options->rx_buffer_size;
+}
+
 static void
 on_idle(struct ev_loop *ev, struct ev_idle *idle, int events)
 {
@@ -82,6 +99,7 @@ on_prepare(struct ev_loop *ev, struct ev_prepare *prepare, int events)
     struct skio__loop *loop = transport->loop;
 
     (void)events;
+    skio__direct_begin_all(transport);
     skio__conn_complete_all(transport);
     if (transport->flush_wanted && transport->inside_frame &&
         loop->deferrals < DEFERRALS_MAX) {
@@ -146,6 +164,7 @@ make_context(struct skio__lws *transport)
     void *loops[1] = {loop->ev};
     struct lws_vhost *vhost;
 
+    choose_reader(transport);
     memset(&info, 0, sizeof(info));
     /* a context that fails for its vhost's TLS files leaks in lws 4.1 */
     info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
@@ -448,53 +467,16 @@ skio_server_port(const skio_server *server)
 
 /* ---- Running and stopping ---- */
 
-static void
-begin_stop(struct skio__lws *transport)
-{
-    transport->stopping = true;
-    transport->stop_ms =
-        skio__lws_now(transport) + transport->options->close_timeout_ms;
-    transport->timer_wanted = true;
-    skio_transport_log(transport->server, SKIO_LOG_INFO, "stopping");
-
-    skio__listeners_drop(transport, NULL);
-    skio__preface_drop_all(transport);
-    skio_transport_shutdown(transport->server);
-    skio_transport_flush(transport->server);
-}
-
-/* Connections without a request need not be waited for. */
-static void
-end_idle(struct skio__fifo *fifo)
-{
-    struct skio__fifo_node *node;
-
-    while ((node = skio__fifo_pop_due(fifo, SKIO__NEVER - 1)) != NULL) {
-        struct skio__conn *conn =
-            skio__container_of(node, struct skio__conn, timer);
-
-        if (conn->kind == CONN_IDLE && !lws_partial_buffered(conn->wsi))
-            skio__conn_kill_now(conn);
-        else
-            skio__conn_wait(conn, &conn->transport->close_due);
-    }
-}
-
 void
 skio__loop_turn(struct skio__lws *transport)
 {
     struct skio__loop *loop = transport->loop;
 
     skio__listeners_turn(transport);
-
     if (!loop->running || !atomic_load(&transport->stop_asked) ||
         transport->stopped)
         return;
-    if (!transport->stopping)
-        begin_stop(transport);
-    end_idle(&transport->header_due);
-    end_idle(&transport->idle_due);
-    if (transport->conns > 0 && skio__lws_now(transport) < transport->stop_ms)
+    if (!skio__stop_turn(transport))
         return;
 
     transport->stopped = true;
@@ -505,11 +487,11 @@ skio__loop_turn(struct skio__lws *transport)
 uint64_t
 skio__loop_next_due(const struct skio__lws *transport)
 {
-    uint64_t due = transport->retry_ms != 0 ? transport->retry_ms : SKIO__NEVER;
+    uint64_t retry =
+        transport->retry_ms != 0 ? transport->retry_ms : SKIO__NEVER;
+    uint64_t stop = skio__stop_next_due(transport);
 
-    if (transport->stopping && transport->stop_ms < due)
-        due = transport->stop_ms;
-    return due;
+    return retry < stop ? retry : stop;
 }
 
 /* Without libev: lws_service() returns after each turn. */

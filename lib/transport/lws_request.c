@@ -46,17 +46,22 @@ append_encoded(struct skio__buf *buf, const char *text, size_t len,
                const char *plain)
 {
     static const char hex[] = "0123456789ABCDEF";
+    size_t i = 0;
 
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char)text[i];
+    while (i < len) {
+        size_t start = i;
+        unsigned char c;
 
-        if (is_plain(text[i], plain)) {
-            skio__buf_putc(buf, text[i]);
-        } else {
-            skio__buf_putc(buf, '%');
-            skio__buf_putc(buf, hex[c >> 4]);
-            skio__buf_putc(buf, hex[c & 15]);
-        }
+        while (i < len && is_plain(text[i], plain))
+            i++;
+        if (i > start)
+            skio__buf_append(buf, text + start, i - start);
+        if (i == len)
+            return;
+        c = (unsigned char)text[i++];
+        skio__buf_putc(buf, '%');
+        skio__buf_putc(buf, hex[c >> 4]);
+        skio__buf_putc(buf, hex[c & 15]);
     }
 }
 

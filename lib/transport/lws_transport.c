@@ -265,6 +265,7 @@ destroy(void *opaque)
     close_fd(transport->timer_fd);
     close_fd(transport->watch_fd);
     skio__mem_free(mem, transport->scratch);
+    skio__mem_free(mem, transport->inbox);
     skio__mem_free(mem, transport);
 }
 

@@ -1,96 +1,83 @@
 // make bench: the same load on the floor, on ours and on the peers, in turn.
 //
-//   SECONDS=3    counting of each figure, after a warm-up
-//   ROUNDS=3     the median of so many runs, the servers in turn
-//   ONLY=REGEX   rows by name      SERVERS=floor,ours,…   (all that are there)
-//   QUICK=1      one round of one second, fewer rows
+//   SECONDS_EACH=3   counting of each figure, after a warm-up
+//   ROUNDS=3         the median of so many runs, the servers in turn
+//   ONLY=REGEX       rows by name
+//   SERVERS=a,b,…    floor, ours, and the names of peers/ (all that are there)
+//   QUICK=1          one short round of the rows that matter most, of the peers
+//                    that are installed: less than two minutes
+//   JSON=FILE        keeps everything; page.mjs makes the page of it
 //
-// Prints one table: a row for each workload, a column for each server; CPU
-// microseconds of the server per operation, or bytes per connection, and the
-// ratio of ours to the floor and to the best peer. JSON=FILE keeps everything.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
+// Prints server CPU for an operation, memory, rates and latencies of each
+// server, each next to the floor and to the best peer, and what of that was to
+// be reached.
 import { writeFileSync } from "node:fs";
-import { build, findServers } from "./servers.mjs";
+
+import { machine } from "./machine.mjs";
+import { makeCertificate, measure, median } from "./measure.mjs";
+import { rows, targets } from "./rows.mjs";
+import { findServers } from "./servers.mjs";
+import { asText, tables } from "./table.mjs";
+
+const QUICK_MS = 95000; /* when a quick run begins no further row */
 
 const quick = process.env.QUICK === "1";
-const seconds = process.env.SECONDS_EACH ?? (quick ? "1" : "3");
+const seconds = Number(process.env.SECONDS_EACH ?? (quick ? 0.5 : 3));
 const rounds = Number(process.env.ROUNDS ?? (quick ? 1 : 3));
 const only = new RegExp(process.env.ONLY ?? "");
+const begun = Date.now();
 
-const chosen = process.env.SERVERS?.split(",");
-const { servers, absent } = await findServers(quick, chosen);
+const { servers, absent } = await findServers(quick,
+    process.env.SERVERS?.split(","));
+const certificate = makeCertificate();
+const results = {}, failures = [];
 
-const rows = [
-    ["echo, depth 1", "echo", "--clients", "100"],
-    ["echo, depth 16", "echo", "--clients", "100", "--depth", "16"],
-    ["echo, 512 B", "echo", "--clients", "100", "--size", "512"],
-    ["echo, 16 KB", "echo", "--clients", "100", "--size", "16384"],
-    ["echo, 1 of 10,000", "echo", "--clients", "1", "--idle", "9999"],
-    ["echo, 1 alone", "echo", "--clients", "1"],
-    ["echo, polling", "echo", "--clients", "100", "--polling"],
-    ["broadcast to 1,000", "broadcast", "--clients", "1000"],
-    ["broadcast to 1,000, depth 16", "broadcast", "--clients", "1000",
-     "--depth", "16"],
-    ["rooms of 100", "room", "--clients", "1000", "--rooms", "10"],
-    ["rooms of 100, depth 16", "room", "--clients", "1000", "--rooms", "10",
-     "--depth", "16"],
-    ["connect", "connect", "--clients", "50"],
-    ["memory, WebSocket", "idle", "--clients", "8000"],
-    ["memory, browser", "idle", "--clients", "8000", "--browser"],
-    ["memory, held poll", "idle", "--clients", "4000", "--polling"],
-].filter(([name]) => only.test(name));
+for (const row of rows.filter((row) =>
+    (!quick || row.quick) && only.test(row.name))) {
+    const chosen = row.ours ? servers.filter(({ name }) => name === "ours")
+        : servers;
+    const runs = Object.fromEntries(chosen.map(({ name }) => [name, []]));
+    const before = Date.now();
+    const shown = quick && row.quick !== true
+        ? { ...row, args: row.quick } : row;
 
-/** Start a server, put one workload on it, stop it. The result, or null. */
-async function measure(server, [, workload, ...options]) {
-    const { port, pids, stop } = await server.start();
-    try {
-        const load = spawn(`${build}/bench-load`,
-                           ["--port", String(port), "--pid", String(pids[0]),
-                            "--seconds", seconds, ...options, workload],
-                           { stdio: ["ignore", "pipe", "inherit"],
-                             timeout: 180000 });
-        let text = "";
-        load.stdout.on("data", (data) => { text += data; });
-        const [code] = await once(load, "close");
-        return code === 0 ? JSON.parse(text) : null;
-    } finally {
-        await stop();
+    if (quick && before - begun > QUICK_MS) {
+        failures.push({ row: row.name, name: "all", why: "no time left" });
+        continue;
     }
-}
-
-const median = (values) =>
-    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
-const figure = (result) => result.memory > 0 ? result.memory : result.cpu_us;
-const shown = (value) => value === undefined ? "-"
-    : value >= 100 ? value.toFixed(0) : value.toFixed(2);
-
-const all = [];
-for (const { name, why } of absent) console.log(`${name}: not here: ${why}`);
-console.log(["".padEnd(30), ...servers.map(({ name }) => name.padStart(11)),
-             "floor".padStart(8), "peer".padStart(8)].join(""));
-for (const row of rows) {
-    const results = Object.fromEntries(servers.map(({ name }) => [name, []]));
-
     // In turn, so that a machine that changes its mind changes it for all.
-    for (let round = 0; round < rounds; round++) {
-        for (const server of servers) {
-            const result = await measure(server, row);
-            if (result !== null) results[server.name].push(result);
+    for (let round = 0; round < rounds; round++)
+        for (const server of chosen) {
+            if (round > 0 && runs[server.name].length === 0) continue;
+            const { result, why } = await measure(server, shown,
+                { seconds: row.seconds ?? seconds, certificate });
+            if (result)
+                runs[server.name].push(result);
+            else
+                failures.push({ row: row.name, name: server.name, why });
         }
-    }
-    const figures = Object.fromEntries(Object.entries(results)
-        .filter(([, list]) => list.length > 0)
-        .map(([name, list]) => [name, median(list.map(figure))]));
-    const peers = Object.entries(figures)
-        .filter(([name]) => name !== "floor" && name !== "ours")
-        .map(([, value]) => value);
-    console.log([row[0].padEnd(30),
-                 ...servers.map(({ name }) =>
-                     shown(figures[name]).padStart(11)),
-                 shown(figures.ours / figures.floor).padStart(8),
-                 (peers.length ? shown(figures.ours / Math.min(...peers)) : "-")
-                     .padStart(8)].join(""));
-    all.push({ row: row[0], figures, results });
+    results[row.name] = Object.fromEntries(Object.entries(runs)
+        .map(([name, list]) => [name, median(list)]));
+    console.error(`${row.name}: ${((Date.now() - before) / 1000).toFixed(0)} s`);
 }
-if (process.env.JSON) writeFileSync(process.env.JSON, JSON.stringify(all, null, 1));
+
+const peers = servers.map(({ name }) => name)
+    .filter((name) => name !== "floor" && name !== "ours");
+const data = {
+    machine: machine(), seconds, rounds,
+    servers: servers.map(({ name, note }) => ({ name, note })),
+    absent, failures, results,
+    targets: targets((name, server) => results[name]?.[server], peers),
+};
+for (const table of tables(data)) console.log(asText(table));
+console.log("");
+for (const { name, note } of data.servers) console.log(`${name}: ${note}`);
+for (const { name, why } of absent) console.log(`${name}: not here: ${why}`);
+for (const { row, name, why } of failures)
+    console.log(`- ${row}, ${name}: ${why}`);
+console.log(`\n${((Date.now() - begun) / 1000).toFixed(0)} seconds`);
+if (process.env.JSON)
+    writeFileSync(process.env.JSON, `${JSON.stringify(data, null, 1)}\n`);
+// What is ours must work; a peer that cannot do something has said so.
+if (failures.some(({ name }) => name === "ours" || name === "floor"))
+    process.exitCode = 1;

@@ -4,12 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include "load.h"
 
 const struct workload *workload;
 struct client *clients;
+
+const char *expected;
+size_t expected_len;
 
 /* Shared by all: nothing of a payload is kept but its prefix. */
 static unsigned char buffer[256 * 1024];
@@ -18,7 +20,6 @@ static unsigned to_open, opened, opening;
 static bool all_ready;
 
 static const char browser_headers[] =
-    "Origin: http://127.0.0.1\r\n"
     "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, "
     "like Gecko) Chrome/142.0.0.0 Safari/537.36\r\n"
     "Pragma: no-cache\r\nCache-Control: no-cache\r\n"
@@ -31,11 +32,9 @@ char *
 frame_new(const char *text, size_t len, size_t *frame_len)
 {
     /* The mask is zero: the server unmasks all the same. */
-    unsigned char *frame = calloc(1, len + 14);
+    unsigned char *frame = need(calloc(1, len + 14));
     size_t head = 2;
 
-    if (frame == NULL)
-        fail("calloc");
     frame[0] = 0x81;
     if (len < 126) {
         frame[1] = (unsigned char)(0x80 | len);
@@ -56,32 +55,39 @@ frame_new(const char *text, size_t len, size_t *frame_len)
 }
 
 char *
-event_frames(const char *name, const char *room, bool ack, size_t size,
-             unsigned count, size_t *len)
+event_new(const char *prefix, size_t size, size_t *len)
 {
-    char *text = malloc(size + strlen(name) + 64);
-    char *all, *frame;
+    size_t prefix_len = strlen(prefix);
+    char *text = need(malloc(prefix_len + size + 4));
+
+    memcpy(text, prefix, prefix_len);
+    text[prefix_len] = '"';
+    memset(text + prefix_len + 1, 'x', size);
+    memcpy(text + prefix_len + 1 + size, "\"]", 3);
+    *len = prefix_len + size + 3;
+    return text;
+}
+
+char *
+event_frames(const char *prefix, size_t size, unsigned count, size_t *len)
+{
     size_t text_len, frame_len;
+    char *text = event_new(prefix, size, &text_len);
+    char *frame = frame_new(text, text_len, &frame_len);
+    char *all = need(malloc(frame_len * count));
 
-    if (text == NULL)
-        fail("malloc");
-    text_len =
-        (size_t)sprintf(text, "42%s[\"%s\",%s%s%s\"", ack ? "1" : "", name,
-                        room ? "\"" : "", room ? room : "", room ? "\"," : "");
-    memset(text + text_len, 'x', size);
-    memcpy(text + text_len + size, "\"]", 2);
-    text_len += size + 2;
-
-    frame = frame_new(text, text_len, &frame_len);
-    all = malloc(frame_len * count);
-    if (all == NULL)
-        fail("malloc");
     for (unsigned i = 0; i < count; i++)
         memcpy(all + i * frame_len, frame, frame_len);
     free(frame);
     free(text);
     *len = frame_len * count;
     return all;
+}
+
+void
+client_lost(struct client *client)
+{
+    give_up("client %u was disconnected", client->index);
 }
 
 void
@@ -104,7 +110,7 @@ client_write(struct client *client, const char *data, size_t len)
     ssize_t sent = 0;
 
     if (client->out_len == 0) {
-        sent = send(client->watch.fd, data, len, MSG_NOSIGNAL);
+        sent = net_send(&client->watch, data, len);
         if (sent < 0) {
             if (errno != EAGAIN)
                 fail("send");
@@ -114,9 +120,8 @@ client_write(struct client *client, const char *data, size_t len)
             return;
         net_want_write(&client->watch, true);
     }
-    client->out = realloc(client->out, client->out_len + len - (size_t)sent);
-    if (client->out == NULL)
-        fail("realloc");
+    client->out =
+        need(realloc(client->out, client->out_len + len - (size_t)sent));
     memcpy(client->out + client->out_len, data + sent, len - (size_t)sent);
     client->out_len += len - (size_t)sent;
 }
@@ -127,8 +132,7 @@ write_rest(struct client *client)
     ssize_t sent;
 
     if (client->out_len > 0) {
-        sent =
-            send(client->watch.fd, client->out, client->out_len, MSG_NOSIGNAL);
+        sent = net_send(&client->watch, client->out, client->out_len);
         if (sent < 0) {
             if (errno != EAGAIN)
                 fail("send");
@@ -144,8 +148,8 @@ write_rest(struct client *client)
     net_want_write(&client->watch, false);
 }
 
-static void
-write_text(struct client *client, const char *text)
+void
+client_write_text(struct client *client, const char *text)
 {
     size_t len;
     char *frame = frame_new(text, strlen(text), &len);
@@ -160,31 +164,71 @@ static void
 open_more(void)
 {
     while (opening < to_open && opening - opened < 256)
-        client_open(&clients[opening++]);
+        client_open(&clients[opening++], NULL);
+}
+
+static void
+receive_join(struct client *client)
+{
+    client->state = READY;
+    opened++;
+    open_more();
+    if (opened == to_open)
+        all_ready = true;
+    if (workload->ready != NULL)
+        workload->ready(client);
+}
+
+static bool
+begins(const struct client *client, const char *text)
+{
+    size_t len = strlen(text);
+
+    return client->prefix_len >= len && memcmp(client->prefix, text, len) == 0;
 }
 
 static void
 receive_message(struct client *client)
 {
-    const char *prefix = client->prefix;
-
-    if (client->prefix_len == 1 && prefix[0] == '2') {
-        write_text(client, "3");
-    } else if (client->state == OPENING && prefix[0] == '0') {
+    if (begins(client, "2") && client->arrived == 1) {
+        client_write_text(client, "3");
+        if (workload->pinged != NULL)
+            workload->pinged(client);
+    } else if (client->state == OPENING && begins(client, "0")) {
         client->state = JOINING;
-        write_text(client, "40");
-    } else if (client->state == JOINING && prefix[0] == '4' &&
-               prefix[1] == '0') {
-        client->state = READY;
-        opened++;
-        open_more();
-        if (opened == to_open)
-            all_ready = true;
-        if (workload->ready != NULL)
-            workload->ready(client);
-    } else if (client->state == READY && prefix[0] == '4') {
+        client_write_text(client, "40");
+    } else if (client->state == PROBING && begins(client, "3probe")) {
+        workload->probed(client);
+    } else if (client->state == JOINING && begins(client, "40{\"sid\":\"")) {
+        receive_join(client);
+    } else if (client->state == READY && begins(client, "4")) {
+        if (expected != NULL &&
+            (client->differs || client->arrived != expected_len))
+            give_up("client %u got %zu bytes that are not as expected: %.*s",
+                    client->index, client->arrived, (int)client->prefix_len,
+                    client->prefix);
         workload->message(client);
+    } else {
+        give_up("client %u did not expect %.*s", client->index,
+                (int)client->prefix_len, client->prefix);
     }
+}
+
+/* So much of a payload, where arrived bytes are before it. */
+static void
+receive_payload(struct client *client, const unsigned char *data, size_t len)
+{
+    size_t at = client->arrived;
+    unsigned room = PREFIX_SIZE - client->prefix_len;
+    unsigned more = len < room ? (unsigned)len : room;
+
+    memcpy(client->prefix + client->prefix_len, data, more);
+    client->prefix_len += more;
+    if (expected != NULL &&
+        (at + len > expected_len || memcmp(data, expected + at, len) != 0))
+        client->differs = true;
+    client->arrived += len;
+    client->left -= len;
 }
 
 /* Bytes of frames; the payload of a message is counted, not kept. */
@@ -209,15 +253,18 @@ receive_frames(struct client *client, const unsigned char *data, size_t len)
                 for (unsigned i = 2; i < need; i++)
                     client->left = client->left << 8 | client->head[i];
             }
+            if ((client->head[0] & 0xf0) != 0x80 || client->head[1] & 0x80)
+                give_up("client %u got a frame it does not know: %02x %02x",
+                        client->index, client->head[0], client->head[1]);
             client->in_payload = true;
             client->prefix_len = 0;
+            client->arrived = 0;
+            client->differs = false;
             client->head_len = 0;
         }
 
         take = client->left < len ? (size_t)client->left : len;
-        for (size_t i = 0; i < take && client->prefix_len < PREFIX_SIZE; i++)
-            client->prefix[client->prefix_len++] = (char)data[i];
-        client->left -= take;
+        receive_payload(client, data, take);
         data += take;
         len -= take;
         if (client->left == 0) {
@@ -226,7 +273,8 @@ receive_frames(struct client *client, const unsigned char *data, size_t len)
                 client_close(client);
                 return;
             }
-            receive_message(client);
+            if ((client->head[0] & 0x0f) <= 2)
+                receive_message(client);
         }
     }
 }
@@ -242,6 +290,10 @@ receive_http(struct client *client, const unsigned char *data, size_t len)
             client->blank = data[i] == '\r';
         if (client->blank == 4) {
             client->state = OPENING;
+            if (client->sid != NULL) {
+                client->state = PROBING;
+                client_write_text(client, "2probe");
+            }
             receive_frames(client, data + i + 1, len - i - 1);
             return;
         }
@@ -253,13 +305,18 @@ send_upgrade(struct client *client)
 {
     char request[2048];
     int len = snprintf(request, sizeof(request),
-                       "GET %s?EIO=4&transport=websocket HTTP/1.1\r\n"
+                       "GET %s?EIO=4&transport=websocket%s%s HTTP/1.1\r\n"
                        "Host: 127.0.0.1\r\nConnection: Upgrade\r\n"
                        "Upgrade: websocket\r\n"
                        "Sec-WebSocket-Version: 13\r\n"
                        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                       "%s\r\n",
-                       options.path, options.browser ? browser_headers : "");
+                       "%s%s\r\n",
+                       options.path, client->sid != NULL ? "&sid=" : "",
+                       client->sid != NULL ? client->sid : "",
+                       !options.browser ? ""
+                       : options.tls    ? "Origin: https://127.0.0.1\r\n"
+                                        : "Origin: http://127.0.0.1\r\n",
+                       options.browser ? browser_headers : "");
 
     client->state = UPGRADING;
     client_write(client, request, (size_t)len);
@@ -281,21 +338,17 @@ on_ready(struct watch *watch, unsigned events)
     }
     if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
         return;
-    got = recv(watch->fd, buffer, sizeof(buffer), 0);
+    got = net_recv(watch, buffer, sizeof(buffer));
     if (got <= 0) {
         if (got < 0 && errno == EAGAIN)
             return;
-        if (client->state != READY) {
-            fprintf(stderr, "bench-load: a client was refused\n");
-            exit(1);
-        }
+        if (client->state != READY)
+            give_up("client %u was refused", client->index);
         client_close(client);
     } else if (client->state == UPGRADING) {
-        if (client->blank == 0 && memcmp(buffer, "HTTP/1.1 101", 12) != 0) {
-            fprintf(stderr, "bench-load: no 101 but %.*s\n",
-                    got < 200 ? (int)got : 200, (const char *)buffer);
-            exit(1);
-        }
+        if (client->blank == 0 && memcmp(buffer, "HTTP/1.1 101", 12) != 0)
+            give_up("no 101 but %.*s", got < 200 ? (int)got : 200,
+                    (const char *)buffer);
         receive_http(client, buffer, (size_t)got);
     } else {
         receive_frames(client, buffer, (size_t)got);
@@ -303,14 +356,23 @@ on_ready(struct watch *watch, unsigned events)
 }
 
 void
-client_open(struct client *client)
+client_open(struct client *client, const char *sid)
 {
     unsigned index = client->index;
 
     memset(client, 0, sizeof(*client));
     client->index = index;
+    client->sid = sid;
     client->watch.ready = on_ready;
     net_connect(&client->watch);
+}
+
+void
+client_upgrade(struct client *client)
+{
+    client->state = JOINING;
+    client_write_text(client, "5");
+    client_write_text(client, "40");
 }
 
 void
@@ -319,10 +381,5 @@ clients_open(unsigned count)
     to_open += count;
     all_ready = false;
     open_more();
-    net_run(now_ns() + 120000000000u, &all_ready);
-    if (!all_ready) {
-        fprintf(stderr, "bench-load: %u of %u clients connected\n", opened,
-                to_open);
-        exit(1);
-    }
+    net_run_until(&all_ready, "all clients connect");
 }

@@ -1,5 +1,6 @@
 /*
- * floor-server PORT: what a server costs that does nothing but system calls
+ * floor-server PORT [--tls CERT KEY]: a server that does nothing but what must
+ * be done, system calls
  *
  * The floor that `make bench` compares with: raw epoll, bytes framed in
  * advance, no library, no checks. Per exchange one recv and one send; per
@@ -11,6 +12,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/tcp.h>
+#include <limits.h>
+#include <openssl/ssl.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -25,6 +29,7 @@ enum { ROOMS = 1024, PENDING_MAX = 64 };
 
 struct conn {
     int fd;
+    SSL *tls;
     bool upgraded;
     bool held; /* a GET waits for its answer */
     unsigned room;
@@ -33,6 +38,7 @@ struct conn {
     unsigned pending;     /* broadcasts to send at the turn's end */
     unsigned acks;        /* polling: answers to the next GET */
     struct conn *session; /* polling: whose acks these are */
+    unsigned id;          /* polling: its place in sessions */
     char *part;           /* of a frame or request that is still arriving */
     size_t part_len;
 };
@@ -43,6 +49,7 @@ struct list {
 };
 
 static int epoll;
+static SSL_CTX *tls;
 static struct list everybody, rooms[ROOMS];
 static struct conn *sessions[65536];
 static unsigned session_count;
@@ -75,12 +82,45 @@ list_add(struct list *list, struct conn *conn)
     return list->count++;
 }
 
+/* What OpenSSL's answer would have been of send() or recv(). */
+static ssize_t
+tls_answer(SSL *ssl, int answer)
+{
+    int err;
+
+    if (answer > 0)
+        return answer;
+    err = SSL_get_error(ssl, answer);
+    errno = err == SSL_ERROR_WANT_READ || err == SSL_ERROR_WANT_WRITE ? EAGAIN
+                                                                      : EPIPE;
+    return -1;
+}
+
+static ssize_t
+conn_send(struct conn *conn, const void *data, size_t len)
+{
+    if (conn->tls == NULL)
+        return send(conn->fd, data, len, MSG_NOSIGNAL);
+    return tls_answer(conn->tls, SSL_write(conn->tls, data,
+                                           len < INT_MAX ? (int)len : INT_MAX));
+}
+
+static ssize_t
+conn_recv(struct conn *conn, void *data, size_t room)
+{
+    if (conn->tls == NULL)
+        return recv(conn->fd, data, room, 0);
+    return tls_answer(conn->tls,
+                      SSL_read(conn->tls, data,
+                               room < INT_MAX ? (int)room : INT_MAX));
+}
+
 static void
 send_all(struct conn *conn, const char *data, size_t len)
 {
     /* A client that does not read is not what a floor is for. */
     while (len > 0) {
-        ssize_t sent = send(conn->fd, data, len, MSG_NOSIGNAL);
+        ssize_t sent = conn_send(conn, data, len);
 
         if (sent < 0 && errno != EAGAIN)
             return;
@@ -118,6 +158,24 @@ make_frames(const char *prefix, size_t size, const char *suffix, size_t *len)
     }
     *len = head + payload;
     return frames;
+}
+
+static void answer(struct conn *conn, const char *body, size_t len);
+
+/* The probe of an upgrade: the poll that waits is released. */
+static void
+probe(struct conn *conn)
+{
+    struct conn *session = conn->session;
+
+    send_all(conn,
+             "\x81\x06"
+             "3probe",
+             8);
+    if (session != NULL && session->held) {
+        session->held = false;
+        answer(session, "6", 1);
+    }
 }
 
 static void
@@ -160,16 +218,21 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
         cast(&everybody);
         *casting = true;
     } else if (len >= 24 && memcmp(text, "42[\"room\",\"room", 15) == 0) {
-        unsigned room = (unsigned)strtoul(text + 15, NULL, 10) % ROOMS;
+        char *end;
+        unsigned room = (unsigned)strtoul(text + 15, &end, 10) % ROOMS;
+        size_t head = (size_t)(end - text) + 3; /* "," after its number */
 
         if (cast_frames == NULL)
             cast_frames =
-                make_frames("42[\"room\",\"", len - 23, "\"]", &cast_len);
+                make_frames("42[\"room\",\"", len - head - 2, "\"]", &cast_len);
         cast(&rooms[room]);
         *casting = true;
-    } else if (len >= 16 && memcmp(text, "421[\"join\",\"room", 16) == 0) {
-        conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
-        list_add(&rooms[conn->room], conn);
+    } else if (len >= 16 && memcmp(text, "421[\"join\",\"", 12) == 0) {
+        /* Rooms of another name are joined and never asked for. */
+        if (memcmp(text + 12, "room", 4) == 0) {
+            conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
+            list_add(&rooms[conn->room], conn);
+        }
         send_all(conn,
                  "\x81\x09"
                  "431[true]",
@@ -179,6 +242,8 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
                  "\x81\x20"
                  "40{\"sid\":\"aaaaaaaaaaaaaaaaaaaa\"}",
                  34);
+    } else if (len == 6 && memcmp(text, "2probe", 6) == 0) {
+        probe(conn);
     }
     return false;
 }
@@ -256,7 +321,8 @@ polling(struct conn *conn, const char *head, const char *body, size_t len)
     char open[128];
 
     if (sid == NULL) {
-        sessions[session_count % 65536] = conn;
+        conn->id = session_count % 65536;
+        sessions[conn->id] = conn;
         snprintf(open, sizeof(open),
                  "0{\"sid\":\"%020u\",\"upgrades\":[],\"pingInterval\":25000,"
                  "\"pingTimeout\":20000,\"maxPayload\":1000000}",
@@ -265,6 +331,8 @@ polling(struct conn *conn, const char *head, const char *body, size_t len)
         return;
     }
     session = sessions[strtoul(sid + 4, NULL, 10) % 65536];
+    if (session == NULL)
+        return;
     if (head[0] == 'P') {
         if (len == 2 && memcmp(body, "40", 2) == 0) {
             session->pending = 1;
@@ -308,21 +376,32 @@ request(struct conn *conn, const char *data, size_t len)
     static const char accepted[] =
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
         "Connection: Upgrade\r\nSec-WebSocket-Accept: "
-        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
+        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+    static const char opened[] =
         "\x81\x6b"
         "0{\"sid\":\"aaaaaaaaaaaaaaaaaaaa\",\"upgrades\":[],"
         "\"pingInterval\":25000,\"pingTimeout\":20000,\"maxPayload\":1000000}";
     const char *end = memmem(data, len, "\r\n\r\n", 4);
-    const char *length;
+    const char *length, *sid;
     size_t head, body = 0;
 
     if (end == NULL)
         return 0;
     head = (size_t)(end - data) + 4;
     if (memmem(data, head, "Upgrade: websocket", 18) != NULL) {
+        char text[sizeof(accepted) + sizeof(opened)];
+
         conn->upgraded = true;
         conn->slot = list_add(&everybody, conn);
-        send_all(conn, accepted, sizeof(accepted) - 1);
+        sid = memmem(data, head, "sid=", 4);
+        if (sid != NULL) {
+            conn->session = sessions[strtoul(sid + 4, NULL, 10) % 65536];
+            send_all(conn, accepted, sizeof(accepted) - 1);
+            return head;
+        }
+        memcpy(text, accepted, sizeof(accepted));
+        memcpy(text + sizeof(accepted) - 1, opened, sizeof(opened));
+        send_all(conn, text, sizeof(accepted) + sizeof(opened) - 2);
         return head;
     }
     length = memmem(data, head, "Content-Length:", 15);
@@ -341,26 +420,31 @@ conn_close(struct conn *conn)
         everybody.items[conn->slot] = everybody.items[--everybody.count];
         everybody.items[conn->slot]->slot = conn->slot;
     }
+    if (!conn->upgraded && sessions[conn->id] == conn)
+        sessions[conn->id] = NULL;
+    SSL_free(conn->tls);
     close(conn->fd);
     free(conn->part);
     free(conn);
 }
 
-static void
+/* Returns whether it is still there. */
+static bool
 conn_read(struct conn *conn, bool *casting)
 {
     size_t len = 0, used;
     ssize_t got;
 
-    if (conn->part_len > 0) {
+    if (conn->part != NULL) {
         memcpy(buffer, conn->part, conn->part_len);
         len = conn->part_len;
     }
-    got = recv(conn->fd, buffer + len, sizeof(buffer) - len, 0);
+    got = conn_recv(conn, buffer + len, sizeof(buffer) - len);
     if (got <= 0) {
-        if (got == 0 || errno != EAGAIN)
-            conn_close(conn);
-        return;
+        if (got < 0 && errno == EAGAIN)
+            return true;
+        conn_close(conn);
+        return false;
     }
     len += (size_t)got;
     used = conn->upgraded ? frames(conn, buffer, len, casting)
@@ -376,6 +460,17 @@ conn_read(struct conn *conn, bool *casting)
         conn->part = NULL;
     }
     conn->part_len = len - used;
+    return true;
+}
+
+static void
+conn_event(struct conn *conn, bool *casting)
+{
+    /* OpenSSL may hold what epoll does not know of. */
+    do {
+        if (!conn_read(conn, casting))
+            return;
+    } while (conn->tls != NULL && SSL_pending(conn->tls) > 0);
 }
 
 static void
@@ -395,6 +490,12 @@ accept_some(int listener)
         conn->fd = fd;
         if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) != 0)
             fail("setsockopt");
+        if (tls != NULL) {
+            conn->tls = SSL_new(tls);
+            if (conn->tls == NULL || SSL_set_fd(conn->tls, fd) != 1)
+                fail("SSL_new");
+            SSL_set_accept_state(conn->tls);
+        }
         event.data.ptr = conn;
         if (epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) != 0)
             fail("epoll_ctl");
@@ -422,6 +523,21 @@ listen_on(uint16_t port)
     return fd;
 }
 
+static void
+start_tls(const char *cert, const char *key)
+{
+    signal(SIGPIPE, SIG_IGN);
+    tls = SSL_CTX_new(TLS_server_method());
+    if (tls == NULL || SSL_CTX_use_certificate_chain_file(tls, cert) != 1 ||
+        SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1) {
+        fprintf(stderr, "floor-server: %s, %s: no certificate\n", cert, key);
+        exit(1);
+    }
+    SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
+                              SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+                              SSL_MODE_RELEASE_BUFFERS);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -429,10 +545,12 @@ main(int argc, char **argv)
     struct rlimit limit;
     int listener;
 
-    if (argc != 2) {
-        fprintf(stderr, "usage: floor-server PORT\n");
+    if (argc != 2 && (argc != 5 || strcmp(argv[2], "--tls") != 0)) {
+        fprintf(stderr, "usage: floor-server PORT [--tls CERT KEY]\n");
         return 2;
     }
+    if (argc == 5)
+        start_tls(argv[3], argv[4]);
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
@@ -454,7 +572,7 @@ main(int argc, char **argv)
             if (events[i].data.ptr == NULL)
                 accept_some(listener);
             else
-                conn_read(events[i].data.ptr, &casting);
+                conn_event(events[i].data.ptr, &casting);
         }
         if (casting)
             flush_casts();

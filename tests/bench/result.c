@@ -3,17 +3,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "load.h"
 
-struct result result;
+bool counting, stopping;
 
-/* Latencies in buckets of 1/32 of a power of two: 3 % wide. */
-enum { SUB_BITS = 5, BUCKETS = 64 << SUB_BITS };
+static struct histogram latencies;
 
-static uint64_t histogram[BUCKETS];
-static uint64_t histogram_count;
+/* At the start of counting, then of the time of counting. */
+static uint64_t elapsed_ns, cpu_ns, own_ns;
+static double memory_before, memory;
 
 static unsigned
 bucket_of(uint64_t ns)
@@ -27,31 +28,34 @@ bucket_of(uint64_t ns)
            (unsigned)((ns >> (power - SUB_BITS)) & ((1u << SUB_BITS) - 1));
 }
 
+/* The middle of a bucket. */
 static double
 bucket_us(unsigned bucket)
 {
     unsigned power = bucket >> SUB_BITS;
     uint64_t sub = bucket & ((1u << SUB_BITS) - 1);
-    uint64_t ns = power == 0 ? sub : (sub + (1u << SUB_BITS)) << (power - 1);
 
-    return (double)ns / 1e3;
+    if (power == 0)
+        return (double)sub / 1e3;
+    return ((double)(sub + (1u << SUB_BITS)) + 0.5) *
+           (double)(UINT64_C(1) << (power - 1)) / 1e3;
 }
 
 void
-result_latency(uint64_t ns)
+histogram_add(struct histogram *histogram, uint64_t ns)
 {
-    histogram[bucket_of(ns)]++;
-    histogram_count++;
+    histogram->buckets[bucket_of(ns)]++;
+    histogram->count++;
 }
 
-static double
-percentile(double part)
+double
+histogram_percentile(const struct histogram *histogram, double part)
 {
-    uint64_t wanted = (uint64_t)(part * (double)histogram_count);
+    uint64_t wanted = (uint64_t)(part * (double)histogram->count);
     uint64_t seen = 0;
 
     for (unsigned i = 0; i < BUCKETS; i++) {
-        seen += histogram[i];
+        seen += histogram->buckets[i];
         if (seen > wanted)
             return bucket_us(i);
     }
@@ -80,24 +84,22 @@ proc_number(const char *path, unsigned n)
 }
 
 /* All its threads: the exact time, which /proc/PID/stat has in ticks only. */
-uint64_t
-server_cpu_ns(void)
+static uint64_t
+process_cpu_ns(pid_t pid)
 {
     char path[512];
     struct dirent **threads;
     uint64_t total = 0;
     int count;
 
-    if (options.pid == 0)
-        return 0;
-    snprintf(path, sizeof(path), "/proc/%d/task", (int)options.pid);
+    snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
     count = scandir(path, &threads, NULL, NULL);
     if (count < 0)
         fail(path);
     for (int i = 0; i < count; i++) {
         if (threads[i]->d_name[0] != '.') {
-            snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat",
-                     (int)options.pid, threads[i]->d_name);
+            snprintf(path, sizeof(path), "/proc/%d/task/%s/schedstat", (int)pid,
+                     threads[i]->d_name);
             total += proc_number(path, 0);
         }
         free(threads[i]);
@@ -107,40 +109,101 @@ server_cpu_ns(void)
 }
 
 uint64_t
+server_cpu_ns(void)
+{
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < options.pid_count; i++)
+        total += process_cpu_ns(options.pids[i]);
+    return total;
+}
+
+uint64_t
 server_rss(void)
 {
+    uint64_t pages = 0;
     char path[64];
 
-    if (options.pid == 0)
-        return 0;
-    snprintf(path, sizeof(path), "/proc/%d/statm", (int)options.pid);
-    return proc_number(path, 1) * (uint64_t)sysconf(_SC_PAGESIZE);
+    for (unsigned i = 0; i < options.pid_count; i++) {
+        snprintf(path, sizeof(path), "/proc/%d/statm", (int)options.pids[i]);
+        pages += proc_number(path, 1);
+    }
+    return pages * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
+static uint64_t
+own_cpu_ns(void)
+{
+    struct rusage own;
+
+    getrusage(RUSAGE_SELF, &own);
+    return ((uint64_t)own.ru_utime.tv_sec + (uint64_t)own.ru_stime.tv_sec) *
+               1000000000u +
+           ((uint64_t)own.ru_utime.tv_usec + (uint64_t)own.ru_stime.tv_usec) *
+               1000u;
 }
 
 void
-result_begin(void)
+result_memory_begin(void)
 {
-    memset(histogram, 0, sizeof(histogram));
-    histogram_count = 0;
-    result.count = 0;
-    result.begun_ns = now_ns();
-    result.begun_cpu = server_cpu_ns();
+    memory_before = (double)server_rss();
 }
 
 void
-result_print(double memory)
+result_memory_end(unsigned connections)
 {
-    double seconds = (double)(now_ns() - result.begun_ns) / 1e9;
-    double cpu_us = (double)(server_cpu_ns() - result.begun_cpu) / 1e3;
-    double count = (double)result.count;
+    memory = ((double)server_rss() - memory_before) / connections;
+}
 
-    printf("{\"workload\":\"%s\",\"transport\":\"%s\",\"clients\":%u,"
-           "\"depth\":%u,\"size\":%zu,\"count\":%.0f,\"rate\":%.0f,"
-           "\"cpu_us\":%.3f,\"busy\":%.2f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
+double
+result_memory(void)
+{
+    return memory;
+}
+
+void
+result_add(uint64_t ns)
+{
+    if (counting)
+        histogram_add(&latencies, ns);
+}
+
+void
+result_run(void)
+{
+    net_run_for(options.seconds / 4);
+    elapsed_ns = now_ns();
+    cpu_ns = server_cpu_ns();
+    own_ns = own_cpu_ns();
+    counting = true;
+    net_run_for(options.seconds);
+    counting = false;
+    stopping = true;
+    own_ns = own_cpu_ns() - own_ns;
+    cpu_ns = server_cpu_ns() - cpu_ns;
+    elapsed_ns = now_ns() - elapsed_ns;
+}
+
+void
+result_print(void)
+{
+    double seconds = (double)elapsed_ns / 1e9;
+    double count = (double)latencies.count;
+
+    printf("{\"workload\":\"%s\",\"transport\":\"%s\",\"tls\":%s,"
+           "\"clients\":%u,\"idle\":%u,\"depth\":%u,\"size\":%zu,"
+           "\"seconds\":%.3f,\"count\":%.0f,\"rate\":%.0f,\"cpu_us\":%.4f,"
+           "\"busy\":%.3f,\"load_busy\":%.3f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
            "\"p999_us\":%.1f,\"memory\":%.0f}\n",
            options.workload, options.polling ? "polling" : "websocket",
-           options.clients, options.depth, options.size, count, count / seconds,
-           count > 0 ? cpu_us / count : 0, cpu_us / 1e6 / seconds,
-           percentile(0.5), percentile(0.99), percentile(0.999), memory);
+           options.tls ? "true" : "false", options.clients, options.idle,
+           options.depth, options.size, seconds, count,
+           seconds > 0 ? count / seconds : 0,
+           count > 0 ? (double)cpu_ns / 1e3 / count : 0,
+           seconds > 0 ? (double)cpu_ns / 1e9 / seconds : 0,
+           seconds > 0 ? (double)own_ns / 1e9 / seconds : 0,
+           histogram_percentile(&latencies, 0.5),
+           histogram_percentile(&latencies, 0.99),
+           histogram_percentile(&latencies, 0.999), memory);
     fflush(stdout);
 }

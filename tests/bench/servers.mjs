@@ -73,16 +73,16 @@ async function portOf(child) {
 }
 
 class BenchServer {
-    constructor(name, { note = "", command, env = {}, extra, tls, peer }) {
-        Object.assign(this, { name, note, command, env, extra, tls, peer });
+    constructor(name, { note = "", command, env = {}, tls, peer }) {
+        Object.assign(this, { name, note, command, env, tls, peer });
     }
 
-    /** Start it; setup: { args, tls: { cert, key } }. */
-    async start(setup = {}) {
-        const { args = [], tls } = setup;
+    /** Start it, at a port of its own or (ours) one that exists. */
+    async start({ args = [], tls, port } = {}) {
         const command = [...this.command, ...args];
         const env = { ...process.env, ...this.env };
 
+        if (port) command[1] = String(port);
         if (this.peer && tls)
             Object.assign(env, { TLS_CERT: tls.cert, TLS_KEY: tls.key });
         else if (tls)

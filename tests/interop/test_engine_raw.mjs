@@ -1026,21 +1026,79 @@ for (const [name, bytes] of [
     ["unmasked_frame", Buffer.from([0x81, 2, 0x34, 0x30])],
     ["text_inside_a_message",
      Buffer.concat([frame(1, "4", { fin: false }), frame(1, "40")])],
+    ["close_of_one_byte", frame(8, Buffer.from([0x03]))],
+    ["close_with_an_unknown_status", frame(8, Buffer.from([0x03, 0xee]))],
+    ["close_with_a_private_status", frame(8, Buffer.from([0x0b, 0xb7]))],
 ])
     twin(`websocket_${name}_is_a_protocol_error`, async (server, t) => {
+        const tag = uniqueTag();
+        const line = await rawWebSocket(server, t, { tag });
+
+        line.write(frame(1, "40"));
+        await line.until((received) => received.includes("welcome"));
+        line.bytes = Buffer.alloc(0);
+        line.write(bytes);
+        return [await endCode(line), await reasonOf(server, t, tag)];
+    }, { expect: [1002, "transport error"] });
+
+twin("websocket_close_with_a_reason_that_is_not_utf8_is_1007",
+    async (server, t) => {
         const line = await rawWebSocket(server, t);
 
-        line.write(bytes);
+        line.write(frame(8, Buffer.from([0x03, 0xe8, 0xc3])));
         return endCode(line);
-    }, name === "unmasked_frame" ? {
-        expect: 1002,
-        ours: (code) => check([1002, "open"].includes(code), `code ${code}`),
-        why: "libwebsockets takes frames without a mask, and tells nobody",
-    } : {
-        expect: 1002,
-        ours: (code) => check([1002, null].includes(code), `code ${code}`),
-        why: "libwebsockets ends some of these without a Close frame",
+    }, { expect: 1007 });
+
+twin("websocket_frame_too_long_to_count_is_1009", async (server, t) => {
+    const line = await rawWebSocket(server, t);
+
+    line.write(Buffer.from([0x82, 0xff, 0x80, 0, 0, 0, 0, 0, 0, 0,
+                            1, 2, 3, 4, 5]));
+    return endCode(line);
+}, { expect: 1009 });
+
+twin("websocket_pings_come_between_the_pieces_of_a_message",
+    async (server, t) => {
+        const line = await rawWebSocket(server, t);
+        const packet = frame(1, '42["echo","cut"]');
+
+        line.write(frame(1, "40"));
+        await line.until((bytes) => bytes.includes("welcome"));
+        line.bytes = Buffer.alloc(0);
+        line.write(frame(1, '42["ec', { fin: false }));
+        line.write(frame(9, "are you there"));
+        await line.until((bytes) => bytes.includes("are you there"));
+        line.write(frame(0, 'ho","cut"]'));
+        await line.until((bytes) => bytes.includes("cut"));
+        for (const byte of packet) {
+            line.write(Buffer.from([byte]));
+            await settle(server, t);
+        }
+        await line.until((bytes) => bytes.toString().split("cut").length > 2);
+        return line.bytes.toString("latin1");
+    }, {
+        expect: "\x8a\x0dare you there" + '\x81\x1042["echo","cut"]'.repeat(2),
     });
+
+twin("websocket_answers_go_out_before_the_close", async (server, t) => {
+    const tag = uniqueTag();
+    const line = await rawWebSocket(server, t, { tag });
+
+    line.write(frame(1, "40"));
+    await line.until((bytes) => bytes.includes("welcome"));
+    line.bytes = Buffer.alloc(0);
+    line.write(Buffer.concat([frame(1, '42["echo","last"]'),
+                              frame(8, Buffer.from("\x03\xe8bye", "latin1"))]));
+    await line.all();
+    return [line.bytes.toString("latin1"), await reasonOf(server, t, tag)];
+}, {
+    expect: ["\x88\x05\x03\xe8bye", "transport error"],
+    ours: ([text, reason]) => {
+        check(text === '\x81\x1142["echo","last"]\x88\x05\x03\xe8bye', text);
+        check(reason === "transport close", reason);
+    },
+    why: "what was asked before the Close is answered, not an error",
+});
 
 twin("websocket_close_is_answered", async (server, t) => {
     const tag = uniqueTag();

@@ -27,9 +27,9 @@
 /* glibc's malloc rounds a block and its length up to 16 bytes. */
 #define BLOCK 16
 
-#define WEBSOCKET_MAX 1060
-#define BROWSER_MAX 1345
-#define POLL_MAX 1155
+#define WEBSOCKET_MAX 912
+#define BROWSER_MAX 1020
+#define POLL_MAX 982
 
 static size_t
 in_use(const struct peer *peer)

@@ -237,6 +237,19 @@ SCENARIO(a_websocket_is_told_of_its_later_refusal, NULL, later_verdicts)
     peer_expect_event(peer, NULL);
 }
 
+SCENARIO(a_websocket_that_fails_gets_no_verdict, NULL, later_verdicts)
+{
+    struct peer_ws *ws = peer_ws(peer, WEBSOCKET);
+
+    skio_ws_fail(ws->ws, 1002, "a frame is not masked");
+    peer_flush(peer);
+    peer_expect_close(ws, 1002);
+    peer_check(peer, skio_verdict_accept(take(peer, 0)) == SKIO_ECLOSED);
+    peer_flush(peer);
+    peer_expect_nothing(ws);
+    peer_expect_event(peer, NULL);
+}
+
 SCENARIO(a_verdict_between_the_request_and_its_101_counts, NULL, later_verdicts)
 {
     struct peer_ws *ws = peer_ws_begin(peer, WEBSOCKET, NULL);
@@ -805,6 +818,7 @@ main(void)
         cmocka_unit_test(a_later_refusal_is_as_a_sync_one),
         cmocka_unit_test(a_websocket_opens_with_its_later_verdict),
         cmocka_unit_test(a_websocket_is_told_of_its_later_refusal),
+        cmocka_unit_test(a_websocket_that_fails_gets_no_verdict),
         cmocka_unit_test(a_verdict_between_the_request_and_its_101_counts),
         cmocka_unit_test(a_verdict_outlives_its_peer),
         cmocka_unit_test(a_verdict_that_takes_too_long_is_503),

@@ -315,6 +315,42 @@ SCENARIO(http_requests_of_a_websocket_session_are_refused, NULL, peer_echo)
     peer_expect_event(peer, NULL);
 }
 
+SCENARIO(a_peer_that_breaks_the_rules_is_failed, NULL, peer_echo)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say(ws, "4hello");
+    skio_ws_fail(ws->ws, 1002, "a frame is not masked");
+    skio_ws_fail(ws->ws, 1008, "once is enough");
+    peer_flush(peer);
+    peer_expect(ws, "4hello");
+    peer_expect_close(ws, 1002);
+    peer_say(ws, "4nobody hears this");
+    peer_expect_nothing(ws);
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "message hello");
+    peer_expect_event(peer, "close transport error");
+    peer_expect_event(peer, NULL);
+}
+
+SCENARIO(a_probe_may_break_the_rules_too, NULL, peer_echo)
+{
+    struct peer_http *http = peer_get(peer, "EIO=4&transport=polling");
+    char query[128];
+    struct peer_ws *ws;
+
+    snprintf(query, sizeof query, "EIO=4&transport=polling&sid=%s",
+             peer_sid(http->body.data));
+    ws = peer_probe(peer, query);
+    skio_ws_fail(ws->ws, 1002, "a frame is not masked");
+    peer_flush(peer);
+    peer_expect_close(ws, 1002);
+    peer_expect_http(peer_post(peer, query, "4hi"), 200, "ok");
+    peer_expect_event(peer, "open");
+    peer_expect_event(peer, "message hi");
+    peer_expect_event(peer, NULL);
+}
+
 int
 main(void)
 {
@@ -337,6 +373,8 @@ main(void)
         cmocka_unit_test(a_connection_that_breaks_is_a_transport_error),
         cmocka_unit_test(a_message_handler_may_close_its_session),
         cmocka_unit_test(http_requests_of_a_websocket_session_are_refused),
+        cmocka_unit_test(a_peer_that_breaks_the_rules_is_failed),
+        cmocka_unit_test(a_probe_may_break_the_rules_too),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,6 +106,31 @@ upgrade_to_http2_is_refused(void **state)
         }
 }
 
+/* The refusal cannot be written: its exchange has gone all the same. */
+static void
+upgrade_refused_to_a_peer_that_has_gone(void **state)
+{
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        for (int n = 0; n < 300; n++) {
+            int fd = home_dial(homes[i]);
+
+            home_say(fd, "GET /socket.io/?EIO=4&transport=none HTTP/1.1\r\n"
+                         "Host: x\r\nUpgrade: websocket\r\n"
+                         "Connection: Upgrade\r\n"
+                         "Sec-WebSocket-Version: 13\r\n"
+                         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+            assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
+                                        sizeof(reset)),
+                             0);
+            close(fd);
+        }
+        assert_true(home_is_well(homes[i]));
+    }
+}
+
 static void
 http2_without_asking_is_refused(void **state)
 {
@@ -379,6 +404,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unknown_upgrade_on_a_used_connection_is_dropped),
         cmocka_unit_test(upgrade_to_http2_is_refused),
+        cmocka_unit_test(upgrade_refused_to_a_peer_that_has_gone),
         cmocka_unit_test(http2_without_asking_is_refused),
         cmocka_unit_test(connect_is_dropped),
         cmocka_unit_test(content_length_must_be_one_number),

@@ -104,6 +104,93 @@ illegal_frames_are_answered_with_1002_or_the_end(void **state)
     }
 }
 
+/* Frames that libwebsockets takes, or drops without a word: where this library
+ * reads it says why. */
+static void
+illegal_frames_have_their_status(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t len;
+        int status;
+        const char *name;
+    } frames[] = {
+        {"\x81\2ok", 4, 1002, "no mask"},
+        {"\x88\x81\0\0\0\0\3", 7, 1002, "close of one byte"},
+        {"\x88\x82\0\0\0\0\3\xed", 8, 1002, "close with 1005"},
+        {"\x88\x82\0\0\0\0\3\xf7", 8, 1002, "close with 1015"},
+        {"\x88\x83\0\0\0\0\3\xe8\xc3", 9, 1007, "close without UTF-8"},
+        {"\x82\xff\x80\0\0\0\0\0\0\0\0\0\0\0", 14, 1009, "length"},
+    };
+
+    (void)state;
+    for (size_t n = 0; n < sizeof(frames) / sizeof(frames[0]); n++) {
+        int fd = home_websocket(homes[HOME_OWN]);
+
+        home_send(fd, frames[n].bytes, frames[n].len);
+        if (close_code(fd) != frames[n].status)
+            fail_msg("%s", frames[n].name);
+        close(fd);
+    }
+    assert_true(home_is_well(homes[HOME_OWN]));
+}
+
+#define UPGRADE                                                                \
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"                   \
+    "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"                 \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
+    "Sec-WebSocket-Version: 13\r\n\r\n"
+
+/* RFC 6455, 4.1: a client waits for the 101. libwebsockets would read what
+ * came before from the buffer in which it has made the 101. */
+static void
+frames_before_the_101_end_the_connection(void **state)
+{
+    static const char early[] = UPGRADE "\x81\x82\0\0\0\0"
+                                        "40";
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        int fd = home_dial(homes[HOME_OWN]);
+        size_t len;
+        bool closed;
+
+        /* all of the frame, and ever less of it */
+        home_send(fd, early, sizeof(early) - 1 - (size_t)i);
+        len = home_read(fd, out, sizeof(out), NULL, &closed);
+        close(fd);
+        assert_true(closed);
+        assert_int_equal(strncmp(out, "HTTP/1.1 101 ", 13), 0);
+        assert_true(len > 4);
+        assert_memory_equal(out + len - 4, "\x88\2\x03\xea", 4);
+    }
+    assert_true(home_is_well(homes[HOME_OWN]));
+}
+
+/* An upgrade may follow other requests on its connection, all at once. */
+static void
+upgrade_that_follows_in_the_same_packet_works(void **state)
+{
+    static const char together[] =
+        "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\n"
+        "Host: x\r\n\r\n" UPGRADE;
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        int fd = home_dial(homes[i]);
+
+        home_send(fd, together, sizeof(together) - 1);
+        home_read(fd, out, sizeof(out), "HTTP/1.1 101 ", NULL);
+        if (strstr(out, "\x81\x7e") == NULL)
+            home_read(fd, out, sizeof(out), "maxPayload", NULL);
+        home_frame(fd, 0x89, "abc", 3);
+        home_read(fd, out, sizeof(out), "abc", NULL);
+        assert_non_null(strstr(out, "\x8a\x03"
+                                    "abc"));
+        close(fd);
+    }
+}
+
 static void
 declared_length_allocates_nothing(void **state)
 {
@@ -244,6 +331,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(illegal_frames_are_answered_with_1002_or_the_end),
+        cmocka_unit_test(illegal_frames_have_their_status),
+        cmocka_unit_test(frames_before_the_101_end_the_connection),
+        cmocka_unit_test(upgrade_that_follows_in_the_same_packet_works),
         cmocka_unit_test(declared_length_allocates_nothing),
         cmocka_unit_test(message_beyond_the_limit_ends_the_connection),
         cmocka_unit_test(fragments_without_end_are_a_violation),

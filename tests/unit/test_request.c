@@ -120,8 +120,12 @@ a_decoded_nul_is_counted(void **state)
     assert_memory_equal(out, "x\0y", 4);
 }
 
+typedef struct skio_engine_request *copy_fn(const skio_allocator *mem,
+                                            const skio_request *request,
+                                            bool keeps_latest);
+
 static void
-a_request_is_copied(void **state)
+check_copy(copy_fn *copy)
 {
     struct test_alloc alloc;
     char path[] = "/socket.io/";
@@ -137,10 +141,9 @@ a_request_is_copied(void **state)
                          .secure = true};
     struct skio_engine_request *request;
 
-    (void)state;
     test_alloc_init(&alloc);
     memcpy(block, headers, sizeof block);
-    request = skio__request_new(&alloc.allocator, &from, false);
+    request = copy(&alloc.allocator, &from, false);
     assert_non_null(request);
     memset(path, 'x', sizeof path - 1);
     memset(query, 'x', sizeof query - 1);
@@ -161,6 +164,14 @@ a_request_is_copied(void **state)
     skio__request_unref(request);
     assert_int_equal(alloc.live, 0);
     skio__request_unref(NULL);
+}
+
+static void
+a_request_is_copied(void **state)
+{
+    (void)state;
+    check_copy(skio__request_new);
+    check_copy(skio__request_keep);
 }
 
 static void
@@ -203,7 +214,7 @@ append_pair(const char *name, const char *value, void *user)
 }
 
 static void
-every_header_is_visited(void **state)
+check_visits(copy_fn *copy)
 {
     static const char block[] = "a\0001\0b\0\0stop\0003\0d\0004";
     struct test_alloc alloc;
@@ -213,9 +224,8 @@ every_header_is_visited(void **state)
     struct skio_engine_request *request;
     char text[256] = "";
 
-    (void)state;
     test_alloc_init(&alloc);
-    request = skio__request_new(&alloc.allocator, &from, false);
+    request = copy(&alloc.allocator, &from, false);
     assert_non_null(request);
     assert_false(skio__request_each(request, append_pair, text));
     assert_string_equal(text, "a=1;b=;stop=3;");
@@ -224,12 +234,20 @@ every_header_is_visited(void **state)
     /* a block that is cut off is not read past */
     for (size_t len = 0; len < sizeof block; len++) {
         from.headers_len = len;
-        request = skio__request_new(&alloc.allocator, &from, false);
+        request = copy(&alloc.allocator, &from, false);
         text[0] = '\0';
         (void)skio__request_each(request, append_pair, text);
         skio__request_unref(request);
     }
     assert_int_equal(alloc.live, 0);
+}
+
+static void
+every_header_is_visited(void **state)
+{
+    (void)state;
+    check_visits(skio__request_new);
+    check_visits(skio__request_keep);
 }
 
 static void
@@ -264,6 +282,7 @@ static void
 latest_request_replaces_the_one_before(void **state)
 {
     struct test_alloc alloc;
+    char block[] = "a\0000";
     skio_request from = {.path = "/"};
     struct skio_engine_request *request;
 
@@ -276,8 +295,6 @@ latest_request_replaces_the_one_before(void **state)
     assert_ptr_equal(skio__request_latest(request), request);
 
     for (int i = 0; i < 3; i++) {
-        char block[] = "a\0000";
-
         block[2] = (char)('1' + i);
         from.headers = block;
         from.headers_len = sizeof block;

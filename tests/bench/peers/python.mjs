@@ -18,7 +18,8 @@ export const peer = {
             commands: [
                 ["python3", "-m", "venv", "venv"],
                 ["venv/bin/python", "-m", "pip", "install", "-q", "--no-deps",
-                    "--disable-pip-version-check", "-r", "requirements.txt"],
+                    "--retries=1", "--disable-pip-version-check",
+                    "-r", "requirements.txt"],
             ],
             quick,
         }));

@@ -9,9 +9,11 @@ import { fileURLToPath } from "node:url";
 
 const peers = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 
-/** Run a program to its end; an error says what it said last. */
+const INSTALL_MS = 900000;
+
+/** Run a program to its end; an error says why it failed. */
 export async function run([program, ...args], options = {}) {
-    const child = spawn(program, args, { ...options,
+    const child = spawn(program, args, { timeout: INSTALL_MS, ...options,
         stdio: ["ignore", "pipe", "pipe"] });
     let out = "", complaints = "";
     child.stdout.on("data", (data) => { out += data; });
@@ -19,10 +21,11 @@ export async function run([program, ...args], options = {}) {
     try {
         const [status, signal] = await once(child, "close");
         if (status === 0) return out.trim();
-        const [last = ""] = complaints.trim().split("\n")
-            .filter((line) => /error|not /i.test(line));
+        const lines = complaints.trim().split("\n");
+        const why = lines.find((line) => /^(npm )?error/i.test(line)) ??
+            lines.at(-1);
         throw new Error(`${basename(program)} ended with ` +
-            `${signal ?? status}: ${last.trim().slice(0, 120)}`);
+            `${signal ?? status}: ${why.trim().slice(0, 120)}`);
     } catch (error) {
         if (error.code === "ENOENT") throw new Error(`there is no ${program}`);
         throw error;
@@ -54,9 +57,13 @@ export async function install(build, name, { files, commands, quick = false }) {
     return folder;
 }
 
-/** As tests/setup does it: no scripts of packages, no lock file. */
+/**
+ * As tests/setup does it: no scripts of packages, no lock file. Where there is
+ * no registry, npm's own patience is minutes.
+ */
 export const npmInstall = ["npm", "install", "--no-package-lock", "--no-audit",
-    "--no-fund", "--ignore-scripts", "--loglevel=error"];
+    "--no-fund", "--ignore-scripts", "--loglevel=error", "--fetch-retries=1",
+    "--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=1000"];
 
 /** The version of a package that npm installed in a folder. */
 export const npmVersion = (folder, name) => JSON.parse(

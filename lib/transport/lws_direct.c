@@ -1,0 +1,477 @@
+#define _GNU_SOURCE /* MSG_DONTWAIT, MSG_NOSIGNAL */
+
+#include "transport/lws_direct.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <ev.h>
+#include <libwebsockets.h>
+
+#include "base/mem.h"
+#include "transport/frames.h"
+
+#define READ_MAX 65536 /* in one go; then the others' turn comes */
+#define PONG_MAX (2 + 125)
+#define PROTOCOL_ERROR 1002
+
+/* The beginning of a frame whose rest has not come yet. */
+struct beginning {
+    size_t len;
+    unsigned char bytes[];
+};
+
+/* An answer to a ping. Only the latest of those that wait is answered, which
+ * RFC 6455 5.5.3 allows: so a flood of them costs one answer a turn. */
+struct pong {
+    size_t len; /* of the frame */
+    size_t sent;
+    size_t next_len; /* another ping came while this was amid its frame */
+    unsigned char frame[PONG_MAX];
+    unsigned char next[PONG_MAX];
+};
+
+struct skio__direct {
+    struct ev_io io; /* data: the conn */
+    struct skio__frames frames;
+    union {
+        struct skio__direct *next;   /* is_fresh */
+        struct beginning *beginning; /* NULL: none */
+    };
+    struct pong *pong;   /* NULL: none waits */
+    bool is_fresh : 1;   /* not yet taken from lws */
+    bool is_stuck : 1;   /* waits for room to write */
+    bool amid_frame : 1; /* the last write did not end its frame */
+};
+
+/* What the next write consists of. */
+struct output {
+    struct iovec parts[SKIO__LWS_SLICES + 1];
+    int count;
+    size_t len;
+    size_t pong; /* of these bytes, the first ones */
+    bool is_all; /* nothing waits behind it */
+};
+
+/* ---- Taking over ---- */
+
+bool
+skio__direct_may(const struct skio__conn *conn)
+{
+    return conn->transport->direct_loop != NULL && !conn->deflates;
+}
+
+static void on_ready(struct ev_loop *loop, struct ev_io *io, int events);
+
+int
+skio__direct_begin(struct skio__conn *conn)
+{
+    struct skio__lws *transport = conn->transport;
+    struct skio__direct *direct;
+
+    /* A part of the 101 would have to be written after ours: the peer asked
+     * for much and reads nothing. */
+    if (lws_partial_buffered(conn->wsi))
+        return -1;
+
+    if (transport->inbox == NULL)
+        transport->inbox =
+            skio__mem_alloc(transport->mem, SKIO__FRAME_REST_MAX + READ_MAX);
+    direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
+    if (transport->inbox == NULL || direct == NULL) {
+        skio__mem_free(transport->mem, direct);
+        return -1;
+    }
+    ev_io_init(&direct->io, on_ready, lws_get_socket_fd(conn->wsi), EV_READ);
+    direct->io.data = conn;
+    direct->is_fresh = true;
+    direct->next = transport->fresh;
+    transport->fresh = direct;
+    conn->direct = direct;
+    return 0;
+}
+
+/*
+ * Not inside of lws, which would make nothing of what came with the request.
+ * Now it asks to be called when such bytes are left: skio__direct_refuse().
+ */
+void
+skio__direct_begin_all(struct skio__lws *transport)
+{
+    while (transport->fresh != NULL) {
+        struct skio__direct *direct = transport->fresh;
+        struct skio__conn *conn = direct->io.data;
+
+        transport->fresh = direct->next;
+        direct->is_fresh = false;
+        direct->beginning = NULL;
+        /* its watcher first: libev calls the oldest first */
+        if (lws_rx_flow_control(conn->wsi, 0) != 0)
+            skio__conn_kill(conn);
+        ev_io_start(transport->direct_loop, &direct->io);
+    }
+}
+
+static void
+forget_fresh(struct skio__lws *transport, struct skio__direct *direct)
+{
+    struct skio__direct **at = &transport->fresh;
+
+    while (*at != direct)
+        at = &(*at)->next;
+    *at = direct->next;
+}
+
+void
+skio__direct_end(struct skio__conn *conn)
+{
+    struct skio__lws *transport = conn->transport;
+    struct skio__direct *direct = conn->direct;
+
+    if (direct->is_fresh)
+        forget_fresh(transport, direct);
+    else
+        skio__mem_free(transport->mem, direct->beginning);
+    ev_io_stop(transport->direct_loop, &direct->io);
+    skio__mem_free(transport->mem, direct->pong);
+    skio__mem_free(transport->mem, direct);
+    conn->direct = NULL;
+}
+
+static void
+fail(struct skio__conn *conn, unsigned status, const char *why)
+{
+    skio_ws_fail(conn->u.ws, status, why);
+    if (conn->finished)
+        shutdown(conn->direct->io.fd, SHUT_WR);
+}
+
+/*
+ * A client waits for the answer to its handshake before it sends a frame (RFC
+ * 6455, 4.1). Bytes that came with the request are in lws' store, parts of
+ * them overwritten by the answer that lws made in the same buffer.
+ */
+void
+skio__direct_refuse(struct skio__conn *conn)
+{
+    conn->direct->frames.over = true;
+    fail(conn, PROTOCOL_ERROR, "a frame came before the handshake was done");
+}
+
+/* ---- Writing ---- */
+
+static void
+watch(struct skio__conn *conn, bool for_room)
+{
+    struct skio__direct *direct = conn->direct;
+
+    if (direct->is_stuck == for_room)
+        return;
+    direct->is_stuck = for_room;
+    ev_io_stop(conn->transport->direct_loop, &direct->io);
+    ev_io_set(&direct->io, direct->io.fd,
+              for_room ? EV_READ | EV_WRITE : EV_READ);
+    if (!direct->is_fresh)
+        ev_io_start(conn->transport->direct_loop, &direct->io);
+}
+
+static void
+add_part(struct output *output, const void *data, size_t len)
+{
+    struct iovec *part = &output->parts[output->count++];
+
+    part->iov_base = (void *)(uintptr_t)data;
+    part->iov_len = len;
+    output->len += len;
+}
+
+/* A pong goes first, unless a frame is half on its way. */
+static void
+gather(struct skio__conn *conn, struct output *output)
+{
+    struct skio__direct *direct = conn->direct;
+    const struct pong *pong = direct->pong;
+    skio_bytes slices[SKIO__LWS_SLICES];
+    size_t count = skio_ws_peek(conn->u.ws, slices, SKIO__LWS_SLICES);
+
+    output->count = 0;
+    output->len = 0;
+    output->is_all = count < SKIO__LWS_SLICES;
+    if (pong != NULL && !direct->amid_frame)
+        add_part(output, pong->frame + pong->sent, pong->len - pong->sent);
+    output->pong = output->len;
+    if (pong != NULL && (direct->amid_frame || pong->next_len > 0))
+        output->is_all = false;
+    for (size_t i = 0; i < count; i++)
+        add_part(output, slices[i].data, slices[i].len);
+}
+
+/* What was written ends with a frame, or else amid one: parts are frames. */
+static bool
+ends_amid(const struct output *output, size_t len)
+{
+    for (int i = 0; i < output->count && len > 0; i++) {
+        if (len < output->parts[i].iov_len)
+            return true;
+        len -= output->parts[i].iov_len;
+    }
+    return false;
+}
+
+static void
+consume_pong(struct skio__conn *conn, size_t len)
+{
+    struct pong *pong = conn->direct->pong;
+
+    pong->sent += len;
+    if (pong->sent < pong->len)
+        return;
+    if (pong->next_len == 0) {
+        skio__mem_free(conn->transport->mem, pong);
+        conn->direct->pong = NULL;
+        return;
+    }
+    memcpy(pong->frame, pong->next, pong->next_len);
+    pong->len = pong->next_len;
+    pong->next_len = 0;
+    pong->sent = 0;
+}
+
+static void
+consume(struct skio__conn *conn, const struct output *output, size_t len)
+{
+    size_t pong = len < output->pong ? len : output->pong;
+
+    conn->direct->amid_frame =
+        len > pong && len < output->len && ends_amid(output, len);
+    if (pong > 0)
+        consume_pong(conn, pong);
+    if (len > pong)
+        skio_ws_consume(conn->u.ws, len - pong);
+}
+
+/* Small frames cost less joined than as parts, which the kernel checks one by
+ * one. */
+static ssize_t
+send_output(struct skio__conn *conn, struct output *output)
+{
+    int fd = conn->direct->io.fd;
+    struct msghdr message = {.msg_iov = output->parts,
+                             .msg_iovlen = (size_t)output->count};
+    unsigned char *joined = conn->transport->scratch;
+    size_t at = 0;
+
+    if (output->count == 1)
+        return send(fd, output->parts[0].iov_base, output->len,
+                    MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (output->len > SKIO__LWS_WRITE)
+        return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    for (int i = 0; i < output->count; i++) {
+        memcpy(joined + at, output->parts[i].iov_base,
+               output->parts[i].iov_len);
+        at += output->parts[i].iov_len;
+    }
+    return send(fd, joined, at, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+/* Returns 1 when there may be more to write, 0 when it has to wait for room or
+ * nothing is left, -1 when the connection is lost. */
+static int
+write_some(struct skio__conn *conn)
+{
+    struct output output;
+    ssize_t sent;
+
+    gather(conn, &output);
+    if (output.len == 0) {
+        watch(conn, false);
+        return 0;
+    }
+    sent = send_output(conn, &output);
+    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+        conn->lost = true;
+        return -1;
+    }
+    if (sent > 0)
+        consume(conn, &output, (size_t)sent);
+    if (sent < 0 || (size_t)sent < output.len) {
+        watch(conn, true);
+        return 0;
+    }
+    if (!output.is_all)
+        return 1;
+    watch(conn, false);
+    return 0;
+}
+
+static int
+finish(struct skio__conn *conn)
+{
+    if (conn->finished || !skio_ws_is_finished(conn->u.ws))
+        return 0;
+
+    conn->finished = true;
+    if (conn->peer_closed)
+        return -1;
+    /* The reference ends its side as well when the peer broke the rules. */
+    if (conn->direct->frames.over)
+        shutdown(conn->direct->io.fd, SHUT_WR);
+    skio__conn_wait(conn, &conn->transport->close_due);
+    return 0;
+}
+
+int
+skio__direct_write(struct skio__conn *conn)
+{
+    int more = 1;
+
+    for (int i = 0; i < SKIO__WRITES_MAX && more > 0; i++)
+        more = write_some(conn);
+    if (more < 0)
+        return -1;
+    if (more > 0)
+        watch(conn, true); /* the others' turn */
+    return finish(conn);
+}
+
+/* ---- Reading ---- */
+
+static int
+answer_ping(struct skio__conn *conn, const struct skio__frame *ping)
+{
+    struct pong *pong = conn->direct->pong;
+    unsigned char *frame;
+
+    if (conn->finished)
+        return 0; /* nothing may follow our Close */
+    if (pong == NULL) {
+        pong = skio__mem_alloc(conn->transport->mem, sizeof(*pong));
+        if (pong == NULL)
+            return -1;
+        conn->direct->pong = pong;
+        pong->sent = pong->next_len = 0;
+    }
+    if (pong->sent == 0) {
+        frame = pong->frame;
+        pong->len = 2 + ping->len;
+    } else {
+        frame = pong->next;
+        pong->next_len = 2 + ping->len;
+    }
+    frame[0] = 0x8a;
+    frame[1] = (unsigned char)ping->len;
+    memcpy(frame + 2, ping->data, ping->len);
+    return 0;
+}
+
+/*
+ * The peer closes: with its own words it is answered, after what it has asked
+ * before. Where that cannot be written at once, it is not.
+ */
+static void
+answer_close(struct skio__conn *conn, const struct skio__frame *frame)
+{
+    unsigned char answer[PONG_MAX] = {0x88, (unsigned char)frame->len};
+
+    conn->peer_closed = true;
+    if (conn->finished || skio__direct_write(conn) != 0 || conn->finished ||
+        conn->direct->is_stuck)
+        return;
+    memcpy(answer + 2, frame->data, frame->len);
+    if (send(conn->direct->io.fd, answer, 2 + frame->len,
+             MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+        conn->lost = true;
+}
+
+/* Returns -1 when the connection has ended. */
+static int
+read_frames(struct skio__conn *conn, unsigned char **at, unsigned char *end)
+{
+    struct skio__frame frame;
+    bool was_pinged = false;
+
+    for (;;)
+        switch (skio__frames_next(&conn->direct->frames, at, end, &frame)) {
+        case FRAME_PIECE:
+            skio_ws_receive(conn->u.ws, frame.data, frame.len, frame.binary,
+                            frame.first, frame.final);
+            break;
+        case FRAME_PING:
+            was_pinged = true;
+            if (answer_ping(conn, &frame) != 0)
+                return -1;
+            break;
+        case FRAME_PONG:
+            break;
+        case FRAME_CLOSE:
+            answer_close(conn, &frame);
+            return -1;
+        case FRAME_BAD:
+            fail(conn, frame.status, frame.error);
+            break;
+        case FRAME_NONE:
+            return was_pinged && !conn->direct->is_stuck
+                       ? skio__direct_write(conn)
+                       : 0;
+        }
+}
+
+/* Keep the beginning of a frame. Returns -1 when memory ran out. */
+static int
+keep(struct skio__conn *conn, const unsigned char *data, size_t len)
+{
+    struct beginning *beginning;
+
+    if (len == 0)
+        return 0;
+    beginning = skio__mem_alloc(conn->transport->mem, sizeof(*beginning) + len);
+    if (beginning == NULL)
+        return -1;
+    beginning->len = len;
+    memcpy(beginning->bytes, data, len);
+    conn->direct->beginning = beginning;
+    return 0;
+}
+
+/* One recv(): when more has come than it takes, the loop says so again.
+ * Returns -1 when the connection has ended. */
+static int
+receive(struct skio__conn *conn)
+{
+    struct skio__lws *transport = conn->transport;
+    struct beginning *beginning = conn->direct->beginning;
+    unsigned char *at = transport->inbox;
+    size_t had = beginning != NULL ? beginning->len : 0;
+    ssize_t got = recv(conn->direct->io.fd, at + had, READ_MAX, MSG_DONTWAIT);
+    unsigned char *end;
+
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    if (got <= 0) {
+        conn->lost = true;
+        return -1;
+    }
+    if (beginning != NULL) {
+        memcpy(at, beginning->bytes, had);
+        skio__mem_free(transport->mem, beginning);
+        conn->direct->beginning = NULL;
+    }
+    end = at + had + (size_t)got;
+    if (read_frames(conn, &at, end) != 0)
+        return -1;
+    return keep(conn, at, (size_t)(end - at));
+}
+
+static void
+on_ready(struct ev_loop *loop, struct ev_io *io, int events)
+{
+    struct skio__conn *conn = io->data;
+
+    (void)loop;
+    if (((events & EV_WRITE) != 0 && skio__direct_write(conn) != 0) ||
+        ((events & EV_READ) != 0 && receive(conn) != 0))
+        skio__conn_kill_now(conn);
+}
