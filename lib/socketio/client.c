@@ -101,8 +101,8 @@ skio__client_socket_of(const struct sio_client *client, const char *nsp,
                        size_t len)
 {
     for (skio_socket *each = client->sockets; each != NULL; each = each->next)
-        if (each->nsp->name_len == len &&
-            memcmp(each->nsp->name, nsp, len) == 0)
+        if (each->nsp->name_len == len && each->nsp->name[0] == nsp[0] &&
+            (len == 1 || memcmp(each->nsp->name, nsp, len) == 0))
             return each;
     return NULL;
 }

@@ -218,16 +218,21 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
         cast(&everybody);
         *casting = true;
     } else if (len >= 24 && memcmp(text, "42[\"room\",\"room", 15) == 0) {
-        unsigned room = (unsigned)strtoul(text + 15, NULL, 10) % ROOMS;
+        char *end;
+        unsigned room = (unsigned)strtoul(text + 15, &end, 10) % ROOMS;
+        size_t head = (size_t)(end - text) + 3; /* "," after its number */
 
         if (cast_frames == NULL)
             cast_frames =
-                make_frames("42[\"room\",\"", len - 23, "\"]", &cast_len);
+                make_frames("42[\"room\",\"", len - head - 2, "\"]", &cast_len);
         cast(&rooms[room]);
         *casting = true;
-    } else if (len >= 16 && memcmp(text, "421[\"join\",\"room", 16) == 0) {
-        conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
-        list_add(&rooms[conn->room], conn);
+    } else if (len >= 16 && memcmp(text, "421[\"join\",\"", 12) == 0) {
+        /* Rooms of another name are joined and never asked for. */
+        if (memcmp(text + 12, "room", 4) == 0) {
+            conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
+            list_add(&rooms[conn->room], conn);
+        }
         send_all(conn,
                  "\x81\x09"
                  "431[true]",
