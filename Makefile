@@ -17,7 +17,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop bench bench-plots
+SETUP_GOALS = chat cluster check check-long check-interop bench bench-plots bench-where
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -192,9 +192,10 @@ bench: $(BENCH_PROGRAMS)
 	@$(RUN_ENV) node $(srcdir)/tests/bench/bench.mjs
 bench-plots: $(BENCH_PROGRAMS)
 	@$(RUN_ENV) node $(srcdir)/tests/bench/plots.mjs
-# JSON=FILE, as `make bench JSON=FILE` kept it.
+bench-where: $(BENCH_PROGRAMS)
+	@$(RUN_ENV) node $(srcdir)/tests/bench/where.mjs
 bench-page:
-	@node $(srcdir)/tests/bench/page.mjs $(JSON)
+	@node $(srcdir)/tests/bench/page.mjs
 
 # Examples are built as a user would: from an installed copy, through
 # pkg-config, without a look into the source tree.
@@ -425,7 +426,8 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
+.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+        bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
         check-api check-lint check-interop check-long check-threads compatibility switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
