@@ -65,7 +65,7 @@ MAN = $(wildcard $(srcdir)/man/*.[1-9])
 
 # Test programs, test_*.c, and the helpers beside them.
 TEST_DIRS = unit scenario oom threats transport ceilings
-TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
+TEST_ALL = $(filter-out %-server.c,$(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c)))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
 NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
@@ -321,7 +321,7 @@ switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
 	$(srcdir)/tests/api/exports $(SO) > $(srcdir)/tests/api/exports.txt
-update-ceilings: $(O)/tests/ceilings/test_operations
+update-ceilings: $(O)/tests/ceilings/test_operations $(O)/loopback-server
 	@$(RUN_ENV) $(srcdir)/tests/ceilings/test_instructions --update
 
 # --------------------------------------------------------------------- lint

@@ -63,7 +63,8 @@ struct skio__blob *skio__blob_new(const skio_allocator *mem, bool binary,
 struct skio__blob *skio__blob_take(struct skio__pool *pool, bool binary,
                                    size_t len);
 
-/* As skio__blob_new(), with the bytes copied in and sealed. data may be NULL if len is 0. */
+/* As skio__blob_new(), with the bytes copied in and sealed. data may be NULL if
+ * len is 0. */
 struct skio__blob *skio__blob_copy(const skio_allocator *mem, bool binary,
                                    const void *data, size_t len);
 

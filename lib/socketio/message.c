@@ -312,7 +312,7 @@ check_placeholders(const struct sio_encoder *encoder,
                                              attachments};
     struct skio__json_scan scan = {0};
 
-    if (attachments == 0 || first_placeholder(encoder) != 0 ||
+    if (first_placeholder(encoder) != 0 ||
         skio__json_scan(json->data, json->len, &limits, &scan) == SKIO_OK)
         return SKIO_OK;
     return SKIO_EINVAL;
@@ -334,7 +334,7 @@ put_event(const struct sio_encoder *encoder, struct skio__buf *json,
                             args);
     if (err == SKIO_OK)
         err = skio__buf_putc(json, ']');
-    if (err == SKIO_OK)
+    if (err == SKIO_OK && attachments->count > 0)
         err = check_placeholders(encoder, json, attachments->count);
     return json_error(json, err);
 }
@@ -425,7 +425,7 @@ put_list(const struct sio_encoder *encoder, struct skio__buf *json,
         err = skio__attachments_splice(attachments, json, list);
     if (err == SKIO_OK)
         err = skio__buf_putc(json, ']');
-    if (err == SKIO_OK)
+    if (err == SKIO_OK && attachments->count > 0)
         err = check_placeholders(encoder, json, attachments->count);
     return json_error(json, err);
 }

@@ -207,7 +207,7 @@ name_is_reserved(const char *text, const struct skio__json_slice *name)
 }
 
 /* An array whose first element names the event: a string, or a number. */
-static int
+static inline int
 check_event(struct decoder *d)
 {
     const struct sio_packet *packet = d->packet;

@@ -248,6 +248,23 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
     return false;
 }
 
+static void
+unmask(unsigned char *data, size_t len, const unsigned char *key)
+{
+    uint64_t word, mask;
+    size_t i = 0;
+
+    memcpy(&mask, key, 4);
+    memcpy((char *)&mask + 4, key, 4);
+    for (; len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, data + i, sizeof(word));
+        word ^= mask;
+        memcpy(data + i, &word, sizeof(word));
+    }
+    for (; i < len; i++)
+        data[i] ^= key[i & 3];
+}
+
 /* Whole frames at the start of data; returns the bytes they took. */
 static size_t
 frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
@@ -258,7 +275,6 @@ frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
     while (len - used >= 6) {
         unsigned char *frame = data + used;
         size_t size = frame[1] & 127, head = 6;
-        unsigned char *key;
 
         if (size == 126) {
             if (len - used < 8)
@@ -268,9 +284,7 @@ frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
         }
         if (len - used < head + size)
             break;
-        key = frame + head - 4;
-        for (size_t i = 0; i < size; i++)
-            frame[head + i] ^= key[i & 3];
+        unmask(frame + head, size, frame + head - 4);
         echoes += message(conn, (char *)frame + head, size, casting);
         used += head + size;
     }
