@@ -67,9 +67,9 @@
  *                      middleware of /auth ran for this tag
  *
  * /auth has two middlewares. The first emits early("from the middleware") when
- * auth.greet is true, then judges, after 50 ms when auth.slow is true: a token
- * of "ok" passes; another one is refused with "wrong token" and data {code:
- * 401, token}; none with "no token" without data. The second counts and passes.
+ * auth.greet is true, then judges, after auth.slow milliseconds: a token of
+ * "ok" passes; another one is refused with "wrong token" and data {code: 401,
+ * token}; none with "no token" without data. The second counts and passes.
  */
 #include <inttypes.h>
 #include <pthread.h>
@@ -1174,13 +1174,15 @@ static void
 first_middleware(skio_socket *socket, skio_next *next, void *user)
 {
     const skio_value *auth = skio_socket_auth(socket);
+    int64_t slow = 0;
 
     (void)user;
     count_up("first", tag_of(socket));
     if (bool_of(auth, "greet"))
         skio_emit(socket, "early", "'from the middleware'");
-    if (bool_of(auth, "slow"))
-        delay_run(50, judge_later, next);
+    skio_get_int(auth, "slow", &slow);
+    if (slow > 0)
+        delay_run((uint32_t)slow, judge_later, next);
     else
         judge(next, socket);
 }

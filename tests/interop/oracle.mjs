@@ -297,8 +297,8 @@ io.of("/auth").use((socket, next) => {
     increment(`first ${query.tag ?? ""}`);
     if (auth.greet === true)
         socket.emit("early", "from the middleware");
-    if (auth.slow === true)
-        setTimeout(verdict, 50);
+    if (auth.slow > 0)
+        setTimeout(verdict, auth.slow);
     else
         verdict();
 });

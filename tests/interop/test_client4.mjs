@@ -644,9 +644,9 @@ feature("middleware_refuses_with_message_and_data",
         const watcher = await connect(server, t, "websocket");
         const log = [];
 
-        for (const auth of [{}, { token: "bad" }, { token: "bad", slow: true },
-                            { slow: true }, { token: "ok" },
-                            { token: "ok", slow: true }]) {
+        for (const auth of [{}, { token: "bad" }, { token: "bad", slow: 50 },
+                            { slow: 50 }, { token: "ok" },
+                            { token: "ok", slow: 50 }]) {
             const client = dial(server, t, mode, { nsp, query, auth });
             await Promise.race([client.next("(refused)"),
                                 client.next("welcome")]);
@@ -677,7 +677,7 @@ for (const mode of ["polling", "websocket"])
         const tag = uniqueTag();
         const watcher = await connect(server, t, "websocket");
         const client = dial(server, t, mode, {
-            nsp: "/auth", query: { tag }, auth: { token: "ok", slow: true },
+            nsp: "/auth", query: { tag }, auth: { token: "ok", slow: 700 },
         });
 
         for (let i = 0; i < 200; i++) {
@@ -687,7 +687,7 @@ for (const mode of ["polling", "websocket"])
             await sleep(3);
         }
         client.engine.close();
-        await sleep(150);
+        await sleep(800);
         return [await watcher.ask("connections", tag),
                 await watcher.ask("reasons", tag)];
     }, { expect: [[[]], [[]]] });
