@@ -17,7 +17,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop bench
+SETUP_GOALS = chat cluster check check-long check-interop bench bench-plots bench-where
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -65,7 +65,7 @@ MAN = $(wildcard $(srcdir)/man/*.[1-9])
 
 # Test programs, test_*.c, and the helpers beside them.
 TEST_DIRS = unit scenario oom threats transport ceilings
-TEST_ALL = $(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c))
+TEST_ALL = $(filter-out %-server.c,$(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c)))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
 NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
@@ -186,8 +186,16 @@ $(O)/bench-load: $(BENCH_LOAD) $(srcdir)/tests/bench/load.h
 	$(call Q,LINK)$(CC) -std=gnu11 $(FLAGS) -O2 $(CPPFLAGS) $(CFLAGS) $(LDFLAGS) \
 	    -o $@ $(BENCH_LOAD) -lssl -lcrypto
 bench-load: $(O)/bench-load
-bench: all $(O)/bench-load $(O)/bench-server $(O)/floor-server
+BENCH_yes = $(O)/bench-load
+BENCH_PROGRAMS = all $(O)/bench-load $(O)/bench-server $(O)/floor-server
+bench: $(BENCH_PROGRAMS)
 	@$(RUN_ENV) node $(srcdir)/tests/bench/bench.mjs
+bench-plots: $(BENCH_PROGRAMS)
+	@$(RUN_ENV) node $(srcdir)/tests/bench/plots.mjs
+bench-where: $(BENCH_PROGRAMS)
+	@$(RUN_ENV) node $(srcdir)/tests/bench/where.mjs
+bench-page:
+	@node $(srcdir)/tests/bench/page.mjs
 
 # Examples are built as a user would: from an installed copy, through
 # pkg-config, without a look into the source tree.
@@ -252,7 +260,7 @@ endif
 endif
 	@$(RUN) end
 
-check-build: all $(TESTS_IF) $(SERVERS) $(EXAMPLES) $(STAGE)/installed
+check-build: all $(TESTS_IF) $(SERVERS) $(BENCH_$(HAVE_LWS)) $(EXAMPLES) $(STAGE)/installed
 	@:
 # Clusters take long, for the most part waiting; sanitized, all of them are
 # check-long's.
@@ -313,7 +321,7 @@ switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
 	$(srcdir)/tests/api/exports $(SO) > $(srcdir)/tests/api/exports.txt
-update-ceilings: $(O)/tests/ceilings/test_operations
+update-ceilings: $(O)/tests/ceilings/test_operations $(O)/loopback-server
 	@$(RUN_ENV) $(srcdir)/tests/ceilings/test_instructions --update
 
 # --------------------------------------------------------------------- lint
@@ -418,7 +426,8 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench-server conformance-server check check-build check-run check-clusters \
+.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+        bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
         check-api check-lint check-interop check-long check-threads compatibility switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:

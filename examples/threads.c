@@ -13,6 +13,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #ifdef HAVE_REDIS /* the library was built with it */
 #include <socketio/redis.h>
@@ -95,29 +96,23 @@ run(void *arg)
 
     worker->result = skio_run(worker->io);
     if (worker->result != SKIO_OK)
-        raise(SIGTERM); /* the others end as well */
+        kill(getpid(), SIGTERM); /* the others end as well */
     return NULL;
 }
 
 /* Run all servers until a signal. Returns an error of one of them. */
 static int
-run_all(struct worker *workers, int count)
+run_all(struct worker *workers, int count, const sigset_t *signals)
 {
-    sigset_t signals;
     int started = 0;
     int number;
     int err = SKIO_OK;
 
-    /* blocked in all threads, so that this one can wait for them */
-    sigemptyset(&signals);
-    sigaddset(&signals, SIGINT);
-    sigaddset(&signals, SIGTERM);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     while (started < count && pthread_create(&workers[started].thread, NULL,
                                              run, &workers[started]) == 0)
         started++;
     if (started == count)
-        sigwait(&signals, &number);
+        sigwait(signals, &number);
     else
         err = SKIO_ENOMEM;
 
@@ -138,12 +133,18 @@ main(int argc, char **argv)
     uint16_t port = (uint16_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 3003);
     long count = argc > 2 ? strtol(argv[2], NULL, 10) : 2;
     const char *redis = argc > 3 ? argv[3] : NULL;
+    sigset_t signals;
     int err = SKIO_OK;
 
     if (count < 1 || count > COUNT_MAX) {
         fprintf(stderr, "usage: threads [PORT [COUNT [REDIS]]]\n");
         return 2;
     }
+    /* blocked in every thread, so that this one can wait for them */
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     for (int i = 0; i < count && err == SKIO_OK; i++) {
         workers[i].number = i;
         err = make(&workers[i], port, redis);
@@ -153,7 +154,7 @@ main(int argc, char **argv)
     if (err == SKIO_OK) {
         printf("threads: port %u\n", (unsigned)port);
         fflush(stdout);
-        err = run_all(workers, (int)count);
+        err = run_all(workers, (int)count, &signals);
     }
     if (err != SKIO_OK)
         fprintf(stderr, "threads: %s\n", skio_strerror(err));

@@ -11,13 +11,6 @@
 
 #define CHUNK_GROWTH_MAX ((size_t)64 * 1024)
 
-struct skio__arena_chunk {
-    struct skio__arena_chunk *prev; /* towards the first */
-    size_t size;                    /* of bytes[] */
-    size_t used;
-    unsigned char bytes[];
-};
-
 void
 skio__arena_init(struct skio__arena *arena, const skio_allocator *mem,
                  size_t max_bytes)
@@ -135,22 +128,13 @@ skio__arena_alloc(struct skio__arena *arena, size_t size)
     return take(arena->last, size);
 }
 
-struct skio__arena_mark
-skio__arena_mark(const struct skio__arena *arena)
-{
-    struct skio__arena_mark mark = {arena->last, 0};
-
-    if (arena->last != NULL)
-        mark.used = arena->last->used;
-    return mark;
-}
-
 /*
  * A mark taken before the first chunk came means "empty": that chunk stays
  * all the same.
  */
 void
-skio__arena_release(struct skio__arena *arena, struct skio__arena_mark mark)
+skio__arena_release_chunks(struct skio__arena *arena,
+                           struct skio__arena_mark mark)
 {
     struct skio__arena_chunk *stop;
 

@@ -15,7 +15,12 @@
 #define SKIO__ARENA_CHUNK 4096 /* bytes of the first chunk */
 #define SKIO__ARENA_ALIGN 16
 
-struct skio__arena_chunk;
+struct skio__arena_chunk {
+    struct skio__arena_chunk *prev; /* towards the first */
+    size_t size;                    /* of bytes[] */
+    size_t used;
+    unsigned char bytes[];
+};
 
 struct skio__arena {
     const skio_allocator *mem;
@@ -42,10 +47,28 @@ void skio__arena_deinit(struct skio__arena *arena);
  */
 void *skio__arena_alloc(struct skio__arena *arena, size_t size);
 
-struct skio__arena_mark skio__arena_mark(const struct skio__arena *arena);
+static inline struct skio__arena_mark
+skio__arena_mark(const struct skio__arena *arena)
+{
+    struct skio__arena_mark mark = {arena->last, 0};
 
-/* Free everything allocated since the mark; later marks die with it. */
-void skio__arena_release(struct skio__arena *arena,
-                         struct skio__arena_mark mark);
+    if (arena->last != NULL)
+        mark.used = arena->last->used;
+    return mark;
+}
+
+/* Free everything allocated since the mark; later marks die with it. Each
+ * event does so, mostly without more than one chunk. */
+void skio__arena_release_chunks(struct skio__arena *arena,
+                                struct skio__arena_mark mark);
+
+static inline void
+skio__arena_release(struct skio__arena *arena, struct skio__arena_mark mark)
+{
+    if (mark.chunk != NULL && mark.chunk == arena->last)
+        mark.chunk->used = mark.used;
+    else if (arena->last != NULL)
+        skio__arena_release_chunks(arena, mark);
+}
 
 #endif /* SKIO_BASE_ARENA_H */

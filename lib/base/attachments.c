@@ -56,7 +56,10 @@ skio__attachments_deinit(struct skio__attachments *list)
 {
     if (list->items != list->few)
         skio__mem_free(list->mem, list->items);
-    skio__attachments_init(list, list->mem, list->max);
+    list->items = list->few;
+    list->count = 0;
+    list->cap = SKIO__ATTACHMENTS_FEW;
+    list->first = 0;
 }
 
 /* Room for one more. */

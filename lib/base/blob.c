@@ -3,6 +3,7 @@
  */
 #include "base/blob.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -37,28 +38,51 @@ skio__blob_header(unsigned char out[SKIO__BLOB_HEAD_MAX], bool binary,
     return 2 + bytes;
 }
 
-struct skio__blob *
-skio__blob_new(const skio_allocator *mem, bool binary, size_t len)
+/* The bytes of a blob's block; 0: len does not fit a blob. */
+static size_t
+block_size(size_t len)
 {
     const size_t fixed = sizeof(struct skio__blob) + SKIO__BLOB_HEAD_MAX;
-    struct skio__blob *blob;
     size_t size;
 
     if (len > UINT32_MAX || skio__add_overflow(fixed, len, &size))
-        return NULL;
+        return 0;
+    return size;
+}
 
-    blob = skio__mem_alloc(mem, size);
+static struct skio__blob *
+begin(struct skio__blob *blob, const skio_allocator *mem, uint32_t flags,
+      size_t len)
+{
     if (blob == NULL)
         return NULL;
-
     blob->refs = 1;
-    blob->flags = binary ? SKIO__BLOB_BINARY : 0;
+    blob->flags = flags;
     blob->head = 0;
     blob->len = (uint32_t)len;
     blob->mem = mem;
     blob->eio3 = NULL;
     blob->form = NULL;
     return blob;
+}
+
+struct skio__blob *
+skio__blob_new(const skio_allocator *mem, bool binary, size_t len)
+{
+    return begin(skio__mem_alloc(mem, block_size(len)), mem,
+                 binary ? SKIO__BLOB_BINARY : 0, len);
+}
+
+struct skio__blob *
+skio__blob_take(struct skio__pool *pool, bool binary, size_t len)
+{
+    const size_t size = block_size(len);
+    struct skio__blob *blob = size > 0 ? skio__pool_take(pool, size) : NULL;
+
+    if (blob == NULL)
+        return skio__blob_new(&pool->mem, binary, len);
+    return begin(blob, &pool->mem,
+                 SKIO__BLOB_POOLED | (binary ? SKIO__BLOB_BINARY : 0u), len);
 }
 
 struct skio__blob *
@@ -75,24 +99,21 @@ skio__blob_copy(const skio_allocator *mem, bool binary, const void *data,
     return blob;
 }
 
-unsigned char *
-skio__blob_data(struct skio__blob *blob)
-{
-    return blob->bytes + SKIO__BLOB_HEAD_MAX;
-}
-
 void
 skio__blob_seal(struct skio__blob *blob, size_t len)
 {
+    const bool binary = (blob->flags & SKIO__BLOB_BINARY) != 0;
     unsigned char header[SKIO__BLOB_HEAD_MAX];
     size_t head;
 
     assert(blob->head == 0);
     assert(len <= blob->len);
 
-    head =
-        skio__blob_header(header, (blob->flags & SKIO__BLOB_BINARY) != 0, len);
-    memcpy(skio__blob_data(blob) - head, header, head);
+    head = skio__blob_header(header, binary, len);
+    if (head == 2)
+        memcpy(skio__blob_data(blob) - 2, header, 2);
+    else
+        memcpy(skio__blob_data(blob) - head, header, head);
     blob->head = (uint32_t)head;
     blob->len = (uint32_t)len;
 }
@@ -138,5 +159,8 @@ skio__blob_free(struct skio__blob *blob)
 {
     skio__blob_unref(blob->eio3);
     skio__blob_unref(blob->form);
-    skio__mem_free(blob->mem, blob);
+    if ((blob->flags & SKIO__BLOB_POOLED) != 0)
+        skio__pool_give(skio__pool_of(blob->mem), blob);
+    else
+        skio__mem_free(blob->mem, blob);
 }

@@ -24,6 +24,8 @@
 
 #include <socketio/base.h>
 
+#include "base/pool.h"
+
 #define SKIO__BLOB_HEAD_MAX 10 /* FIN and opcode, 127, eight length bytes */
 
 enum skio__blob_flag {
@@ -32,8 +34,9 @@ enum skio__blob_flag {
     SKIO__BLOB_NO_COMPRESS = 1 << 2, /* not worth compressing */
     SKIO__BLOB_FORM = 1 << 3,        /* the compressed form of another */
     SKIO__BLOB_WINDOW_SHIFT = 4,     /* of a form: its window's bits */
-    SKIO__BLOB_PLAIN_SHIFT = 8       /* and so many bits of a window: nothing
+    SKIO__BLOB_PLAIN_SHIFT = 8,      /* and so many bits of a window: nothing
                                         is gained, 1 << (shift + bits) */
+    SKIO__BLOB_POOLED = 1 << 24      /* a block of the pool of its `mem` */
 };
 
 struct skio__blob {
@@ -56,12 +59,21 @@ struct skio__blob {
 struct skio__blob *skio__blob_new(const skio_allocator *mem, bool binary,
                                   size_t len);
 
-/* Same, with the bytes copied in and sealed. data may be NULL if len is 0. */
+/* Same, from the pool if it has a block for it. */
+struct skio__blob *skio__blob_take(struct skio__pool *pool, bool binary,
+                                   size_t len);
+
+/* As skio__blob_new(), with the bytes copied in and sealed. data may be NULL if
+ * len is 0. */
 struct skio__blob *skio__blob_copy(const skio_allocator *mem, bool binary,
                                    const void *data, size_t len);
 
 /* Where the packet's bytes stand; writable until sealed. */
-unsigned char *skio__blob_data(struct skio__blob *blob);
+static inline unsigned char *
+skio__blob_data(struct skio__blob *blob)
+{
+    return blob->bytes + SKIO__BLOB_HEAD_MAX;
+}
 
 /* Fix the length (at most the one it was made with), write the header. */
 void skio__blob_seal(struct skio__blob *blob, size_t len);

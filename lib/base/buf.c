@@ -3,8 +3,6 @@
  */
 #include "base/buf.h"
 
-#include <string.h>
-
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "base/number.h"
@@ -61,7 +59,7 @@ grow(struct skio__buf *buf, size_t need)
 }
 
 int
-skio__buf_reserve(struct skio__buf *buf, size_t extra)
+skio__buf_grow(struct skio__buf *buf, size_t extra)
 {
     size_t need;
 
@@ -74,26 +72,6 @@ skio__buf_reserve(struct skio__buf *buf, size_t extra)
     if (need <= buf->cap)
         return SKIO_OK;
     return grow(buf, need);
-}
-
-int
-skio__buf_append(struct skio__buf *buf, const void *data, size_t len)
-{
-    if (skio__unlikely(skio__buf_reserve(buf, len) != SKIO_OK))
-        return buf->err;
-    if (len > 0)
-        memcpy(buf->data + buf->len, data, len);
-    buf->len += len;
-    return SKIO_OK;
-}
-
-int
-skio__buf_putc(struct skio__buf *buf, char c)
-{
-    if (skio__unlikely(skio__buf_reserve(buf, 1) != SKIO_OK))
-        return buf->err;
-    buf->data[buf->len++] = c;
-    return SKIO_OK;
 }
 
 int

@@ -35,6 +35,27 @@
 #define skio__trailing_zeros(word) ((void)(word), 0U)
 #endif
 
+/*
+ * Memory of ours that nobody may touch, and that may be touched again: for the
+ * address sanitizer, which cannot know of memory that is kept for reuse.
+ */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SKIO__HAS_ASAN
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SKIO__HAS_ASAN
+#endif
+
+#ifdef SKIO__HAS_ASAN
+#include <sanitizer/asan_interface.h>
+#define skio__memory_close(ptr, len) __asan_poison_memory_region((ptr), (len))
+#define skio__memory_open(ptr, len) __asan_unpoison_memory_region((ptr), (len))
+#else
+#define skio__memory_close(ptr, len) ((void)(ptr), (void)(len))
+#define skio__memory_open(ptr, len) ((void)(ptr), (void)(len))
+#endif
+
 /* The object that holds `ptr` as its member `member`. */
 #define skio__container_of(ptr, type, member)                                  \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

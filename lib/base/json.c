@@ -26,6 +26,9 @@
 #define PLACEHOLDER_KEY "_placeholder"
 #define NUM_KEY "num"
 
+#define LONG_STRING 128 /* bytes; a multiple of a word's */
+#define SEARCHED 1024   /* bytes, at once */
+
 enum key { KEY_OTHER, KEY_PLACEHOLDER, KEY_NUM };
 
 struct scanner {
@@ -88,33 +91,103 @@ is_plain(char c)
 }
 
 /*
+ * Eight bytes at a time: a byte below 0x80 minus n borrows into its top bit
+ * exactly if it is below n, or if a lower byte did. So a mark of one of these
+ * may be false, but never the lowest.
+ */
+#define ONES UINT64_C(0x0101010101010101)
+#define TOPS UINT64_C(0x8080808080808080)
+
+static inline uint64_t
+word_at(const char *pos)
+{
+    uint64_t word;
+
+    memcpy(&word, pos, sizeof(word));
+    return word;
+}
+
+/* Marks control characters and bytes of multi-byte UTF-8. */
+static inline uint64_t
+mark_unprintable(uint64_t word)
+{
+    return word | (word - ONES * 0x20);
+}
+
+/* Marks all that is_plain() is not. A quote becomes 0x20, and that 0x22. */
+static inline uint64_t
+mark_special(uint64_t word)
+{
+    return (word | ((word ^ ONES * 2) - ONES * 0x21) |
+            ((word ^ ONES * '\\') - ONES)) &
+           TOPS;
+}
+
+static const char *
+skip_printable(const char *pos, const char *end)
+{
+    for (; end - pos >= 32; pos += 32)
+        if (((mark_unprintable(word_at(pos)) |
+              mark_unprintable(word_at(pos + 8)) |
+              mark_unprintable(word_at(pos + 16)) |
+              mark_unprintable(word_at(pos + 24))) &
+             TOPS) != 0)
+            break;
+    for (; end - pos >= 8; pos += 8)
+        if ((mark_unprintable(word_at(pos)) & TOPS) != 0)
+            break;
+    while (pos < end && is_plain(*pos))
+        pos++;
+    return pos;
+}
+
+/*
+ * The same as skip_plain() in a long string: the library finds quotes and
+ * backslashes faster than a loop does. Not in all that is left, or many
+ * backslashes before a far quote would have it searched for each time.
+ */
+static skio__rare const char *
+skip_long(const char *pos, const char *end)
+{
+    while (end - pos >= LONG_STRING) {
+        const char *stop = end - pos > SEARCHED ? pos + SEARCHED : end;
+        const char *quote = memchr(pos, '"', (size_t)(stop - pos));
+        const char *slash;
+
+        if (quote != NULL)
+            stop = quote;
+        slash = memchr(pos, '\\', (size_t)(stop - pos));
+        if (slash != NULL)
+            stop = slash;
+        pos = skip_printable(pos, stop);
+        if (pos < stop || quote != NULL || slash != NULL)
+            return pos;
+    }
+    while (pos < end && is_plain(*pos))
+        pos++;
+    return pos;
+}
+
+/*
  * Skip what needs no look inside a string: stop at a control character, a
- * quote, a backslash or a byte of multi-byte UTF-8. Eight bytes at a time: a
- * byte below 0x80 minus n borrows into its top bit exactly if it is below n,
- * or if a lower byte did; so of the marks the lowest one is right.
+ * quote, a backslash or a byte of multi-byte UTF-8.
  */
 static inline const char *
 skip_plain(const char *pos, const char *end)
 {
-    const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t tops = UINT64_C(0x8080808080808080);
+    const char *last = end - pos > LONG_STRING ? pos + LONG_STRING : end;
 
-    for (; end - pos >= 8; pos += 8) {
-        uint64_t word;
-        uint64_t controls;
-        uint64_t slash;
-        uint64_t marks;
+    for (; last - pos >= 8; pos += 8) {
+        uint64_t marks = mark_special(word_at(pos));
 
-        memcpy(&word, pos, sizeof(word));
-        controls = word ^ (ones * 2); /* a quote becomes 0x20: one of them */
-        slash = word ^ (ones * '\\');
-        marks = (word | (controls - ones * 0x21) | (slash - ones)) & tops;
         if (marks != 0) {
             if (SKIO__LOW_BYTE_FIRST)
                 return pos + skio__trailing_zeros(marks) / 8;
             break;
         }
     }
+    if (last < end && pos == last)
+        return skip_long(pos, end);
     while (pos < end && is_plain(*pos))
         pos++;
     return pos;
@@ -211,7 +284,7 @@ scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
 }
 
 /* A string from its opening quote on. */
-static const char *
+static inline const char *
 scan_string(struct scanner *s, const char *start, uint8_t *flags)
 {
     const char *pos = skip_plain(start + 1, s->end);
@@ -220,6 +293,13 @@ scan_string(struct scanner *s, const char *start, uint8_t *flags)
     if (skio__likely(pos < s->end && *pos == '"'))
         return pos + 1;
     return scan_hard_string(s, pos, flags);
+}
+
+/* The same below the outermost array, where it need not be inline. */
+static skio__rare const char *
+scan_inner_string(struct scanner *s, const char *start, uint8_t *flags)
+{
+    return scan_string(s, start, flags);
 }
 
 /* At least one digit; NULL if there is none. */
@@ -330,7 +410,7 @@ scan_scalar(struct scanner *s, const char *start)
 
     switch (*start) {
     case '"':
-        pos = scan_string(s, start, &flags);
+        pos = scan_inner_string(s, start, &flags);
         break;
     case 't':
         pos = scan_literal(s, start, "true", 4);
@@ -395,7 +475,7 @@ scan_key(struct scanner *s, const char *start)
 
     if (*start != '"')
         return fail(s, SKIO_EPROTO);
-    pos = scan_string(s, start, &flags);
+    pos = scan_inner_string(s, start, &flags);
     if (pos == NULL)
         return NULL;
 
@@ -465,7 +545,7 @@ scan_value(struct scanner *s, const char *pos)
 }
 
 /* An element of the outermost array. Strings, the most frequent, go first. */
-static const char *
+static inline const char *
 scan_item(struct scanner *s, const char *start)
 {
     struct skio__json_scan *out = s->out;
@@ -513,7 +593,7 @@ scan_root(struct scanner *s, const char *start, uint8_t *flags)
     case '[':
         return scan_list(s, start);
     case '"':
-        return scan_string(s, start, flags);
+        return scan_inner_string(s, start, flags);
     default:
         return scan_value(s, start);
     }

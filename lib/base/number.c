@@ -27,17 +27,16 @@ struct decimal {
 size_t
 skio__number_format_u64(uint64_t value, char out[SKIO__NUMBER_MAX])
 {
-    char digits[SKIO__NUMBER_MAX];
-    size_t at = sizeof(digits);
-    size_t len;
+    uint64_t left = value;
+    size_t len = 1;
+    size_t at;
 
-    do {
-        digits[--at] = (char)('0' + value % 10);
-        value /= 10;
-    } while (value > 0);
-
-    len = sizeof(digits) - at;
-    memcpy(out, digits + at, len);
+    while (left >= 10) {
+        left /= 10;
+        len++;
+    }
+    for (at = len; at > 0; value /= 10)
+        out[--at] = (char)('0' + value % 10);
     return len;
 }
 

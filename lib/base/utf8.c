@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
+
 #define CONT_LOW 0x80
 #define CONT_HIGH 0xBF
 
@@ -63,9 +65,15 @@ skip_ascii(const char *text, const char *end)
               word_at(text + 24)) &
              TOPS) != 0)
             break;
-    for (; end - text >= 8; text += 8)
-        if ((word_at(text) & TOPS) != 0)
+    for (; end - text >= 8; text += 8) {
+        uint64_t wide = word_at(text) & TOPS;
+
+        if (wide != 0) {
+            if (SKIO__LOW_BYTE_FIRST)
+                return text + skio__trailing_zeros(wide) / 8;
             break;
+        }
+    }
     if (end - start >= 8 && end - text < 8 && (word_at(end - 8) & TOPS) == 0)
         return end;
     while (text < end && (unsigned char)*text < 0x80)

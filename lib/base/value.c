@@ -35,8 +35,8 @@ skio__value_raw(const struct skio_value *value, const char **text, size_t *len)
     *len = 0;
     if (skio__value_arg(value, 0, &first) != SKIO_OK)
         return;
-    end--; /* the bracket */
-    while (memchr(" \n\r\t", value->text[end - 1], 4) != NULL)
+    end--; /* the bracket; before it no byte of a value is so low */
+    while ((unsigned char)value->text[end - 1] <= ' ')
         end--;
     *text = value->text + first.start;
     *len = end - first.start;

@@ -74,14 +74,26 @@ skio__queue_consume(struct eio_queue *queue, const skio_allocator *mem,
     return 0;
 }
 
+/* Drop the references: for a broadcast the last step of each delivery. */
+static void
+release(const struct eio_queue *queue)
+{
+    struct skio__blob *const *ring =
+        queue->cap != 0 ? queue->ring : &queue->one;
+    const uint32_t mask = queue->cap != 0 ? queue->cap - 1 : 0;
+    const uint32_t end = queue->first + queue->count;
+    uint32_t i;
+
+    for (i = queue->first; i != end; i++)
+        skio__blob_unref(ring[i & mask]);
+}
+
 void
 skio__queue_clear(struct eio_queue *queue, const skio_allocator *mem)
 {
     const uint32_t count = queue->count;
-    uint32_t i;
 
-    for (i = 0; i < count; i++)
-        skio__blob_unref(skio__queue_at(queue, i));
+    release(queue);
     queue->bytes = 0;
     queue->first = 0;
     queue->count = 0;
@@ -112,10 +124,7 @@ skio__queue_cut(struct eio_queue *queue, const skio_allocator *mem)
 void
 skio__queue_deinit(struct eio_queue *queue, const skio_allocator *mem)
 {
-    uint32_t i;
-
-    for (i = 0; i < queue->count; i++)
-        skio__blob_unref(skio__queue_at(queue, i));
+    release(queue);
     if (queue->cap != 0)
         skio__mem_free(mem, queue->ring);
     memset(queue, 0, sizeof *queue);

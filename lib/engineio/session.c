@@ -396,7 +396,7 @@ skio__session_parse_error(struct skio_session *session)
 
 /* ---- Packets out ---- */
 
-static int
+static inline int
 queue_blob(struct skio_session *session, struct skio__blob *blob)
 {
     struct eio_engine *engine = session->engine;
@@ -422,36 +422,36 @@ queue_blob(struct skio_session *session, struct skio__blob *blob)
     return SKIO_OK;
 }
 
-/* Protocol 3 has a form of its own for binary packets. */
+/* A packet that somebody watches, or that protocol 3 has a form of its own
+ * for: a binary one. */
 static int
-queue_form3(struct skio_session *session, struct skio__blob *blob)
+queue_with_care(struct skio_session *session, struct skio__blob *blob)
 {
-    struct skio__blob *form;
+    struct skio__blob *form = NULL;
     int err;
 
-    if (session->state != EIO_STATE_OPEN)
-        return SKIO_ECLOSED;
-    form = skio__blob3_new(blob, session->wants_base64);
-    err = form != NULL ? queue_blob(session, form) : SKIO_ENOMEM;
+    if (session->protocol == 3 && (blob->flags & SKIO__BLOB_BINARY) != 0) {
+        if (session->state != EIO_STATE_OPEN)
+            return SKIO_ECLOSED;
+        form = skio__blob3_new(blob, session->wants_base64);
+        if (form == NULL)
+            return SKIO_ENOMEM;
+    }
+    err = queue_blob(session, form != NULL ? form : blob);
     skio__blob_unref(form);
+    if (err == SKIO_OK && session->engine->taps != NULL)
+        skio__taps_created(session, blob);
     return err;
 }
 
 int
 skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 {
-    int err;
-
     skio__engine_check_thread(session->engine);
 
-    if (skio__unlikely(session->protocol == 3 &&
-                       (blob->flags & SKIO__BLOB_BINARY) != 0))
-        err = queue_form3(session, blob);
-    else
-        err = queue_blob(session, blob);
-    if (skio__unlikely(session->engine->taps != NULL) && err == SKIO_OK)
-        skio__taps_created(session, blob);
-    return err;
+    if (skio__unlikely(session->protocol == 3 || session->engine->taps != NULL))
+        return queue_with_care(session, blob);
+    return queue_blob(session, blob);
 }
 
 void

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "engineio/compression.h"
@@ -197,17 +198,32 @@ receive_packet(skio_ws *ws, const struct eio_packet *packet)
         skio__upgrade_receive(ws->session, packet);
 }
 
-static void
+static skio__rare void
+refuse_text(skio_ws *ws)
+{
+    if (ws->session->ws == ws)
+        skio__session_detail(ws->session, "a text message is not UTF-8");
+    fail(ws, EIO_WS_BAD_DATA);
+}
+
+static skio__rare void
+receive_no_packet(skio_ws *ws)
+{
+    if (ws->session->ws == ws)
+        skio__session_parse_error(ws->session);
+    else
+        skio__upgrade_receive(ws->session, NULL);
+}
+
+static skio__rare void
 receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
 {
     struct eio_packet packet;
 
     if (skio__packet3_read(data, len, binary, &packet) == SKIO_OK)
         receive_packet(ws, &packet);
-    else if (ws->session->ws == ws)
-        skio__session_parse_error(ws->session);
     else
-        skio__upgrade_receive(ws->session, NULL);
+        receive_no_packet(ws);
 }
 
 static inline void
@@ -215,23 +231,17 @@ receive_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
 
-    if (!skio__utf8_valid(data, len)) {
-        if (ws->session->ws == ws)
-            skio__session_detail(ws->session, "a text message is not UTF-8");
-        fail(ws, EIO_WS_BAD_DATA);
-        return;
-    }
-    if (ws->session->protocol == 3)
+    if (!skio__utf8_valid(data, len))
+        refuse_text(ws);
+    else if (ws->session->protocol == 3)
         receive_packet3(ws, data, len, false);
     else if (skio__packet_read(data, len, &packet) == SKIO_OK)
         receive_packet(ws, &packet);
-    else if (ws->session->ws == ws)
-        skio__session_parse_error(ws->session);
     else
-        skio__upgrade_receive(ws->session, NULL);
+        receive_no_packet(ws);
 }
 
-static void
+static skio__rare void
 receive_binary(skio_ws *ws, const char *data, size_t len)
 {
     const struct eio_packet packet = {.type = EIO_MESSAGE,
@@ -279,7 +289,7 @@ too_big(skio_ws *ws, size_t len)
  * A compressed message is inflated when it is complete: until then it costs
  * what it weighs on the wire, and no connection holds a window.
  */
-static void
+static skio__rare void
 receive_compressed(skio_ws *ws, const void *data, size_t len, bool binary)
 {
     struct eio_engine *engine = ws->engine;
@@ -344,27 +354,13 @@ collect(skio_ws *ws, const void *data, size_t len, bool binary, bool first,
     return true;
 }
 
-static void
-receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
-              bool first, bool final)
+/* A piece of a message that comes in several. */
+static skio__rare void
+receive_part(skio_ws *ws, const void *data, size_t len, bool binary, bool first,
+             bool final, bool compressed)
 {
     struct eio_inbox *inbox;
-    bool compressed = ws->has_rsv1;
 
-    ws->has_rsv1 = false;
-    if (compressed && (!first || ws->window_bits == 0)) {
-        fail(ws, EIO_WS_PROTOCOL_ERROR);
-        return;
-    }
-    if (first && final && ws->inbox == NULL) {
-        if (len > ws->engine->options->max_http_buffer_size)
-            too_big(ws, len);
-        else if (compressed)
-            receive_compressed(ws, data, len, binary);
-        else
-            receive_message(ws, data, len, binary);
-        return;
-    }
     if (!collect(ws, data, len, binary, first, compressed) || !final)
         return;
 
@@ -378,6 +374,25 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
         receive_message(ws, inbox->bytes.data, inbox->bytes.len, inbox->binary);
     skio__buf_deinit(&inbox->bytes);
     skio__mem_free(ws->engine->mem, inbox);
+}
+
+static inline void
+receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
+              bool first, bool final)
+{
+    bool compressed = ws->has_rsv1;
+
+    ws->has_rsv1 = false;
+    if (compressed && (!first || ws->window_bits == 0))
+        fail(ws, EIO_WS_PROTOCOL_ERROR);
+    else if (!first || !final || ws->inbox != NULL)
+        receive_part(ws, data, len, binary, first, final, compressed);
+    else if (len > ws->engine->options->max_http_buffer_size)
+        too_big(ws, len);
+    else if (compressed)
+        receive_compressed(ws, data, len, binary);
+    else
+        receive_message(ws, data, len, binary);
 }
 
 /* It was being judged: the verdict, when it comes, finds nobody. */

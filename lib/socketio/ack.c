@@ -6,6 +6,8 @@
 #include "base/mem.h"
 #include "socketio/recovery_remote.h"
 
+#define WAITS_SEEN 4 /* of a socket, the latest, before the map is asked */
+
 /* ---- Asked of a client ---- */
 
 static struct sio_wait *
@@ -13,6 +15,14 @@ find_wait(skio_socket *socket, uint64_t id)
 {
     struct sio_wait_key key;
     struct skio__map_node *node;
+    struct sio_wait *wait = socket->waits;
+
+    /* Mostly few wait: to hash the key costs more than to look at them. */
+    for (int i = 0; i < WAITS_SEEN && wait != NULL; i++, wait = wait->next)
+        if (wait->key.id == id)
+            return wait;
+    if (wait == NULL)
+        return NULL;
 
     memset(&key, 0, sizeof key); /* it is hashed with its padding */
     key.socket = socket;

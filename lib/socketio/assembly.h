@@ -1,7 +1,8 @@
 /*
  * A binary packet whose attachments are still to come
  *
- * The text is copied, each attachment too. Bounded three ways: their number
+ * The text is copied, each attachment too, but for the last one: with it the
+ * packet is delivered, so it is borrowed. Bounded three ways: their number
  * (by the decoder), their bytes together (max_http_buffer_size) and the time
  * until the last one (attachment_timeout_ms).
  */
@@ -15,11 +16,10 @@
 struct sio_assembly {
     struct skio__fifo_node due; /* in server->attachments_due */
     struct sio_client *client;
-    struct sio_packet packet; /* nsp and json are in text */
-    skio_bytes *attachments;  /* packet.attachments of them, own copies */
-    uint32_t received;
-    size_t bytes; /* of those received */
-    char *text;
+    struct sio_packet packet; /* nsp and json are in the text */
+    size_t bytes;             /* of the attachments that came */
+    uint32_t received;        /* those that are copies of ours */
+    skio_bytes attachments[]; /* packet.attachments of them; then the text */
 };
 
 /* Begin for a decoded packet, whose texts are copied. NULL: no memory. */
@@ -27,7 +27,8 @@ struct sio_assembly *skio__assembly_new(struct sio_client *client,
                                         const struct sio_packet *packet);
 
 /*
- * Take one attachment.
+ * Take one attachment. The last one must stay where it is until the assembly
+ * is freed.
  *
  * Returns 1 when it was the last one, 0 when more are due, SKIO_ELIMIT beyond
  * max_http_buffer_size together, SKIO_ENOMEM.

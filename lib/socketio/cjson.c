@@ -27,7 +27,7 @@ struct sio_tree {
 };
 
 void
-skio__value_deinit(struct skio_value *value)
+skio__value_drop_trees(struct skio_value *value)
 {
     struct sio_tree *tree;
 

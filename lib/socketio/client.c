@@ -101,8 +101,8 @@ skio__client_socket_of(const struct sio_client *client, const char *nsp,
                        size_t len)
 {
     for (skio_socket *each = client->sockets; each != NULL; each = each->next)
-        if (each->nsp->name_len == len &&
-            memcmp(each->nsp->name, nsp, len) == 0)
+        if (each->nsp->name_len == len && each->nsp->name[0] == nsp[0] &&
+            (len == 1 || memcmp(each->nsp->name, nsp, len) == 0))
             return each;
     return NULL;
 }
@@ -140,9 +140,9 @@ skio__client_joined(struct sio_client *client)
     skio__session_admit(client->session);
 }
 
-/* The text and its attachments. */
-static int
-send_all(struct skio_session *session, const struct skio_message *message)
+int
+skio__client_send_all(struct skio_session *session,
+                      const struct skio_message *message)
 {
     for (uint32_t i = 0; i < message->count; i++) {
         int err = skio__session_queue(session, message->blobs[i]);
@@ -155,14 +155,6 @@ send_all(struct skio_session *session, const struct skio_message *message)
         return err;
     }
     return SKIO_OK;
-}
-
-int
-skio__client_send(struct sio_client *client, struct skio_message *message)
-{
-    if (skio__likely(message->count == 1))
-        return skio__session_queue(client->session, message->blobs[0]);
-    return send_all(client->session, message);
 }
 
 void

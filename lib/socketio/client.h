@@ -14,6 +14,7 @@
 #ifndef SKIO_SOCKETIO_CLIENT_H
 #define SKIO_SOCKETIO_CLIENT_H
 
+#include "base/compiler.h"
 #include "engineio/engine.h"
 #include "socketio/server.h"
 
@@ -82,8 +83,18 @@ void skio__client_fail(struct sio_client *client, const char *why);
 void skio__client_misuse(struct sio_client *client, const char *why);
 void skio__client_nomem(struct sio_client *client);
 
-/* Queue a message's packets. As skio__session_queue(). */
-int skio__client_send(struct sio_client *client, struct skio_message *message);
+/* Queue a text and its attachments. As skio__session_queue(). */
+int skio__client_send_all(struct skio_session *session,
+                          const struct skio_message *message);
+
+/* Queue a message's packets, most often one. As skio__session_queue(). */
+static inline int
+skio__client_send(struct sio_client *client, struct skio_message *message)
+{
+    if (skio__likely(message->count == 1))
+        return skio__session_queue(client->session, message->blobs[0]);
+    return skio__client_send_all(client->session, message);
+}
 
 /* Run the timers of clients and assemblies that are due. */
 void skio__client_timeouts(skio_server *server, uint64_t now_ms);

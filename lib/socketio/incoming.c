@@ -190,26 +190,6 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
         put_off(client, socket, packet, attachments);
 }
 
-static void
-on_text(struct sio_client *client, const struct sio_packet_limits *limits,
-        const char *text, size_t len)
-{
-    struct sio_packet packet;
-    const char *why;
-
-    if (client->assembly != NULL) {
-        skio__client_fail(client,
-                          "got plaintext data when reconstructing a packet");
-        return;
-    }
-
-    if (skio__packet_decode(text, len, limits, &packet, &why) != SKIO_OK) {
-        skio__client_fail(client, why);
-        return;
-    }
-    on_packet(client, &packet, NULL);
-}
-
 /* A message for a parser that is not the default one. */
 static void
 on_foreign(struct sio_client *client, const char *data, size_t len, bool binary)
@@ -268,18 +248,34 @@ on_binary(struct sio_client *client, const char *data, size_t len)
     skio__assembly_free(assembly);
 }
 
+/* What is no packet in text form, or must not be one now. */
+static skio__rare void
+on_special(struct sio_client *client, const char *data, size_t len, bool binary)
+{
+    if (client->assembly == NULL &&
+        skio__client_server(client)->options.parser != NULL)
+        on_foreign(client, data, len, binary);
+    else if (binary)
+        on_binary(client, data, len);
+    else
+        skio__client_fail(client,
+                          "got plaintext data when reconstructing a packet");
+}
+
 void
 skio__incoming(struct skio_session *session, const char *data, size_t len,
                bool binary)
 {
     struct sio_client *client = skio__session_state(session);
     const skio_server *server = skio__client_server(client);
+    struct sio_packet packet;
+    const char *why;
 
-    if (skio__unlikely(server->options.parser != NULL) &&
-        client->assembly == NULL)
-        on_foreign(client, data, len, binary);
-    else if (binary)
-        on_binary(client, data, len);
+    if (binary || client->assembly != NULL || server->options.parser != NULL)
+        on_special(client, data, len, binary);
+    else if (skio__packet_decode(data, len, &server->packet_limits, &packet,
+                                 &why) == SKIO_OK)
+        on_packet(client, &packet, NULL);
     else
-        on_text(client, &server->packet_limits, data, len);
+        skio__client_fail(client, why);
 }

@@ -19,9 +19,6 @@
 
 #define ENGINE_MESSAGE '4' /* Engine.IO protocol v4, "message" */
 
-/* The longest run of type characters, count and '-'. */
-#define PREFIX_MAX (2 + SKIO__NUMBER_MAX + 1)
-
 struct parts {
     enum sio_type type;
     uint64_t id; /* or SIO_NO_ID */
@@ -39,18 +36,27 @@ wire_type(enum sio_type type, uint32_t attachments)
     return type == SIO_EVENT ? SIO_BINARY_EVENT : SIO_BINARY_ACK;
 }
 
+/* pool: of the same allocator, or NULL. */
 static struct skio_message *
-new_message(const skio_allocator *mem, uint32_t blobs)
+new_message(const skio_allocator *mem, struct skio__pool *pool, uint32_t blobs)
 {
-    struct skio_message *message;
+    struct skio_message *message = NULL;
     size_t size;
 
     if (skio__mul_overflow(blobs, sizeof(message->blobs[0]), &size) ||
         skio__add_overflow(size, sizeof(*message), &size))
         return NULL;
-    message = skio__mem_alloc(mem, size);
-    if (message == NULL)
-        return NULL;
+    if (pool != NULL)
+        message = skio__pool_take(pool, size);
+    if (message != NULL) {
+        message->is_pooled = true;
+        mem = &pool->mem;
+    } else {
+        message = skio__mem_alloc(mem, size);
+        if (message == NULL)
+            return NULL;
+        message->is_pooled = false;
+    }
 
     message->refs = 1;
     message->count = 0;
@@ -72,12 +78,35 @@ add_blob(struct skio_message *message, struct skio__blob *blob)
     return SKIO_OK;
 }
 
-static unsigned char *
-put(unsigned char *to, const void *data, size_t len)
+static char *
+put(char *to, const void *data, size_t len)
 {
     if (len > 0)
         memcpy(to, data, len);
     return to + len;
+}
+
+/* Bytes that the text cannot pass. */
+static bool
+bound_text(const struct parts *parts, size_t nsp_len, uint32_t attachments,
+           size_t *len)
+{
+    size_t head = 2;
+
+    if (attachments > 0)
+        head += SKIO__NUMBER_MAX + 1;
+    if (nsp_len > 0)
+        head += nsp_len + 1;
+    if (parts->id != SIO_NO_ID)
+        head += SKIO__NUMBER_MAX;
+    return !skio__add_overflow(head, parts->json_len, len);
+}
+
+static struct skio__blob *
+new_text(const struct sio_encoder *encoder, size_t len)
+{
+    return encoder->pool != NULL ? skio__blob_take(encoder->pool, false, len)
+                                 : skio__blob_new(encoder->mem, false, len);
 }
 
 /* The text: `4 type [count "-"] [nsp ","] [id] [json]`. */
@@ -85,38 +114,34 @@ static struct skio__blob *
 encode_text(const struct sio_encoder *encoder, const struct parts *parts,
             uint32_t attachments)
 {
-    const bool has_nsp = strcmp(encoder->nsp, "/") != 0;
-    const size_t nsp_len = has_nsp ? strlen(encoder->nsp) : 0;
-    char prefix[PREFIX_MAX];
-    char id[SKIO__NUMBER_MAX];
-    size_t prefix_len = 2;
-    size_t id_len = 0;
+    const size_t nsp_len = encoder->nsp[1] != '\0' ? strlen(encoder->nsp) : 0;
     struct skio__blob *blob;
-    unsigned char *to;
+    char *start;
+    char *to;
     size_t len;
 
-    prefix[0] = ENGINE_MESSAGE;
-    prefix[1] = (char)('0' + (int)wire_type(parts->type, attachments));
-    if (attachments > 0) {
-        prefix_len += skio__number_format_u64(attachments, prefix + 2);
-        prefix[prefix_len++] = '-';
-    }
-    if (parts->id != SIO_NO_ID)
-        id_len = skio__number_format_u64(parts->id, id);
-
-    if (skio__add_overflow(prefix_len + nsp_len + has_nsp + id_len,
-                           parts->json_len, &len))
+    if (!bound_text(parts, nsp_len, attachments, &len))
         return NULL;
-    blob = skio__blob_new(encoder->mem, false, len);
+    blob = new_text(encoder, len);
     if (blob == NULL)
         return NULL;
 
-    to = put(skio__blob_data(blob), prefix, prefix_len);
-    to = put(to, encoder->nsp, nsp_len);
-    to = put(to, ",", has_nsp);
-    to = put(to, id, id_len);
-    put(to, parts->json, parts->json_len);
-    skio__blob_seal(blob, len);
+    start = (char *)skio__blob_data(blob);
+    to = start;
+    *to++ = ENGINE_MESSAGE;
+    *to++ = (char)('0' + (int)wire_type(parts->type, attachments));
+    if (attachments > 0) {
+        to += skio__number_format_u64(attachments, to);
+        *to++ = '-';
+    }
+    if (nsp_len > 0) {
+        to = put(to, encoder->nsp, nsp_len);
+        *to++ = ',';
+    }
+    if (parts->id != SIO_NO_ID)
+        to += skio__number_format_u64(parts->id, to);
+    to = put(to, parts->json, parts->json_len);
+    skio__blob_seal(blob, (size_t)(to - start));
     return blob;
 }
 
@@ -172,7 +197,7 @@ encode(const struct sio_encoder *encoder, const struct parts *parts,
         return SKIO_ENOBUFS;
     if (skio__unlikely(encoder->parser != NULL))
         return encode_with_parser(encoder, parts, out);
-    message = new_message(encoder->mem, 1 + attachments);
+    message = new_message(encoder->mem, encoder->pool, 1 + attachments);
     if (message == NULL)
         return SKIO_ENOMEM;
 
@@ -287,7 +312,7 @@ check_placeholders(const struct sio_encoder *encoder,
                                              attachments};
     struct skio__json_scan scan = {0};
 
-    if (attachments == 0 || first_placeholder(encoder) != 0 ||
+    if (first_placeholder(encoder) != 0 ||
         skio__json_scan(json->data, json->len, &limits, &scan) == SKIO_OK)
         return SKIO_OK;
     return SKIO_EINVAL;
@@ -309,7 +334,7 @@ put_event(const struct sio_encoder *encoder, struct skio__buf *json,
                             args);
     if (err == SKIO_OK)
         err = skio__buf_putc(json, ']');
-    if (err == SKIO_OK)
+    if (err == SKIO_OK && attachments->count > 0)
         err = check_placeholders(encoder, json, attachments->count);
     return json_error(json, err);
 }
@@ -400,7 +425,7 @@ put_list(const struct sio_encoder *encoder, struct skio__buf *json,
         err = skio__attachments_splice(attachments, json, list);
     if (err == SKIO_OK)
         err = skio__buf_putc(json, ']');
-    if (err == SKIO_OK)
+    if (err == SKIO_OK && attachments->count > 0)
         err = check_placeholders(encoder, json, attachments->count);
     return json_error(json, err);
 }
@@ -449,10 +474,10 @@ struct skio_message *
 skio__message_with_tail(const struct skio_message *message, const char *tail,
                         size_t len)
 {
-    struct skio_message *copy = new_message(message->mem, message->count);
+    struct skio_message *copy = new_message(message->mem, NULL, message->count);
     struct skio__blob *blob;
     const void *text;
-    unsigned char *to;
+    char *to;
     size_t text_len;
 
     if (copy == NULL)
@@ -464,7 +489,7 @@ skio__message_with_tail(const struct skio_message *message, const char *tail,
         return NULL;
     }
 
-    to = put(skio__blob_data(blob), text, text_len - 1);
+    to = put((char *)skio__blob_data(blob), text, text_len - 1);
     to = put(to, tail, len);
     put(to, "]", 1);
     skio__blob_seal(blob, text_len + len);
@@ -486,7 +511,7 @@ skio__message_grow(const skio_allocator *mem, struct skio_message **message,
     size_t size;
 
     if (*message == NULL) {
-        *message = new_message(mem, 1);
+        *message = new_message(mem, NULL, 1);
         *cap = 1;
         return *message != NULL ? SKIO_OK : SKIO_ENOMEM;
     }
@@ -542,5 +567,8 @@ skio__message_unref(struct skio_message *message)
         skio__blob_unref(message->blobs[i]);
     if (skio__unlikely(message->carried != NULL))
         skio__mem_free(message->mem, message->carried);
-    skio__mem_free(message->mem, message);
+    if (message->is_pooled)
+        skio__pool_give(skio__pool_of(message->mem), message);
+    else
+        skio__mem_free(message->mem, message);
 }

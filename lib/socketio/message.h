@@ -23,6 +23,7 @@ struct skio_message {
     /* As it is carried elsewhere; NULL: nobody asked, or it is so already. */
     struct sio_carried *carried;
     bool is_foreign; /* encoded by a parser that is not the default one */
+    bool is_pooled;  /* a block of the pool of `mem` */
     const skio_allocator *mem;
     struct skio__blob *blobs[]; /* [0] is the text */
 };
@@ -30,6 +31,7 @@ struct skio_message {
 /* What an encoder needs to know. */
 struct sio_encoder {
     const skio_allocator *mem;
+    struct skio__pool *pool;   /* for small messages; NULL: none */
     struct skio__buf *scratch; /* reused: no allocation in the steady state */
     const char *nsp;           /* "/" or "/name" */
     uint32_t max_attachments;

@@ -149,6 +149,7 @@ skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder)
 
     *encoder = (struct sio_encoder){
         .mem = skio__server_mem(server),
+        .pool = &server->pool,
         .scratch = &server->scratch,
         .nsp = nsp->name,
         .max_attachments = options->max_attachments,
@@ -194,7 +195,7 @@ tell_watchers(skio_nsp *nsp, skio_socket *socket, const char *event,
 }
 
 /* A handler can add and remove handlers, but events never go away. */
-static void
+static inline void
 run_event(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
           const skio_value *args, skio_ack *ack)
 {
@@ -203,6 +204,13 @@ run_event(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
     if (found != NULL)
         SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
                          fn(socket, args, ack, user_data));
+}
+
+static skio__rare void
+run_parents_event(skio_nsp *nsp, skio_socket *socket, const char *event,
+                  size_t len, const skio_value *args, skio_ack *ack)
+{
+    run_event(nsp->parent, socket, event, len, args, ack);
 }
 
 void
@@ -215,7 +223,7 @@ skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
 
     /* Any of them may have disconnected the socket. */
     if (nsp->parent != NULL && socket->state == SIO_CONNECTED)
-        run_event(nsp->parent, socket, event, len, args, ack);
+        run_parents_event(nsp, socket, event, len, args, ack);
     if (socket->state == SIO_CONNECTED)
         run_event(nsp, socket, event, len, args, ack);
 }

@@ -207,7 +207,7 @@ name_is_reserved(const char *text, const struct skio__json_slice *name)
 }
 
 /* An array whose first element names the event: a string, or a number. */
-static int
+static inline int
 check_event(struct decoder *d)
 {
     const struct sio_packet *packet = d->packet;
@@ -241,7 +241,7 @@ check_payload(struct decoder *d)
 
     if (packet->json == NULL)
         return SKIO_OK;
-    if (packet->type == SIO_EVENT) /* most are */
+    if (packet->type == SIO_EVENT || packet->type == SIO_BINARY_EVENT)
         return check_event(d);
 
     switch (packet->type) {
@@ -251,8 +251,8 @@ check_payload(struct decoder *d)
     case SIO_DISCONNECT:
         break;
     case SIO_EVENT:
-    case SIO_BINARY_EVENT:
-        return check_event(d);
+    case SIO_BINARY_EVENT: /* see above */
+        break;
     case SIO_ACK:
     case SIO_BINARY_ACK:
         fits = root == SKIO__JSON_ARRAY;

@@ -182,6 +182,7 @@ skio_server_new(skio_server **out, const skio_server_options *options)
     skio__arena_init(&server->arena, mem,
                      server->options.max_http_buffer_size * ARENA_TIMES);
     skio__buf_init(&server->scratch, mem);
+    skio__pool_init(&server->pool, mem);
     skio__buf_init(&server->packed, mem);
     if (server->options.parser != NULL) {
         server->parser = *server->options.parser;
@@ -261,6 +262,7 @@ skio_server_free(skio_server *server)
     skio__arena_deinit(&server->arena);
     skio__buf_deinit(&server->scratch);
     skio__buf_deinit(&server->packed);
+    skio__pool_deinit(&server->pool);
 
     struct sio_home *home = server->home;
     home->server_gone = true;

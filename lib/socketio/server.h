@@ -53,6 +53,7 @@ struct skio_server {
     void *factory_user;
 
     struct skio__arena arena; /* unescaped copies, until a callback returns */
+    struct skio__pool pool;   /* of packets that are on their way out */
     struct skio__buf scratch; /* where packets are encoded */
     struct skio__buf packed;  /* and where a parser puts them */
     skio_parser parser;       /* what options.parser points to, if it does */

@@ -62,7 +62,14 @@ void skio__value_init_root(struct skio_value *value, const char *text,
                            struct skio__arena *arena);
 
 /* Drop the trees that were built (arena memory is the caller's). */
-void skio__value_deinit(struct skio_value *value);
+void skio__value_drop_trees(struct skio_value *value);
+
+static inline void
+skio__value_deinit(struct skio_value *value)
+{
+    if (value->tree != NULL)
+        skio__value_drop_trees(value);
+}
 
 /*
  * A value on the heap, on text that is checked here; the caller keeps the

@@ -40,21 +40,26 @@ refuse(struct skio__frames *frames, struct skio__frame *frame, uint16_t status,
     return FRAME_BAD;
 }
 
-/* Word by word: masking is what is left to do for each byte of a message. */
+/* Word by word: it is all that is left to do for each byte of a message. */
 static void
 unmask(unsigned char *data, size_t len, const unsigned char mask[4])
 {
-    unsigned char twice[8];
-    uint64_t key, word;
+    uint32_t half, key32;
+    uint64_t word, key64;
     size_t i = 0;
 
-    memcpy(twice, mask, 4);
-    memcpy(twice + 4, mask, 4);
-    memcpy(&key, twice, sizeof(key));
+    memcpy(&key32, mask, sizeof(key32));
+    key64 = (uint64_t)key32 << 32 | key32;
     for (; i + sizeof(word) <= len; i += sizeof(word)) {
         memcpy(&word, data + i, sizeof(word));
-        word ^= key;
+        word ^= key64;
         memcpy(data + i, &word, sizeof(word));
+    }
+    if (i + sizeof(half) <= len) {
+        memcpy(&half, data + i, sizeof(half));
+        half ^= key32;
+        memcpy(data + i, &half, sizeof(half));
+        i += sizeof(half);
     }
     for (; i < len; i++)
         data[i] ^= mask[i & 3];
@@ -143,6 +148,10 @@ find_error(const struct skio__frames *frames, const unsigned char *head)
     unsigned opcode = head[0] & OPCODE;
     unsigned len = head[1] & LENGTH;
 
+    /* nearly all of them: a message in one frame */
+    if ((head[0] == (FIN | TEXT) || head[0] == (FIN | BINARY)) &&
+        head[1] >= MASKED && !frames->amid)
+        return NULL;
     if ((head[0] & RSV) != 0)
         return "a frame has reserved bits set";
     if (opcode == CONTINUATION && !frames->amid)

@@ -103,7 +103,10 @@ struct skio__conn {
     bool lost : 1;          /* the TCP connection has ended by itself */
     bool deflates : 1;      /* permessage-deflate is on */
     bool has_extension : 1; /* lws was told that it may try one */
-    bool amid_frame : 1;    /* deflates: the last piece did not end its frame */
+    bool amid_frame : 1;    /* deflates: the last piece did not end its frame;
+                               direct: what was written last did not */
+    bool stuck : 1;         /* direct: waits for room to write */
+    bool fresh : 1;         /* direct: not yet taken from lws */
     bool writing : 1;       /* inside lws' writeable callback */
     uint8_t leftover;       /* enum skio__leftover, after the last request */
 };

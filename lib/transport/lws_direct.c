@@ -37,13 +37,10 @@ struct skio__direct {
     struct ev_io io; /* data: the conn */
     struct skio__frames frames;
     union {
-        struct skio__direct *next;   /* is_fresh */
+        struct skio__direct *next;   /* fresh */
         struct beginning *beginning; /* NULL: none */
     };
-    struct pong *pong;   /* NULL: none waits */
-    bool is_fresh : 1;   /* not yet taken from lws */
-    bool is_stuck : 1;   /* waits for room to write */
-    bool amid_frame : 1; /* the last write did not end its frame */
+    struct pong *pong; /* NULL: none waits */
 };
 
 /* What the next write consists of. */
@@ -84,9 +81,13 @@ skio__direct_begin(struct skio__conn *conn)
         skio__mem_free(transport->mem, direct);
         return -1;
     }
-    ev_io_init(&direct->io, on_ready, lws_get_socket_fd(conn->wsi), EV_READ);
+    /* Not ev_io_set(), which has libev take the descriptor for a new one: it is
+     * in the epoll set already, by lws' watcher, and stays there as it is. */
+    ev_init(&direct->io, on_ready);
+    direct->io.fd = lws_get_socket_fd(conn->wsi);
+    ev_io_modify(&direct->io, EV_READ);
     direct->io.data = conn;
-    direct->is_fresh = true;
+    conn->fresh = true;
     direct->next = transport->fresh;
     transport->fresh = direct;
     conn->direct = direct;
@@ -105,7 +106,7 @@ skio__direct_begin_all(struct skio__lws *transport)
         struct skio__conn *conn = direct->io.data;
 
         transport->fresh = direct->next;
-        direct->is_fresh = false;
+        conn->fresh = false;
         direct->beginning = NULL;
         /* its watcher first: libev calls the oldest first */
         if (lws_rx_flow_control(conn->wsi, 0) != 0)
@@ -130,7 +131,7 @@ skio__direct_end(struct skio__conn *conn)
     struct skio__lws *transport = conn->transport;
     struct skio__direct *direct = conn->direct;
 
-    if (direct->is_fresh)
+    if (conn->fresh)
         forget_fresh(transport, direct);
     else
         skio__mem_free(transport->mem, direct->beginning);
@@ -167,13 +168,12 @@ watch(struct skio__conn *conn, bool for_room)
 {
     struct skio__direct *direct = conn->direct;
 
-    if (direct->is_stuck == for_room)
+    if (conn->stuck == for_room)
         return;
-    direct->is_stuck = for_room;
+    conn->stuck = for_room;
     ev_io_stop(conn->transport->direct_loop, &direct->io);
-    ev_io_set(&direct->io, direct->io.fd,
-              for_room ? EV_READ | EV_WRITE : EV_READ);
-    if (!direct->is_fresh)
+    ev_io_modify(&direct->io, for_room ? EV_READ | EV_WRITE : EV_READ);
+    if (!conn->fresh)
         ev_io_start(conn->transport->direct_loop, &direct->io);
 }
 
@@ -199,10 +199,10 @@ gather(struct skio__conn *conn, struct output *output)
     output->count = 0;
     output->len = 0;
     output->is_all = count < SKIO__LWS_SLICES;
-    if (pong != NULL && !direct->amid_frame)
+    if (pong != NULL && !conn->amid_frame)
         add_part(output, pong->frame + pong->sent, pong->len - pong->sent);
     output->pong = output->len;
-    if (pong != NULL && (direct->amid_frame || pong->next_len > 0))
+    if (pong != NULL && (conn->amid_frame || pong->next_len > 0))
         output->is_all = false;
     for (size_t i = 0; i < count; i++)
         add_part(output, slices[i].data, slices[i].len);
@@ -244,7 +244,7 @@ consume(struct skio__conn *conn, const struct output *output, size_t len)
 {
     size_t pong = len < output->pong ? len : output->pong;
 
-    conn->direct->amid_frame =
+    conn->amid_frame =
         len > pong && len < output->len && ends_amid(output, len);
     if (pong > 0)
         consume_pong(conn, pong);
@@ -378,7 +378,7 @@ answer_close(struct skio__conn *conn, const struct skio__frame *frame)
 
     conn->peer_closed = true;
     if (conn->finished || skio__direct_write(conn) != 0 || conn->finished ||
-        conn->direct->is_stuck)
+        conn->stuck)
         return;
     memcpy(answer + 2, frame->data, frame->len);
     if (send(conn->direct->io.fd, answer, 2 + frame->len,
@@ -413,9 +413,7 @@ read_frames(struct skio__conn *conn, unsigned char **at, unsigned char *end)
             fail(conn, frame.status, frame.error);
             break;
         case FRAME_NONE:
-            return was_pinged && !conn->direct->is_stuck
-                       ? skio__direct_write(conn)
-                       : 0;
+            return was_pinged && !conn->stuck ? skio__direct_write(conn) : 0;
         }
 }
 

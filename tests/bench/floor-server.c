@@ -218,16 +218,21 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
         cast(&everybody);
         *casting = true;
     } else if (len >= 24 && memcmp(text, "42[\"room\",\"room", 15) == 0) {
-        unsigned room = (unsigned)strtoul(text + 15, NULL, 10) % ROOMS;
+        char *end;
+        unsigned room = (unsigned)strtoul(text + 15, &end, 10) % ROOMS;
+        size_t head = (size_t)(end - text) + 3; /* "," after its number */
 
         if (cast_frames == NULL)
             cast_frames =
-                make_frames("42[\"room\",\"", len - 23, "\"]", &cast_len);
+                make_frames("42[\"room\",\"", len - head - 2, "\"]", &cast_len);
         cast(&rooms[room]);
         *casting = true;
-    } else if (len >= 16 && memcmp(text, "421[\"join\",\"room", 16) == 0) {
-        conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
-        list_add(&rooms[conn->room], conn);
+    } else if (len >= 16 && memcmp(text, "421[\"join\",\"", 12) == 0) {
+        /* Rooms of another name are joined and never asked for. */
+        if (memcmp(text + 12, "room", 4) == 0) {
+            conn->room = (unsigned)strtoul(text + 16, NULL, 10) % ROOMS;
+            list_add(&rooms[conn->room], conn);
+        }
         send_all(conn,
                  "\x81\x09"
                  "431[true]",
@@ -243,6 +248,23 @@ message(struct conn *conn, const char *text, size_t len, bool *casting)
     return false;
 }
 
+static void
+unmask(unsigned char *data, size_t len, const unsigned char *key)
+{
+    uint64_t word, mask;
+    size_t i = 0;
+
+    memcpy(&mask, key, 4);
+    memcpy((char *)&mask + 4, key, 4);
+    for (; len - i >= sizeof(word); i += sizeof(word)) {
+        memcpy(&word, data + i, sizeof(word));
+        word ^= mask;
+        memcpy(data + i, &word, sizeof(word));
+    }
+    for (; i < len; i++)
+        data[i] ^= key[i & 3];
+}
+
 /* Whole frames at the start of data; returns the bytes they took. */
 static size_t
 frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
@@ -253,7 +275,6 @@ frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
     while (len - used >= 6) {
         unsigned char *frame = data + used;
         size_t size = frame[1] & 127, head = 6;
-        unsigned char *key;
 
         if (size == 126) {
             if (len - used < 8)
@@ -263,9 +284,7 @@ frames(struct conn *conn, unsigned char *data, size_t len, bool *casting)
         }
         if (len - used < head + size)
             break;
-        key = frame + head - 4;
-        for (size_t i = 0; i < size; i++)
-            frame[head + i] ^= key[i & 3];
+        unmask(frame + head, size, frame + head - 4);
         echoes += message(conn, (char *)frame + head, size, casting);
         used += head + size;
     }

@@ -15,6 +15,7 @@ static struct histogram latencies;
 /* At the start of counting, then of the time of counting. */
 static uint64_t elapsed_ns, cpu_ns, own_ns;
 static double memory_before, memory;
+static uint64_t operations; /* of operations: the warm-up's, too */
 
 static unsigned
 bucket_of(uint64_t ns)
@@ -164,6 +165,7 @@ result_memory(void)
 void
 result_add(uint64_t ns)
 {
+    operations++;
     if (counting)
         histogram_add(&latencies, ns);
 }
@@ -192,13 +194,14 @@ result_print(void)
 
     printf("{\"workload\":\"%s\",\"transport\":\"%s\",\"tls\":%s,"
            "\"clients\":%u,\"idle\":%u,\"depth\":%u,\"size\":%zu,"
-           "\"seconds\":%.3f,\"count\":%.0f,\"rate\":%.0f,\"cpu_us\":%.4f,"
+           "\"seconds\":%.3f,\"count\":%.0f,\"total\":%llu,\"rate\":%.0f,"
+           "\"cpu_us\":%.4f,"
            "\"busy\":%.3f,\"load_busy\":%.3f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
            "\"p999_us\":%.1f,\"memory\":%.0f}\n",
            options.workload, options.polling ? "polling" : "websocket",
            options.tls ? "true" : "false", options.clients, options.idle,
            options.depth, options.size, seconds, count,
-           seconds > 0 ? count / seconds : 0,
+           (unsigned long long)operations, seconds > 0 ? count / seconds : 0,
            count > 0 ? (double)cpu_ns / 1e3 / count : 0,
            seconds > 0 ? (double)cpu_ns / 1e9 / seconds : 0,
            seconds > 0 ? (double)own_ns / 1e9 / seconds : 0,

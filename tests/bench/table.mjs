@@ -87,6 +87,32 @@ export function tables(data) {
     ].filter(({ body }) => body.length > 0);
 }
 
+/** What where.mjs counted: a line for each row and server, a column for each
+ *  call or layer that some of them have. */
+export function whereTables(data) {
+    const one = (title, key, cell) => {
+        const sums = {};
+
+        for (const entry of data)
+            for (const [name, value] of Object.entries(entry[key]))
+                sums[name] = Math.max(sums[name] ?? 0, value);
+        const names = Object.keys(sums).sort((a, b) => sums[b] - sums[a]);
+        return { title, head: ["", ...names, "all"],
+            body: data.map(({ row, server, [key]: counts }) =>
+                [`${row}: ${server}`,
+                    ...names.map((name) => cell(counts[name])),
+                    cell(Object.values(counts).reduce((a, b) => a + b, 0))]) };
+    };
+
+    return [
+        one("System calls for an operation", "calls", (value) =>
+            value === undefined ? "-" : value.toFixed(value < 0.1 ? 3 : 2)),
+        one("Instructions for an operation, without the kernel's",
+            "instructions", (value) =>
+                value === undefined ? "-" : value.toFixed(0)),
+    ];
+}
+
 /** For a terminal. */
 export function asText({ title, head, body }) {
     const widths = head.map((_, i) =>
@@ -100,9 +126,10 @@ export function asText({ title, head, body }) {
 
 /** For the page. */
 export function asMarkdown({ title, head, body }) {
-    const line = (cells) => `| ${cells.join(" | ")} |`;
+    const line = (cells) =>
+        `| ${cells.join(" | ").replaceAll("*", "\\*")} |`;
 
-    return [`### ${title}`, "", line(head),
+    return [`### ${title.replaceAll("*", "\\*")}`, "", line(head),
         line(head.map((_, i) => i === 0 ? "---" : "---:")),
         ...body.map(line)].join("\n");
 }

@@ -20,6 +20,7 @@ struct upgrader {
     struct client *client;
     char sid[64];
     bool probed, released;
+    bool ponging; /* what is asked on that connection is a POST */
     char answer[2048];
     size_t answer_len;
 };
@@ -55,6 +56,24 @@ get(struct upgrader *upgrader)
         fail("send");
 }
 
+/* Some servers ping at once, and answer the poll with that. */
+static void
+post_pong(struct upgrader *upgrader)
+{
+    char text[512];
+    int len = snprintf(text, sizeof(text),
+                       "POST %s?EIO=4&transport=polling&sid=%s HTTP/1.1\r\n"
+                       "Host: 127.0.0.1\r\n"
+                       "Content-Type: text/plain;charset=UTF-8\r\n"
+                       "Content-Length: 1\r\n\r\n3",
+                       options.path, upgrader->sid);
+
+    upgrader->ponging = true;
+    upgrader->answer_len = 0;
+    if (net_send(&upgrader->watch, text, (size_t)len) != len)
+        fail("send");
+}
+
 static void
 upgrade_if_ready(struct upgrader *upgrader)
 {
@@ -68,8 +87,18 @@ answered(struct upgrader *upgrader, const char *text, size_t len)
     uint64_t asked = upgrader->client->asked;
     const char *sid;
 
+    if (upgrader->ponging) {
+        upgrader->ponging = false;
+        get(upgrader);
+        return;
+    }
     if (upgrader->sid[0]) {
-        if (len != 1 || text[0] != '6')
+        if (len == 1 && text[0] == '2') {
+            post_pong(upgrader);
+            return;
+        }
+        /* A ping that comes with the release is one that may wait. */
+        if (strcmp(text, "6") != 0 && strcmp(text, "2\0366") != 0)
             give_up("the poll of an upgrade was answered by %s", text);
         upgrader->released = true;
         upgrade_if_ready(upgrader);

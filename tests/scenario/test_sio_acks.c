@@ -212,6 +212,29 @@ SCENARIO(an_answer_is_called_back_once, NULL, asking)
     peer_expect_event(peer, NULL);
 }
 
+SCENARIO(answers_may_come_in_any_order, NULL, asking)
+{
+    static const unsigned order[] = {0, 9, 4, 5, 1, 8, 2, 7, 3, 6};
+    skio_socket *socket;
+    struct peer_ws *ws = sio_connect(peer, &socket);
+    char text[40];
+
+    for (unsigned i = 0; i < 10; i++) {
+        peer_check(peer, ask(peer, socket, 0) == SKIO_OK);
+        snprintf(text, sizeof text, "42%u[\"q\"]", i);
+        peer_expect(ws, text);
+    }
+    peer_say(ws, "4310[]"); /* nobody asked */
+    for (unsigned i = 0; i < 10; i++) {
+        snprintf(text, sizeof text, "43%u[%u]", order[i], order[i]);
+        peer_say(ws, text);
+        peer_say(ws, text);
+        snprintf(text, sizeof text, "answer SKIO_OK [%u]", order[i]);
+        peer_expect_event(peer, text);
+        peer_expect_event(peer, NULL);
+    }
+}
+
 SCENARIO(an_ack_after_its_timeout_is_ignored, NULL, asking)
 {
     skio_socket *socket;
@@ -404,6 +427,7 @@ main(void)
         cmocka_unit_test(a_taken_ack_outlives_its_client_and_its_server),
         cmocka_unit_test(an_ack_after_the_disconnect_is_closed),
         cmocka_unit_test(an_answer_is_called_back_once),
+        cmocka_unit_test(answers_may_come_in_any_order),
         cmocka_unit_test(an_ack_after_its_timeout_is_ignored),
         cmocka_unit_test(pending_acks_are_limited),
         cmocka_unit_test(an_answer_may_disconnect_its_socket),

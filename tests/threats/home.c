@@ -109,6 +109,14 @@ run(void *arg)
     return NULL;
 }
 
+static void
+on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)ack;
+    (void)user;
+    (void)skio_emit(socket, "echo", "%p", SKIO_VALUE(args));
+}
+
 struct home *
 home_start(enum home_kind kind)
 {
@@ -120,7 +128,10 @@ home_start(enum home_kind kind)
     skio_server_options_init(&options);
     options.max_connections_per_address = 100000;
     options.close_timeout_ms = 500;
+    options.max_outbound_bytes = (size_t)64 << 20; /* for a slow reader */
     assert_int_equal(skio_server_new(&home->server, &options), SKIO_OK);
+    assert_int_equal(skio_on(skio_of(home->server, "/"), "echo", on_echo, NULL),
+                     SKIO_OK);
     if (kind == HOME_OWN) {
         assert_int_equal(skio_listen(home->server, "127.0.0.1", 0), SKIO_OK);
         home->port = skio_server_port(home->server);

@@ -10,6 +10,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -309,6 +311,116 @@ ping_is_answered_with_its_bytes(void **state)
     }
 }
 
+#define ECHOES 12
+#define ECHO_BYTES 600000
+
+struct talk {
+    int fd;
+    char *event; /* 42["echo","xx…"] */
+    size_t len;
+    atomic_bool is_done;
+};
+
+/* Long messages with a ping before each of them. */
+static void *
+talk(void *arg)
+{
+    struct talk *what = arg;
+
+    for (int i = 0; i < ECHOES; i++) {
+        char ping[2] = {'p', (char)('a' + i)};
+
+        home_frame(what->fd, 0x89, ping, sizeof(ping));
+        home_frame(what->fd, 0x81, what->event, what->len);
+    }
+    atomic_store(&what->is_done, true);
+    return NULL;
+}
+
+static void
+read_all(int fd, void *buf, size_t len)
+{
+    unsigned char *at = buf;
+
+    while (len > 0) {
+        /* in small parts: the server is to be faster */
+        ssize_t got = recv(fd, at, len < 4096 ? len : 4096, 0);
+
+        assert_true(got > 0);
+        at += got;
+        len -= (size_t)got;
+    }
+}
+
+/* Returns the opcode, and fills *len; buf has room for an echo. */
+static unsigned
+read_frame(int fd, unsigned char *buf, size_t *len)
+{
+    unsigned char head[10];
+    size_t extra;
+
+    read_all(fd, head, 2);
+    extra = head[1] == 127 ? 8 : head[1] == 126 ? 2 : 0;
+    read_all(fd, head + 2, extra);
+    *len = extra == 0 ? head[1] : 0;
+    for (size_t i = 0; i < extra; i++)
+        *len = *len << 8 | head[2 + i];
+    assert_true(*len <= ECHO_BYTES + 64);
+    read_all(fd, buf, *len);
+    return head[0];
+}
+
+/* Output is stuck amid a frame again and again: nothing may come in there. */
+static void
+pongs_come_between_the_frames_of_a_slow_reader(void **state)
+{
+    static unsigned char frame[ECHO_BYTES + 64];
+    static char event[ECHO_BYTES + 64];
+    int small = 262144; /* else it would grow to take all */
+
+    (void)state;
+    memcpy(event, "42[\"echo\",\"", 11);
+    memset(event + 11, 'x', ECHO_BYTES);
+    memcpy(event + 11 + ECHO_BYTES, "\"]", 2);
+    for (int i = 0; i < HOME_COUNT; i++) {
+        struct talk what = {home_websocket(homes[i]), event, ECHO_BYTES + 13,
+                            false};
+        int echoes = 0;
+        char last = 'a' - 1;
+        pthread_t thread;
+        size_t len;
+
+        setsockopt(what.fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
+        home_frame(what.fd, 0x81, "40", 2);
+        assert_int_equal(read_frame(what.fd, frame, &len), 0x81);
+        assert_int_equal(pthread_create(&thread, NULL, talk, &what), 0);
+        /* until all was said, or the server reads no more of it */
+        for (int n = 0; n < 100 && !atomic_load(&what.is_done); n++)
+            home_pause(10);
+        while (echoes < ECHOES || last < 'a' + ECHOES - 1) {
+            unsigned opcode = read_frame(what.fd, frame, &len);
+
+            if (opcode == 0x81) {
+                if (len == 1)
+                    continue; /* a ping of Engine.IO, on a slow machine */
+                assert_int_equal(len, what.len);
+                assert_memory_equal(frame, event, len);
+                echoes++;
+                continue;
+            }
+            assert_int_equal(opcode, 0x8a);
+            assert_int_equal(len, 2);
+            assert_int_equal(frame[0], 'p');
+            assert_true(frame[1] > last); /* each ping once, or not at all */
+            last = (char)frame[1];
+        }
+        assert_int_equal(echoes, ECHOES);
+        pthread_join(thread, NULL);
+        close(what.fd);
+        assert_true(home_is_well(homes[i]));
+    }
+}
+
 /* Closing handshake from both sides; the code comes back. */
 static void
 close_is_answered_with_a_close(void **state)
@@ -339,6 +451,7 @@ main(void)
         cmocka_unit_test(fragments_without_end_are_a_violation),
         cmocka_unit_test(ping_flood_costs_no_memory),
         cmocka_unit_test(ping_is_answered_with_its_bytes),
+        cmocka_unit_test(pongs_come_between_the_frames_of_a_slow_reader),
         cmocka_unit_test(close_is_answered_with_a_close),
     };
 

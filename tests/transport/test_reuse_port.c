@@ -202,6 +202,26 @@ port_is_shared_only_if_all_of_its_servers_want_it(void **state)
 }
 
 static void
+port_is_not_shared_with_another_user(void **state)
+{
+    struct worker first = {0}, second = {0};
+
+    (void)state;
+    if (geteuid() != 0) /* or it cannot become one */
+        return;
+    assert_int_equal(make(&first, 0, true), SKIO_OK);
+    assert_int_equal(make(&second, 1, true), SKIO_OK);
+    assert_int_equal(skio_listen(first.server, "127.0.0.1", 0), SKIO_OK);
+    assert_int_equal(seteuid(65534), 0);
+    assert_int_equal(skio_listen(second.server, "127.0.0.1",
+                                 skio_server_port(first.server)),
+                     SKIO_EADDRINUSE);
+    assert_int_equal(seteuid(0), 0);
+    skio_server_free(second.server);
+    skio_server_free(first.server);
+}
+
+static void
 free_port_is_not_one_that_is_shared(void **state)
 {
     struct worker workers[SERVERS] = {{0}};
@@ -314,6 +334,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(connections_are_spread_over_all_servers_of_a_port),
         cmocka_unit_test(port_is_shared_only_if_all_of_its_servers_want_it),
+        cmocka_unit_test(port_is_not_shared_with_another_user),
         cmocka_unit_test(free_port_is_not_one_that_is_shared),
         cmocka_unit_test(servers_in_threads_accept_from_one_descriptor),
         cmocka_unit_test(

@@ -90,6 +90,32 @@ what_came_is_kept_in_its_order(void **state)
 }
 
 static void
+borrows_the_last(struct peer *peer)
+{
+    static const char last[] = "last";
+    struct sio_client *client = client_of(peer);
+    struct sio_assembly *assembly = begin(peer, client, two);
+
+    peer_check(peer, assembly != NULL);
+    peer_check(peer, skio__assembly_add(assembly, NULL, 0) == 0);
+    peer_check(peer, skio__assembly_add(assembly, last, 4) == 1);
+    peer_check(peer, assembly->attachments[0].len == 0);
+    peer_check(peer, assembly->attachments[1].data == last &&
+                         assembly->attachments[1].len == 4);
+    peer_check(peer, assembly->bytes == 4);
+    skio__assembly_free(assembly);
+}
+
+static void
+the_last_attachment_is_not_copied(void **state)
+{
+    static const struct peer_plan plan = {small, NULL, borrows_the_last};
+
+    (void)state;
+    peer_run_once(&plan);
+}
+
+static void
 counts_bytes(struct peer *peer)
 {
     static const char much[MAX_BYTES + 1];
@@ -152,13 +178,11 @@ lacks_memory(struct peer *peer)
     size_t live = peer->alloc.live;
     struct sio_assembly *assembly;
 
-    for (size_t n = 1; n <= 3; n++) {
-        test_alloc_fail(&peer->alloc, n);
-        peer_check(peer, begin(peer, client, two) == NULL);
-        peer_check(peer, peer->alloc.live == live);
-        peer_check(peer, skio__fifo_peek_due(&peer->server->attachments_due) ==
-                             UINT64_MAX);
-    }
+    test_alloc_fail(&peer->alloc, 1);
+    peer_check(peer, begin(peer, client, two) == NULL);
+    peer_check(peer, peer->alloc.live == live);
+    peer_check(peer, skio__fifo_peek_due(&peer->server->attachments_due) ==
+                         UINT64_MAX);
     test_alloc_fail(&peer->alloc, 0);
     assembly = begin(peer, client, two);
     peer_check(peer, assembly != NULL);
@@ -184,6 +208,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_came_is_kept_in_its_order),
+        cmocka_unit_test(the_last_attachment_is_not_copied),
         cmocka_unit_test(bytes_together_may_be_exactly_the_limit),
         cmocka_unit_test(the_last_must_come_in_time),
         cmocka_unit_test(without_memory_nothing_is_kept),

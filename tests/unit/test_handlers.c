@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
+
 #include "socketio/handlers.h"
 #include "unit/alloc.h"
 
@@ -231,6 +233,40 @@ adding_without_memory_changes_nothing(void **state)
     assert_string_equal(trace, "ab");
 }
 
+/* More names than are remembered, some of them in one place. */
+static void
+recalled_events_are_those_that_were_registered(void **state)
+{
+    static const uint8_t key[SKIO__MAP_KEY_BYTES];
+    struct sio_event *made[100];
+    struct sio_events events;
+    char name[16];
+    int round;
+    size_t i;
+
+    (void)state;
+    skio__events_init(&events, &alloc.allocator, key);
+    assert_null(skio__events_recall(&events, "", 0));
+    for (i = 0; i < 100; i++) {
+        snprintf(name, sizeof name, "e%02zu", i);
+        made[i] = skio__events_get(&events, name, 3);
+        assert_non_null(made[i]);
+    }
+    for (round = 0; round < 3; round++) {
+        for (i = 0; i < 100; i++) {
+            snprintf(name, sizeof name, "e%02zu+", i);
+            assert_ptr_equal(skio__events_recall(&events, name, 3), made[i]);
+            assert_ptr_equal(skio__events_recall(&events, name, 3), made[i]);
+            assert_null(skio__events_recall(&events, name, 2));
+            assert_null(skio__events_recall(&events, name, 4));
+            name[1] = 'x';
+            assert_null(skio__events_recall(&events, name, 3));
+        }
+    }
+    assert_null(skio__events_recall(&events, "", 0));
+    skio__events_deinit(&events);
+}
+
 int
 main(void)
 {
@@ -248,6 +284,8 @@ main(void)
             a_handler_that_runs_once_does_so_when_it_nests, setup, teardown),
         cmocka_unit_test_setup_teardown(adding_without_memory_changes_nothing,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            recalled_events_are_those_that_were_registered, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

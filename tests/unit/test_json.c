@@ -25,6 +25,8 @@ struct text {
 
 #define T(s) s, sizeof(s) - 1
 
+#define LONG_TEXT 1300 /* bytes of the longest string that is varied */
+
 /* Scan a copy that ends where the text ends. */
 static int
 scan(const char *text, size_t len, uint32_t max_depth, int64_t placeholders,
@@ -274,6 +276,102 @@ every_control_character_is_refused_everywhere(void **state)
             assert_int_equal(verdict(text, sizeof(text)), SKIO_OK);
             text[1 + at] = (char)c;
             assert_int_equal(verdict(text, sizeof(text)), SKIO_EPROTO);
+        }
+    }
+}
+
+/* `["xxx…"]` with other bytes at a place of the string. */
+static int
+scan_with(size_t len, size_t at, const char *bytes, size_t count,
+          struct skio__json_slice *item)
+{
+    struct skio__json_scan out = {.items = item, .cap = 1};
+    char text[LONG_TEXT + 4];
+
+    assert_true(at + count <= len && len <= LONG_TEXT);
+    memset(text, 'x', sizeof(text));
+    memcpy(text, "[\"", 2);
+    memcpy(text + 2 + at, bytes, count);
+    memcpy(text + 2 + len, "\"]", 2);
+    return scan(text, len + 4, 1, -1, &out);
+}
+
+static void
+check_place(size_t len, size_t at, unsigned byte)
+{
+    struct skio__json_slice item = {0, 0, 0, 0};
+    const char c = (char)byte;
+    int want = SKIO_OK;
+
+    if (byte >= 0x80)
+        want = SKIO_EUTF8;
+    else if (byte < 0x20 || c == '"' || c == '\\') /* \x is no escape */
+        want = SKIO_EPROTO;
+    if (scan_with(len, at, &c, 1, &item) != want)
+        fail_msg("byte %u at %zu of %zu is judged wrongly", byte, at, len);
+    if (want == SKIO_OK)
+        assert_int_equal(item.len, len + 2);
+}
+
+static void
+every_byte_at_every_place_of_a_string_is_looked_at(void **state)
+{
+    size_t len;
+    size_t at;
+    unsigned byte;
+
+    (void)state;
+    for (len = 1; len <= 34; len++)
+        for (at = 0; at < len; at++)
+            for (byte = 0; byte < 256; byte++)
+                check_place(len, at, byte);
+}
+
+/* Where the scan takes larger steps. */
+static void
+every_place_of_a_long_string_is_looked_at(void **state)
+{
+    static const unsigned bytes[] = {0,    0x1f, 0x20, '"',
+                                     '\\', 0x7f, 0x80, 0xff};
+    static const size_t lengths[] = {127, 128, 129, 135, 136, 137, 190, 1290};
+    size_t at;
+    size_t i;
+    size_t n;
+
+    (void)state;
+    for (n = 0; n < sizeof(lengths) / sizeof(lengths[0]); n++) {
+        for (at = 0; at < lengths[n]; at++)
+            for (i = 0; i < sizeof(bytes) / sizeof(bytes[0]); i++)
+                check_place(lengths[n], at, bytes[i]);
+    }
+}
+
+static void
+escapes_and_wide_characters_may_be_anywhere_in_a_long_string(void **state)
+{
+    static const struct {
+        const char *bytes;
+        unsigned flags;
+    } cases[] = {{"\\n", SKIO__JSON_ESCAPED},
+                 {"\\u0041", SKIO__JSON_ESCAPED},
+                 {"\xc3\xa9", 0},
+                 {"\xe2\x82\xac", 0},
+                 {"\xf0\x9f\x98\x80", 0}};
+    size_t at;
+    size_t i;
+
+    (void)state;
+    for (i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        size_t count = strlen(cases[i].bytes);
+
+        for (at = 0; at + count <= LONG_TEXT; at++) {
+            struct skio__json_slice item = {0, 0, 0, 0};
+
+            assert_int_equal(scan_with(LONG_TEXT, at, cases[i].bytes, count,
+                                       &item),
+                             SKIO_OK);
+            assert_int_equal(item.len, LONG_TEXT + 2);
+            assert_int_equal(item.flags, cases[i].flags);
         }
     }
 }
@@ -596,6 +694,10 @@ main(void)
         cmocka_unit_test(the_grammar_is_that_of_json_parse),
         cmocka_unit_test(strings_are_checked_for_escapes_and_utf8),
         cmocka_unit_test(every_control_character_is_refused_everywhere),
+        cmocka_unit_test(every_byte_at_every_place_of_a_string_is_looked_at),
+        cmocka_unit_test(every_place_of_a_long_string_is_looked_at),
+        cmocka_unit_test(
+            escapes_and_wide_characters_may_be_anywhere_in_a_long_string),
         cmocka_unit_test(no_beginning_of_a_text_is_a_text),
         cmocka_unit_test(depth_is_allowed_up_to_the_limit),
         cmocka_unit_test(siblings_do_not_add_to_the_depth),

@@ -31,6 +31,7 @@ fixture_init(struct fixture *f)
     skio__buf_init(&f->scratch, &f->alloc.allocator);
     f->encoder.parser = NULL;
     f->encoder.packed = NULL;
+    f->encoder.pool = NULL;
     f->encoder.mem = &f->alloc.allocator;
     f->encoder.scratch = &f->scratch;
     f->encoder.nsp = "/";

@@ -133,6 +133,30 @@ only_valid_texts_are_accepted(void **state)
 }
 
 static void
+every_place_of_an_ascii_text_is_looked_at(void **state)
+{
+    char text[80];
+    size_t len;
+    size_t at;
+
+    (void)state;
+    for (len = 1; len <= sizeof(text); len++) {
+        for (at = 0; at < len; at++) {
+            memset(text, 'x', len);
+            assert_true(skio__utf8_valid(text, len));
+            text[at] = '\x80';
+            assert_false(skio__utf8_valid(text, len));
+            text[at] = '\xc3';
+            assert_false(skio__utf8_valid(text, len));
+            if (at + 1 < len) {
+                text[at + 1] = '\xa9';
+                assert_true(skio__utf8_valid(text, len));
+            }
+        }
+    }
+}
+
+static void
 cuts_do_not_change_the_verdict(void **state)
 {
     size_t i;
@@ -251,6 +275,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_valid_texts_are_accepted),
+        cmocka_unit_test(every_place_of_an_ascii_text_is_looked_at),
         cmocka_unit_test(cuts_do_not_change_the_verdict),
         cmocka_unit_test(an_error_shows_at_once_and_stays),
         cmocka_unit_test(every_code_point_has_one_form),

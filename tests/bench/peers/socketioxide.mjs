@@ -10,6 +10,7 @@ const cargo = "cargo build -q --release";
 export const peer = {
     name: "socketioxide",
     note: "",
+    tls: true,
     command: [],
     env: {},
 

@@ -1,13 +1,16 @@
 // The server of peers/socketioxide.mjs: the events of bench-server.c. Handlers
 // have types here: `echo` and `broadcast` carry one argument, `room` a second.
+use std::env;
 use std::error::Error;
 
 use axum::serve::ListenerExt;
 use axum::Router;
+use axum_server::accept::NoDelayAcceptor;
+use axum_server::tls_rustls::{RustlsAcceptor, RustlsConfig};
 use serde_json::Value;
 use socketioxide::extract::{AckSender, Data, SocketRef};
 use socketioxide::SocketIo;
-use tokio::net::TcpSocket;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::signal::unix::{signal, SignalKind};
 
 const BACKLOG: u32 = 4096;
@@ -33,13 +36,33 @@ async fn on_leave(socket: SocketRef, Data(room): Data<String>, ack: AckSender) {
     ack.send(&true).ok();
 }
 
-async fn on_room(
-    io: SocketIo,
-    Data((room, data)): Data<(String, Value)>,
-    ack: AckSender,
-) {
+async fn on_room(io: SocketIo, Data((room, data)): Data<(String, Value)>, ack: AckSender) {
     io.to(room).emit("room", &data).await.ok();
     ack.send(&true).ok();
+}
+
+async fn serve_plain(listener: TcpListener, router: Router) -> Result<(), Box<dyn Error>> {
+    let listener = listener.tap_io(|stream| {
+        stream.set_nodelay(true).ok();
+    });
+    axum::serve(listener, router).await?;
+    Ok(())
+}
+
+async fn serve_tls(listener: TcpListener, router: Router) -> Result<(), Box<dyn Error>> {
+    let provider = rustls::crypto::ring::default_provider();
+    provider
+        .install_default()
+        .map_err(|_| "a second provider")?;
+
+    let (cert, key) = (env::var("TLS_CERT")?, env::var("TLS_KEY")?);
+    let config = RustlsConfig::from_pem_file(cert, key).await?;
+    let acceptor = RustlsAcceptor::new(config).acceptor(NoDelayAcceptor::new());
+    axum_server::from_tcp(listener.into_std()?)?
+        .acceptor(acceptor)
+        .serve(router.into_make_service())
+        .await?;
+    Ok(())
 }
 
 async fn serve() -> Result<(), Box<dyn Error>> {
@@ -57,13 +80,18 @@ async fn serve() -> Result<(), Box<dyn Error>> {
     socket.bind("127.0.0.1:0".parse()?)?;
     let listener = socket.listen(BACKLOG)?;
     println!("listening on {}", listener.local_addr()?.port());
-    let listener = listener.tap_io(|stream| {
-        stream.set_nodelay(true).ok();
-    });
 
+    let router = Router::new().layer(layer);
+    let serving = async {
+        if env::var_os("TLS_CERT").is_some() {
+            serve_tls(listener, router).await
+        } else {
+            serve_plain(listener, router).await
+        }
+    };
     let mut stop = signal(SignalKind::terminate())?;
     tokio::select! {
-        served = axum::serve(listener, Router::new().layer(layer)) => served?,
+        served = serving => served?,
         _ = stop.recv() => {}
     }
     Ok(())

@@ -1,0 +1,110 @@
+// The load generator: each workload counts something on the floor and on ours,
+// and what goes wrong ends it. How long anything takes is not asked here.
+import { makeCertificate, measure } from "./measure.mjs";
+import { findServers } from "./servers.mjs";
+
+const SECONDS = 0.1;
+const few = ["--clients", "5"];
+const workloads = {
+    echo: [...few, "echo"],
+    echo_deep: [...few, "--depth", "16", "echo"],
+    echo_of_16_kb: [...few, "--size", "16384", "echo"],
+    echo_among_idle: ["--clients", "1", "--idle", "20", "echo"],
+    echo_polling: [...few, "--polling", "echo"],
+    echo_polling_deep: [...few, "--polling", "--depth", "16", "echo"],
+    broadcast: [...few, "broadcast"],
+    broadcast_deep: [...few, "--depth", "16", "broadcast"],
+    room: ["--clients", "20", "--rooms", "3", "room"],
+    room_of_many: [...few, "--rooms", "1", "--memberships", "9", "room"],
+    connect: [...few, "connect"],
+    upgrade: [...few, "--seconds", "1", "upgrade"],
+    idle: [...few, "--browser", "idle"],
+    idle_polling: [...few, "--polling", "--one-connection", "idle"],
+    idle_polling_twice: [...few, "--polling", "idle"],
+    mixed: ["--idle", "10", "mixed"],
+};
+const pings = ["--ping-interval", "100", "--ping-timeout", "20000"];
+const certificate = makeCertificate();
+const { servers } = await findServers(true, ["floor", "ours"]);
+const [floor, ours] = servers;
+const tests = [];
+
+const test = (name, run) => tests.push({ name, run });
+
+async function load(server, args, more = {}) {
+    const { result, why } = await measure(server, { server: more, args },
+        { seconds: SECONDS, certificate });
+    if (why) throw new Error(why);
+    return result;
+}
+
+/** What a workload counted; connections that do nothing are all there. */
+function counted(result) {
+    const some = result.workload === "idle" ? result.clients : result.count;
+    if (!(some > 0)) throw new Error(JSON.stringify(result));
+    return result;
+}
+
+for (const server of servers)
+    for (const [name, args] of Object.entries(workloads))
+        test(`${server.name}_${name}`, async () =>
+            counted(await load(server, args)));
+
+for (const server of servers)
+    for (const name of ["echo", "echo_polling", "connect", "upgrade"])
+        test(`${server.name}_${name}_by_tls`, async () => certificate === null
+            ? "SKIP openssl is not installed"
+            : void counted(await load(server, ["--seconds", "1",
+                ...workloads[name]], { tls: true })));
+
+test("ours_mixed_answers_pings_of_both_transports", async () => {
+    const result = await load(ours, ["--seconds", "1", ...workloads.mixed],
+        { args: pings });
+    if (!(result.websocket_pings > 0 && result.poll_pings > 0))
+        throw new Error(JSON.stringify(result));
+});
+
+// The floor makes its answers when it sees the first question.
+test("an_answer_of_another_size_ends_the_load", async () => {
+    const started = await floor.start();
+    const same = { ...floor, start: () => ({ ...started, stop() {} }) };
+
+    try {
+        await load(same, [...few, "echo"]);
+        const { why } = await measure(same,
+            { server: {}, args: [...few, "--size", "40", "echo"] },
+            { seconds: SECONDS });
+        if (!/not as expected/.test(why)) throw new Error(why);
+    } finally {
+        await started.stop();
+    }
+});
+
+test("a_server_that_ends_ends_the_load", async () => {
+    const dying = { ...ours, async start() {
+        const started = await ours.start();
+        setTimeout(() => process.kill(started.pids[0], "SIGKILL"), 500);
+        return started;
+    } };
+    const { why } = await measure(dying,
+        { server: {}, args: ["--seconds", "20", ...few, "echo"] },
+        { seconds: SECONDS });
+    if (why === undefined) throw new Error("the load went on");
+});
+
+console.log(`1..${tests.length}`);
+let next = 0;
+await Promise.all(Array.from({ length: 4 }, async () => {
+    while (next < tests.length) {
+        const { name, run } = tests[next++];
+        const number = next;
+        try {
+            const skip = await run();
+            console.log(`ok ${number} - ${name}` +
+                (typeof skip === "string" ? ` # ${skip}` : ""));
+        } catch (error) {
+            console.log(`not ok ${number} - ${name}\n# ${error.message}`);
+            process.exitCode = 1;
+        }
+    }
+}));
