@@ -33,19 +33,17 @@ struct eio_upgrade;
 struct skio_session {
     struct skio__map_node node; /* in engine->sessions, under id */
     struct eio_dirty dirty;
-    struct eio_engine *engine;
     struct skio_engine_request *request;
-    struct eio_address *address; /* NULL: the transport named none */
-    struct eio_queue queue;
+    struct eio_address *address;  /* NULL: the transport named none */
     struct skio__fifo_node timer; /* ping_due, pong_due, or linger_due */
-    skio_ws *ws;                  /* the current transport; NULL: polling */
     skio_exchange *poll;          /* a GET that waits */
     skio_exchange *post;          /* a POST that is being read */
     struct eio_upgrade *upgrade;  /* a WebSocket that probes */
     struct skio_session *next_dead;
     void *data;                    /* skio_session_set_data() */
     char own_id[SKIO__ID_LEN + 1]; /* see skio__session_id() */
-    uint8_t state;                 /* enum eio_state */
+    /* From here on is what each packet out needs: two lines of the cache. */
+    uint8_t state; /* enum eio_state */
     uint8_t protocol;
     uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
     uint8_t window_bits; /* of compressed messages out; 0: none are sent */
@@ -57,6 +55,9 @@ struct skio_session {
     bool is_upgraded : 1;
     bool has_long_id : 1;  /* it stands behind the upper layer's state */
     bool wants_base64 : 1; /* protocol 3: the client takes no binary */
+    struct eio_engine *engine;
+    struct eio_queue queue;
+    skio_ws *ws; /* the current transport; NULL: polling */
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
 

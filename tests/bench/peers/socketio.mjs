@@ -1,5 +1,5 @@
 // The peer that everybody knows: socket.io on Node, with ws.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -18,7 +18,11 @@ export const peer = {
             readFileSync(`${folder}/${name}/package.json`)).version;
 
         try {
-            this.note = `${version("socket.io")}, ws ${version("ws")}, ` +
+            // ws is engine.io's own: another one may lie beside it.
+            const own = "engine.io/node_modules/ws";
+            const ws = version(existsSync(`${folder}/${own}`) ? own : "ws");
+
+            this.note = `${version("socket.io")}, ws ${ws}, ` +
                 `Node ${process.versions.node}`;
             return true;
         } catch (error) {
