@@ -75,7 +75,7 @@ leave(const char *problem)
     if (problem != NULL)
         perror(problem);
     kill(getppid(), SIGTERM);
-    _exit(problem != NULL);
+    _exit(problem != NULL ? 1 : 0);
 }
 
 static int
@@ -126,8 +126,9 @@ static void
 say(int fd, const char *text)
 {
     unsigned char frame[160];
+    size_t len = make_frame(frame, text);
 
-    send_all(fd, frame, make_frame(frame, text));
+    send_all(fd, frame, len);
 }
 
 /* A message: all of the text, or one that begins so if it ends in "*". */
