@@ -148,6 +148,11 @@ skio__conn_complete(struct skio__conn *conn)
     result = lws_http_transaction_completed(wsi);
     conn->leftover = has_header_table(wsi) ? LEFTOVER_SOME : LEFTOVER_NONE;
 
+    /* lws would close it after 5 s, and looks through all such timers with
+     * each new one: idle_due is what counts. */
+    if (result == 0 && conn->leftover == LEFTOVER_NONE)
+        lws_set_timeout(wsi, NO_PENDING_TIMEOUT, 0);
+
     return result;
 }
 

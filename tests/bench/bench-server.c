@@ -19,10 +19,6 @@
  *     --deflate         compresses WebSocket messages and polls
  *     --adapter NAME    redis, redis-sharded or redis-streams: joins a cluster
  *     --redis URL       redis://127.0.0.1:6379
- *     --ping-interval MS  instead of 25000, to see many heartbeats soon
- *     --descriptors N   may be open at most; else all that the system allows.
- *                       libwebsockets has tables of that size, and looks
- *                       through one at each close.
  *     --reuse-port      shares the port with other processes
  *     --threads N       N servers at the port, each in a thread of its own
  *
@@ -136,8 +132,7 @@ join_cluster(skio_server *io, const struct cluster *cluster)
 /* Options after the port. Returns false for one that is unknown. */
 static bool
 parse_options(int argc, char **argv, skio_server_options *options,
-              struct cluster *cluster, unsigned long *threads,
-              rlim_t *descriptors)
+              struct cluster *cluster, unsigned long *threads)
 {
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
@@ -164,10 +159,6 @@ parse_options(int argc, char **argv, skio_server_options *options,
             cluster->adapter = argv[++i];
         } else if (strcmp(argv[i], "--redis") == 0 && i + 1 < argc) {
             cluster->url = argv[++i];
-        } else if (strcmp(argv[i], "--ping-interval") == 0 && i + 1 < argc) {
-            options->ping_interval_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--descriptors") == 0 && i + 1 < argc) {
-            *descriptors = (rlim_t)strtoul(argv[++i], NULL, 10);
         } else if (strcmp(argv[i], "--reuse-port") == 0) {
             options->reuse_port = true;
         } else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
@@ -181,17 +172,15 @@ parse_options(int argc, char **argv, skio_server_options *options,
     return true;
 }
 
-/* Descriptors that may be open; 0: as many as this system lets a process
- * have. */
+/* As many connections as this system lets a process have. */
 static void
-set_fd_limit(rlim_t wanted)
+raise_fd_limit(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return;
-    limit.rlim_cur =
-        wanted != 0 && wanted < limit.rlim_max ? wanted : limit.rlim_max;
+    limit.rlim_cur = limit.rlim_max;
     if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
         perror("bench-server: setrlimit");
 }
@@ -268,25 +257,23 @@ main(int argc, char **argv)
     struct cluster cluster = {NULL, "redis://127.0.0.1:6379"};
     struct worker workers[THREADS_MAX] = {{.io = NULL}};
     unsigned long threads = 1;
-    rlim_t descriptors = 0;
     unsigned long made = 0;
     skio_server_options options;
     int err = SKIO_EIO;
 
     skio_server_options_init(&options);
-    if (port < 0 || !parse_options(argc - 2, argv + 2, &options, &cluster,
-                                   &threads, &descriptors)) {
+    if (port < 0 ||
+        !parse_options(argc - 2, argv + 2, &options, &cluster, &threads)) {
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
                         "[--parser msgpack] [--deflate] [--tls CERT KEY] "
                         "[--rx BYTES] [--ping-interval MS] "
                         "[--ping-timeout MS] "
                         "[--adapter redis|redis-sharded|redis-streams] "
-                        "[--redis URL] [--reuse-port] [--threads N] "
-                        "[--ping-interval MS] [--descriptors N]\n");
+                        "[--redis URL] [--reuse-port] [--threads N]\n");
         return 2;
     }
 
-    set_fd_limit(descriptors);
+    raise_fd_limit();
     options.max_connections = UINT32_MAX;
     options.max_connections_per_address = UINT32_MAX;
     options.max_unconnected = UINT32_MAX;

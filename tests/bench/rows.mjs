@@ -6,7 +6,8 @@
 //                   connection) or "mixed"
 //     quick         part of a quick run; an object: with these args instead
 //     server        { args, tls, processes } for the server; rows with args or
-//                   processes are those of ours alone
+//                   processes are those of ours alone. descriptors: so many
+//                   may be open, as many as systems allow a service by default
 const echo = (...args) => [...args, "echo"];
 const many = ["--clients", "1000"];
 const rooms = [...many, "--rooms", "10"];
@@ -39,10 +40,13 @@ const everybody = [
     { name: "rooms of 100, depth 16", group: "Fan-out",
         args: [...rooms, "--depth", "16", "room"] },
     { name: "connect", group: "Connecting", quick: true,
+        server: { descriptors: 1024 },
         args: ["--clients", "50", "connect"] },
     { name: "connect by upgrade", group: "Connecting",
+        server: { descriptors: 1024 },
         args: ["--clients", "50", "upgrade"] },
-    { name: "connect, TLS", group: "Connecting", server: { tls: true },
+    { name: "connect, TLS", group: "Connecting",
+        server: { tls: true, descriptors: 1024 },
         args: ["--clients", "50", "connect"] },
     { name: "memory, WebSocket", group: "Memory", what: "memory",
         quick: ["--clients", "2000", "idle"],

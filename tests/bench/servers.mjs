@@ -78,8 +78,8 @@ class BenchServer {
     }
 
     /** Start it, at a port of its own or (ours) one that exists. */
-    async start({ args = [], tls, port } = {}) {
-        const command = [...this.command, ...args];
+    async start({ args = [], tls, port, descriptors } = {}) {
+        let command = [...this.command, ...args];
         const env = { ...process.env, ...this.env };
 
         if (port) command[1] = String(port);
@@ -87,6 +87,9 @@ class BenchServer {
             Object.assign(env, { TLS_CERT: tls.cert, TLS_KEY: tls.key });
         else if (tls)
             command.push("--tls", tls.cert, tls.key);
+        if (descriptors) // of its own and its children
+            command = ["/bin/sh", "-c", `ulimit -n ${descriptors} && exec "$@"`,
+                "sh", ...command];
         const child = spawn(command[0], command.slice(1),
             { stdio: ["ignore", "pipe", "inherit"], env, detached: true });
         const ended = once(child, "close").catch(() => {});

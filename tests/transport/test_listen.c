@@ -473,6 +473,36 @@ connection_without_a_next_request_is_closed_in_time(void **state)
     finish(&runner);
 }
 
+/* libwebsockets' own limit, which is 5 s, is out of force. */
+static void
+connection_is_kept_for_a_next_request(void **state)
+{
+    static const char request[] =
+        "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n";
+    skio_server_options options;
+    skio_server *server = NULL;
+    struct runner runner;
+    char answer[2048];
+    int fd;
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.close_timeout_ms = 1000;
+    options.header_timeout_ms = 5500; /* lws' timers are looked at by then */
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    assert_int_equal(skio_listen(server, "127.0.0.1", 0), SKIO_OK);
+    start(&runner, server);
+    fd = dial(AF_INET, skio_server_port(server));
+    for (int i = 0; i < 2; i++) {
+        if (i > 0)
+            pause_ms(6500);
+        assert_true(send(fd, request, sizeof request - 1, MSG_NOSIGNAL) > 0);
+        assert_true(recv(fd, answer, sizeof answer, 0) > 0);
+    }
+    close(fd);
+    finish(&runner);
+}
+
 /*
  * libwebsockets misses the colon of a name that begins one it knows, and reads
  * on: over the end of the headers, when it is the last. In good time that is
@@ -600,6 +630,7 @@ main(void)
         cmocka_unit_test(stop_answers_polls_and_drops_the_idle),
         cmocka_unit_test(connection_without_a_request_is_closed_in_time),
         cmocka_unit_test(connection_without_a_next_request_is_closed_in_time),
+        cmocka_unit_test(connection_is_kept_for_a_next_request),
         cmocka_unit_test(
             header_named_like_the_beginning_of_a_known_one_ends_its_connection),
         cmocka_unit_test(lack_of_descriptors_pauses_accepting),
