@@ -404,7 +404,8 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang \
-	    thread address-undefined distcheck) $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
+	    thread address-undefined distcheck) $(B)/bench-load \
+	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
 	    autom4te.cache include npm clients peers Makefile)
