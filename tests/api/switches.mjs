@@ -2,6 +2,7 @@
 // tests that its row names must fail.
 //
 //   node switches.mjs [--table FILE] [--only REGEX] [--seconds S] [--seed N]
+//   node switches.mjs [--table FILE] --look yes
 //
 // Each row's `off:` lines are edits of the sources. A copy of the tree is built
 // once in BUILD/switched; then each edit is made there, what the row's tests
@@ -9,7 +10,8 @@
 // proves nothing: the row fails. With --seconds only so many rows are tried as
 // fit, in an order that the seed decides; the rest are counted as not tried.
 //
-// Prints TAP, a test for each row.
+// Prints TAP, a test for each row. With --look it only sees whether each edit
+// finds its text, and prints those that do not.
 import { execFileSync, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync,
          writeFileSync } from "node:fs";
@@ -26,6 +28,12 @@ function option(name, fallback) {
     const at = process.argv.indexOf(`--${name}`);
     return at >= 0 ? process.argv[at + 1] : fallback;
 }
+
+/* In the table a text is one line. */
+const plain = (text) => text.replaceAll("\\n", "\n");
+
+/* How often the text stands there that an edit replaces: once, it must be. */
+const occurrences = (text, before) => text.split(plain(before)).length - 1;
 
 /** A fresh copy of what git tracks: an edit never touches the real sources. */
 function copyTree() {
@@ -125,13 +133,13 @@ function prove(row) {
         for (const { path, before, after } of row.switches) {
             const file = join(tree, path);
             const text = readFileSync(file, "utf8");
-            const from = before.replaceAll("\\n", "\n");
+            const count = occurrences(text, before);
 
-            if (text.split(from).length !== 2)
-                return `${path}: the text occurs ${text.split(from).length - 1} times`;
+            if (count !== 1)
+                return `${path}: the text occurs ${count} times`;
             if (!saved.has(file)) saved.set(file, text);
-            writeFileSync(file, text.replace(from, () =>
-                after.replaceAll("\\n", "\n")));
+            writeFileSync(file, text.replace(plain(before), () =>
+                plain(after)));
         }
         const { fails, error } = someFail(row);
         return error ?? (fails ? undefined : "every test passes without it");
@@ -160,6 +168,17 @@ const only = new RegExp(option("only", ""));
 
 const rows = readTable(table).flatMap((section) => section.rows)
     .filter(({ switches, name }) => switches.length > 0 && only.test(name));
+
+if (option("look", "no") === "yes") {
+    const lost = rows.flatMap(({ name, switches }) => switches
+        .map(({ path, before }) => [name, path, occurrences(
+            readFileSync(join(source, path), "utf8"), before)])
+        .filter(([, , count]) => count !== 1));
+    for (const [name, path, count] of lost)
+        console.log(`${name}: in ${path} the text occurs ${count} times`);
+    process.exit(lost.length > 0 ? 1 : 0);
+}
+
 const started = Date.now();
 let number = 0, failed = 0;
 
