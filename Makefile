@@ -256,6 +256,7 @@ ifneq ($(CLONE),)
 	@$(MAKE) --no-print-directory SAN=address,undefined check-run
 	@$(MAKE) --no-print-directory check-lint
 	@$(RUN_ENV) $(RUN) group compatibility $(srcdir)/tests/api/compatibility
+	@$(RUN_ENV) $(RUN) group threats $(srcdir)/tests/api/threats
 endif
 endif
 	@$(RUN) end
@@ -317,6 +318,8 @@ check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 
 compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
+threats:
+	node $(srcdir)/tests/api/threats.mjs page > $(srcdir)/man/skio_threats.7
 switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
@@ -428,7 +431,7 @@ distcheck:
 
 .PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
-        check-api check-lint check-interop check-long check-threads compatibility switches update-exports update-ceilings lint \
+        check-api check-lint check-interop check-long check-threads compatibility threats switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:
