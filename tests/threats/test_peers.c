@@ -40,6 +40,8 @@
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
     "Sec-WebSocket-Version: 13\r\n"
 
+#define MOST_DESCRIPTORS (getenv("SKIO_LONG") != NULL ? 20000 : 4096)
+
 static struct home *homes[HOME_COUNT];
 static char out[1 << 20];
 
@@ -60,9 +62,11 @@ start_homes(void **state)
     struct rlimit limit;
 
     (void)state;
-    /* both ends of each connection are here */
+    /* Both ends of each connection are here. Not more than needed: Debian's
+     * libwebsockets walks over all that there may be at each close. */
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    limit.rlim_cur = limit.rlim_max;
+    limit.rlim_cur =
+        limit.rlim_max < MOST_DESCRIPTORS ? limit.rlim_max : MOST_DESCRIPTORS;
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
     for (int i = 0; i < HOME_COUNT; i++)
         homes[i] = home_start((enum home_kind)i);

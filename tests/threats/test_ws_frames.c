@@ -307,7 +307,8 @@ fragments_cost_no_memory(void **state)
 {
     static unsigned char frames[DUST * 7];
     size_t len = make_dust(frames);
-    size_t count = (getenv("SKIO_LONG") != NULL ? 10000000 : 400000) / DUST;
+    size_t all = getenv("SKIO_LONG") != NULL ? 10000000 : 400000;
+    size_t count = all / DUST;
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
