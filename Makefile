@@ -295,9 +295,12 @@ DIFFERENTIAL = $(filter %/test_differential.mjs,$(JS_TESTS))
 LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),50000) SKIO_LEAST=20000 SKIO_SECONDS=240 \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
 CHAOS = $(filter %/test_chaos.mjs,$(JS_TESTS))
+# Floods, crowds and storms with their full figures.
+THREATS_IF = $(filter $(O)/tests/threats/%,$(TESTS_IF))
 check-long: check-build
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
+	@$(RUN_ENV) SKIO_LONG=1 JOBS=2 TIMEOUT=3600 $(RUN) group threats-long $(THREATS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-clusters
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
