@@ -313,6 +313,64 @@ namespaces_on_demand_leave_nothing(void **state)
     run_once(roomy, with_pattern, join_namespaces);
 }
 
+/* ---- ADV-14: rooms that are none ---- */
+
+/* What a host may write: the room is whatever the client says. */
+static void
+send_where_told(skio_socket *socket, const skio_value *args, skio_ack *ack,
+                void *user)
+{
+    const char *room = skio_get_str(args, "0");
+
+    (void)ack;
+    peer_note(user, "%s",
+              skio_err_name(
+                  skio_emit_to(skio_socket_nsp(socket), room, "secret", NULL)));
+    peer_note(user, "%s",
+              skio_err_name(skio_broadcast_to(socket, room, "secret", NULL)));
+    peer_note(user, "%s", skio_err_name(skio_join(socket, room)));
+    peer_note(user, "%s", skio_err_name(skio_leave(socket, room)));
+    peer_note(user, "%d", skio_in_room(socket, room));
+}
+
+static void
+sending(struct peer *peer)
+{
+    peer_check(peer, skio_on(skio_of(peer->server, "/"), "send",
+                             send_where_told, peer) == SKIO_OK);
+}
+
+static void
+name_rooms_wrongly(struct peer *peer)
+{
+    static const char *const packets[] = {
+        "42[\"send\"]",
+        "42[\"send\",null]",
+        "42[\"send\",1]",
+        "42[\"send\",[\"room\"]]",
+        "42[\"send\",\"a\\u0000b\"]",
+    };
+    struct peer_ws *other = sio_connect(peer, NULL);
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    for (size_t i = 0; i < COUNT(packets); i++) {
+        peer_say(ws, packets[i]);
+        for (int n = 0; n < 3; n++)
+            peer_expect_event(peer, "SKIO_EINVAL");
+        peer_expect_event(peer, "SKIO_ENOENT");
+        peer_expect_event(peer, "0");
+    }
+    peer_expect_nothing(other);
+    peer_expect_nothing(ws);
+}
+
+static void
+room_that_is_no_text_reaches_nobody(void **state)
+{
+    (void)state;
+    run_once(NULL, sending, name_rooms_wrongly);
+}
+
 /* ---- ATK-02: sessions ---- */
 
 #define SESSIONS 1000
@@ -706,6 +764,7 @@ main(void)
         cmocka_unit_test(unanswered_questions_leave_nothing),
         cmocka_unit_test(unasked_answers_cost_nothing),
         cmocka_unit_test(namespaces_on_demand_leave_nothing),
+        cmocka_unit_test(room_that_is_no_text_reaches_nobody),
         cmocka_unit_test(sessions_never_polled_are_small_and_go),
         cmocka_unit_test(hostile_names_break_no_line_of_the_log),
         cmocka_unit_test(clock_may_pass_any_bound),
