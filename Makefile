@@ -256,6 +256,7 @@ ifneq ($(CLONE),)
 	@$(MAKE) --no-print-directory SAN=address,undefined check-run
 	@$(MAKE) --no-print-directory check-lint
 	@$(RUN_ENV) $(RUN) group compatibility $(srcdir)/tests/api/compatibility
+	@$(RUN_ENV) $(RUN) group threats $(srcdir)/tests/api/threats
 endif
 endif
 	@$(RUN) end
@@ -294,9 +295,12 @@ DIFFERENTIAL = $(filter %/test_differential.mjs,$(JS_TESTS))
 LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),50000) SKIO_LEAST=20000 SKIO_SECONDS=240 \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
 CHAOS = $(filter %/test_chaos.mjs,$(JS_TESTS))
+# Floods, crowds and storms with their full figures.
+THREATS_IF = $(filter $(O)/tests/threats/%,$(TESTS_IF))
 check-long: check-build
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
 	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
+	@$(RUN_ENV) SKIO_LONG=1 JOBS=2 TIMEOUT=3600 $(RUN) group threats-long $(THREATS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-clusters
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
@@ -317,6 +321,8 @@ check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 
 compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
+threats:
+	node $(srcdir)/tests/api/threats.mjs page > $(srcdir)/man/skio_threats.7
 switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
@@ -429,7 +435,7 @@ distcheck:
 
 .PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
-        check-api check-lint check-interop check-long check-threads compatibility switches update-exports update-ceilings lint \
+        check-api check-lint check-interop check-long check-threads compatibility threats switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:

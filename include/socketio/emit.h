@@ -56,8 +56,9 @@ enum skio_flags {
  */
 typedef struct skio_target {
     size_t struct_size;
-    const char *const *to;     /**< rooms, their union, NULL-terminated; NULL
-                                    or empty: everybody */
+    /** Rooms, their union, NULL-terminated; NULL or empty: everybody. So look
+     * at what skio_get_str() gave for a room before it goes in here. */
+    const char *const *to;
     const char *const *except; /**< rooms whose members are left out */
     skio_socket *sender;       /**< left out too; NULL: nobody */
     unsigned flags;            /**< enum skio_flags */
@@ -91,10 +92,11 @@ SKIO_API int skio_emit_json(skio_socket *socket, const char *event,
 SKIO_API int skio_emit_all(skio_nsp *nsp, const char *event, const char *format,
                            ...) SKIO_PRINTF(3, 4) SKIO_NONNULL(1, 2);
 
-/** Send to the members of a room, or to the socket whose id it is. */
+/** Send to the members of a room, or to the socket whose id it is. SKIO_EINVAL
+ * for room NULL, which is what skio_get_str() gives for a name that is none. */
 SKIO_API int skio_emit_to(skio_nsp *nsp, const char *room, const char *event,
                           const char *format, ...) SKIO_PRINTF(4, 5)
-    SKIO_NONNULL(1, 2, 3);
+    SKIO_NONNULL(1, 3);
 
 /** Send to a target; NULL: everybody. */
 SKIO_API int skio_emit_with(skio_nsp *nsp, const skio_target *target,
@@ -111,10 +113,11 @@ SKIO_API int skio_broadcast(skio_socket *socket, const char *event,
                             const char *format, ...) SKIO_PRINTF(3, 4)
     SKIO_NONNULL(1, 2);
 
-/** Send to the members of a room but this socket (socket.to(room).emit). */
+/** Send to the members of a room but this socket (socket.to(room).emit).
+ * SKIO_EINVAL for room NULL. */
 SKIO_API int skio_broadcast_to(skio_socket *socket, const char *room,
                                const char *event, const char *format, ...)
-    SKIO_PRINTF(4, 5) SKIO_NONNULL(1, 2, 3);
+    SKIO_PRINTF(4, 5) SKIO_NONNULL(1, 3);
 
 /**
  * Called exactly once for every skio_emit_with_ack() that returned SKIO_OK.

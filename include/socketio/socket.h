@@ -170,21 +170,21 @@ SKIO_API size_t skio_socket_queued(const skio_socket *socket) SKIO_NONNULL(1);
  * Join a room, made when it does not exist. Joining twice does nothing.
  *
  * Returns SKIO_OK; SKIO_EINVAL for a name longer than max_name_bytes or not
- * UTF-8; SKIO_ELIMIT beyond max_rooms; SKIO_ECLOSED; SKIO_ENOMEM.
+ * UTF-8, or for NULL, which is what skio_get_str() gives for a name that is
+ * none; SKIO_ELIMIT beyond max_rooms; SKIO_ECLOSED; SKIO_ENOMEM.
  */
-SKIO_API int skio_join(skio_socket *socket, const char *room)
-    SKIO_NONNULL(1, 2);
+SKIO_API int skio_join(skio_socket *socket, const char *room) SKIO_NONNULL(1);
 
-/** Leave a room. SKIO_OK, or SKIO_ENOENT when the socket is not in it. */
-SKIO_API int skio_leave(skio_socket *socket, const char *room)
-    SKIO_NONNULL(1, 2);
+/** Leave a room. SKIO_OK, or SKIO_ENOENT when the socket is not in it, as it is
+ * not in NULL. */
+SKIO_API int skio_leave(skio_socket *socket, const char *room) SKIO_NONNULL(1);
 
 /** Leave all rooms but the socket's own. */
 SKIO_API void skio_leave_all(skio_socket *socket) SKIO_NONNULL(1);
 
-/** Whether the socket is in a room; its own id is one. */
+/** Whether the socket is in a room; its own id is one, NULL is none. */
 SKIO_API bool skio_in_room(const skio_socket *socket, const char *room)
-    SKIO_NONNULL(1, 2);
+    SKIO_NONNULL(1);
 
 /** Called for each room; return false to stop. */
 typedef bool skio_room_fn(const char *room, void *user);

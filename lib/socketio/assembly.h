@@ -4,7 +4,8 @@
  * The text is copied, each attachment too, but for the last one: with it the
  * packet is delivered, so it is borrowed. Bounded three ways: their number
  * (by the decoder), their bytes together (max_http_buffer_size) and the time
- * until the last one (attachment_timeout_ms).
+ * until the last one (attachment_timeout_ms). What a packet announces takes no
+ * memory before it comes.
  */
 #ifndef SKIO_SOCKETIO_ASSEMBLY_H
 #define SKIO_SOCKETIO_ASSEMBLY_H
@@ -19,7 +20,9 @@ struct sio_assembly {
     struct sio_packet packet; /* nsp and json are in the text */
     size_t bytes;             /* of the attachments that came */
     uint32_t received;        /* those that are copies of ours */
-    skio_bytes attachments[]; /* packet.attachments of them; then the text */
+    uint32_t room;            /* for attachments */
+    skio_bytes *attachments;  /* first, or a block of their own */
+    skio_bytes first[];       /* a few of them; then the text */
 };
 
 /* Begin for a decoded packet, whose texts are copied. NULL: no memory. */

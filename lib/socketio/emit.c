@@ -210,6 +210,8 @@ skio_emit_to(skio_nsp *nsp, const char *room, const char *event,
     va_list args;
     int err;
 
+    if (room == NULL) /* an empty list of rooms would be everybody */
+        return SKIO_EINVAL;
     va_start(args, format);
     err = broadcast(nsp, SKIO_TARGET(.to = SKIO_ROOMS(room)), event, format,
                     args);
@@ -259,6 +261,8 @@ skio_broadcast_to(skio_socket *socket, const char *room, const char *event,
     va_list args;
     int err;
 
+    if (room == NULL)
+        return SKIO_EINVAL;
     if (skio__socket_nsp(socket) == NULL)
         return SKIO_ECLOSED;
     va_start(args, format);

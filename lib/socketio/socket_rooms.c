@@ -21,7 +21,7 @@ skio_join(skio_socket *socket, const char *room)
 {
     if (!skio__socket_is_member(socket))
         return SKIO_ECLOSED;
-    if (!is_room_name(socket, room))
+    if (room == NULL || !is_room_name(socket, room))
         return SKIO_EINVAL;
 
     struct eio_engine *engine = &socket->nsp->server->engine;
@@ -40,7 +40,7 @@ skio_join(skio_socket *socket, const char *room)
 int
 skio_leave(skio_socket *socket, const char *room)
 {
-    if (!skio__socket_is_member(socket))
+    if (room == NULL || !skio__socket_is_member(socket))
         return SKIO_ENOENT;
 
     struct eio_engine *engine = &socket->nsp->server->engine;
@@ -86,7 +86,7 @@ skio_leave_all(skio_socket *socket)
 bool
 skio_in_room(const skio_socket *socket, const char *room)
 {
-    if (!skio__socket_is_member(socket))
+    if (room == NULL || !skio__socket_is_member(socket))
         return false;
     return socket->nsp->adapter->ops->has(socket->nsp->adapter, socket, room);
 }

@@ -106,11 +106,11 @@ function checkRow(row, file) {
 
 // ---- the page
 
-const escapes = (text) => text.replace(/\\/g, "\\e").replace(/^([.'])/, "\\&$1");
-const quoted = (text) => `"${text.replace(/"/g, "\\(dq")}"`;
+export const escapes = (text) => text.replace(/\\/g, "\\e").replace(/^([.'])/, "\\&$1");
+export const quoted = (text) => `"${text.replace(/"/g, "\\(dq")}"`;
 
 /** A name of ours as mdoc shows it. */
-function ourName(name, last) {
+export function ourName(name, last) {
     const end = last ? " ." : " ,";
     if (/^skio_server_options\./.test(name))
         return `.Va ${name.replace(/^skio_server_options\./, "")}${end}`;
@@ -122,7 +122,7 @@ function ourName(name, last) {
 }
 
 /** A sentence of a note, wrapped, with cross references as mdoc has them. */
-function sentences(note) {
+export function sentences(note) {
     const lines = [];
     let line = "";
     for (const word of note.split(/\s+/)) {
@@ -216,7 +216,7 @@ function unknownNames(sections, folder) {
 }
 
 /** program -> test name -> worst result, over all groups that ran it. */
-function readResults(folder) {
+export function readResults(folder) {
     const programs = new Map();
     const rank = { ok: 0, skip: 1, fail: 2 };
     const walk = (path) => {
@@ -240,7 +240,7 @@ function readResults(folder) {
 }
 
 /** What is wrong with a row's tests, as lines. */
-function faults(row, programs) {
+export function faults(row, programs) {
     return row.tests.flatMap(({ program, name }) => {
         const tests = programs.get(program);
         if (tests === undefined) return [`${program} did not run`];

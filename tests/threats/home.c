@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,11 +29,48 @@ struct home {
     skio_server *server;
     pthread_t thread;
     uint16_t port;
+    uint32_t header_timeout_ms;
     struct lws_context *context;
     struct lws_protocols protocols[3];
     struct lws_http_mount mount;
     atomic_bool stopped;
+    atomic_size_t blocks;
 };
+
+/* ---- Memory, counted from any thread ---- */
+
+static void *
+count_malloc(size_t size, void *user)
+{
+    struct home *home = user;
+    void *ptr = malloc(size);
+
+    if (ptr != NULL)
+        atomic_fetch_add(&home->blocks, 1);
+    return ptr;
+}
+
+static void *
+count_realloc(void *ptr, size_t size, void *user)
+{
+    return ptr == NULL ? count_malloc(size, user) : realloc(ptr, size);
+}
+
+static void
+count_free(void *ptr, void *user)
+{
+    struct home *home = user;
+
+    if (ptr != NULL)
+        atomic_fetch_sub(&home->blocks, 1);
+    free(ptr);
+}
+
+size_t
+home_blocks(const struct home *home)
+{
+    return atomic_load(&home->blocks);
+}
 
 /* ---- A host ---- */
 
@@ -89,6 +128,8 @@ start_host(struct home *home)
     info.pvo = &options;
     info.gid = -1;
     info.uid = -1;
+    /* how long a header may take is the host's business */
+    info.timeout_secs_ah_idle = home->header_timeout_ms / 1000 + 1;
     lws_set_log_level(0, NULL);
     home->context = lws_create_context(&info);
     assert_non_null(home->context);
@@ -120,6 +161,14 @@ on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 struct home *
 home_start(enum home_kind kind)
 {
+    return home_start_with(kind, NULL, NULL);
+}
+
+struct home *
+home_start_with(enum home_kind kind,
+                void (*change)(skio_server_options *options),
+                void (*setup)(skio_server *server))
+{
     struct home *home = calloc(1, sizeof(*home));
     skio_server_options options;
 
@@ -129,9 +178,18 @@ home_start(enum home_kind kind)
     options.max_connections_per_address = 100000;
     options.close_timeout_ms = 500;
     options.max_outbound_bytes = (size_t)64 << 20; /* for a slow reader */
+    options.allocator.malloc = count_malloc;
+    options.allocator.realloc = count_realloc;
+    options.allocator.free = count_free;
+    options.allocator.user = home;
+    if (change != NULL)
+        change(&options);
+    home->header_timeout_ms = options.header_timeout_ms;
     assert_int_equal(skio_server_new(&home->server, &options), SKIO_OK);
     assert_int_equal(skio_on(skio_of(home->server, "/"), "echo", on_echo, NULL),
                      SKIO_OK);
+    if (setup != NULL)
+        setup(home->server);
     if (kind == HOME_OWN) {
         assert_int_equal(skio_listen(home->server, "127.0.0.1", 0), SKIO_OK);
         home->port = skio_server_port(home->server);
@@ -158,6 +216,7 @@ home_stop(struct home *home)
     if (home->context != NULL)
         lws_context_destroy(home->context);
     skio_server_free(home->server);
+    assert_int_equal(home_blocks(home), 0);
     free(home);
 }
 
@@ -172,6 +231,13 @@ home_port(const struct home *home)
 int
 home_dial(const struct home *home)
 {
+    return home_dial_from(home, 1);
+}
+
+int
+home_dial_from(const struct home *home, unsigned host)
+{
+    struct sockaddr_in from = {.sin_family = AF_INET};
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons(home->port)};
     struct timeval patience = {.tv_sec = 3};
@@ -181,8 +247,23 @@ home_dial(const struct home *home)
     to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    if (host != 1) {
+        from.sin_addr.s_addr = htonl(INADDR_LOOPBACK - 1 + host);
+        assert_int_equal(bind(fd, (struct sockaddr *)&from, sizeof(from)), 0);
+    }
     assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof(to)), 0);
     return fd;
+}
+
+void
+home_reset(int fd)
+{
+    const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+    assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset,
+                                sizeof(reset)),
+                     0);
+    close(fd);
 }
 
 void
@@ -318,6 +399,39 @@ home_frame(int fd, unsigned op, const void *data, size_t len)
         frame[at + i] = bytes[i] ^ mask[i & 3];
     home_send(fd, frame, at + len);
     free(frame);
+}
+
+size_t
+home_heap(void)
+{
+    struct mallinfo2 info = mallinfo2();
+
+    return info.uordblks + info.hblkhd;
+}
+
+static size_t
+count_entries(const char *path)
+{
+    DIR *dir = opendir(path);
+    size_t count = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir) != NULL)
+        count++;
+    closedir(dir);
+    return count - 2; /* . and .. */
+}
+
+size_t
+home_descriptors(void)
+{
+    return count_entries("/proc/self/fd") - 1; /* that of the folder */
+}
+
+size_t
+home_threads(void)
+{
+    return count_entries("/proc/self/task");
 }
 
 uint64_t

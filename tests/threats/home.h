@@ -19,11 +19,23 @@ struct home;
 
 /* Serves from a thread; ends the program when it cannot. */
 struct home *home_start(enum home_kind kind);
+/* The same with options of its own and what else it is to have; both may be
+ * NULL. */
+struct home *home_start_with(enum home_kind kind,
+                             void (*options)(skio_server_options *options),
+                             void (*setup)(skio_server *server));
 void home_stop(struct home *home);
 uint16_t home_port(const struct home *home);
 
+/* Blocks of memory that the server holds now. */
+size_t home_blocks(const struct home *home);
+
 /* Connect; reading gives up after three seconds. */
 int home_dial(const struct home *home);
+/* From another address of the loopback: 127.0.0.host. */
+int home_dial_from(const struct home *home, unsigned host);
+/* The connection ends with a reset. */
+void home_reset(int fd);
 void home_send(int fd, const void *data, size_t len);
 void home_say(int fd, const char *text);
 
@@ -47,6 +59,14 @@ void home_handshake(const struct home *home, char *sid);
 int home_websocket(const struct home *home);
 /* A masked frame; op is the first byte. */
 void home_frame(int fd, unsigned op, const void *data, size_t len);
+
+/* What this process has from malloc, libwebsockets' share included; always the
+ * same under sanitizers and valgrind, which have a malloc of their own. */
+size_t home_heap(void);
+
+/* Descriptors and threads of this process. */
+size_t home_descriptors(void);
+size_t home_threads(void);
 
 /* CPU time of this process in milliseconds, and a pause. */
 uint64_t home_cpu_ms(void);

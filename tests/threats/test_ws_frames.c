@@ -271,24 +271,94 @@ resident_kb(void)
            ((size_t)sysconf(_SC_PAGESIZE) / 1024);
 }
 
+#define DUST 900 /* fragments of a message; many more so small would end it */
+
+/* An answer that nobody asked for, `43999["xxx…"]`, a byte in every second
+ * fragment and none in the others. Returns its length. */
+static size_t
+make_dust(unsigned char *frames)
+{
+    static const char head[] = "43999[\"";
+    static const char tail[] = "\"]";
+    size_t bytes = DUST / 2;
+    size_t at = 0;
+
+    for (size_t n = 0; n < bytes; n++) {
+        char byte = 'x';
+
+        if (n < sizeof(head) - 1)
+            byte = head[n];
+        else if (n + sizeof(tail) > bytes)
+            byte = tail[n + sizeof(tail) - 1 - bytes];
+        memcpy(frames + at, "\0\x81\0\0\0\0", 6);
+        frames[at] = n == 0 ? 0x01 : 0x00;
+        frames[at + 6] = (unsigned char)byte;
+        at += 7;
+        memcpy(frames + at, "\0\x80\0\0\0\0", 6);
+        frames[at] = n + 1 == bytes ? 0x80 : 0x00;
+        at += 6;
+    }
+    return at;
+}
+
+/* ADV-25; with SKIO_LONG in the environment ten million of them. */
+static void
+fragments_cost_no_memory(void **state)
+{
+    static unsigned char frames[DUST * 7];
+    size_t len = make_dust(frames);
+    size_t all = getenv("SKIO_LONG") != NULL ? 10000000 : 400000;
+    size_t count = all / DUST;
+
+    (void)state;
+    for (int i = 0; i < HOME_COUNT; i++) {
+        int fd = home_websocket(homes[i]);
+        size_t resident = 0;
+        size_t heap = 0;
+
+        home_frame(fd, 0x81, "40", 2);
+        for (size_t n = 0; n < count; n++) {
+            if (n == count / 4) { /* what a first time costs has been paid */
+                resident = resident_kb();
+                heap = home_heap();
+            }
+            home_send(fd, frames, len);
+        }
+        assert_true(resident_kb() <= resident + 1024);
+        /* it still listens, and not one of them was amiss */
+        home_frame(fd, 0x81, "421[\"echo\",\"dust\"]", 18);
+        home_read(fd, out, sizeof(out), "[\"echo\",\"dust\"]", NULL);
+        assert_non_null(strstr(out, "[\"echo\",\"dust\"]"));
+        assert_true(home_heap() <= heap + 65536);
+        close(fd);
+        assert_true(home_is_well(homes[i]));
+    }
+}
+
+/* ADV-26; with SKIO_LONG in the environment a million of them. */
 static void
 ping_flood_costs_no_memory(void **state)
 {
     static const unsigned char ping[22] = {0x89, 0x90}; /* 16 bytes */
+    int count = getenv("SKIO_LONG") != NULL ? 1000000 : 40000;
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
+        size_t heap = 0;
         size_t before = 0;
         int fd = home_websocket(homes[i]);
         int small = 4096;
 
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-        for (int n = 0; n < 40000; n++) {
-            if (n == 10000) /* what a first time costs has been paid */
+        for (int n = 0; n < count; n++) {
+            if (n == 10000) { /* what a first time costs has been paid */
                 before = resident_kb();
+                heap = home_heap();
+            }
             home_send(fd, ping, sizeof(ping)); /* allocates nothing here */
         }
         assert_true(resident_kb() < before + 1024);
+        assert_true(home_heap() <= heap + 65536);
         close(fd);
         assert_true(home_is_well(homes[i]));
     }
@@ -449,6 +519,7 @@ main(void)
         cmocka_unit_test(declared_length_allocates_nothing),
         cmocka_unit_test(message_beyond_the_limit_ends_the_connection),
         cmocka_unit_test(fragments_without_end_are_a_violation),
+        cmocka_unit_test(fragments_cost_no_memory),
         cmocka_unit_test(ping_flood_costs_no_memory),
         cmocka_unit_test(ping_is_answered_with_its_bytes),
         cmocka_unit_test(pongs_come_between_the_frames_of_a_slow_reader),

@@ -171,6 +171,66 @@ the_last_must_come_in_time(void **state)
     peer_run_once(&plan);
 }
 
+/* More than have their place at once, all of them in their order. */
+#define MANY 57
+
+static struct sio_assembly *
+begin_many(struct peer *peer, struct sio_client *client)
+{
+    const struct sio_packet_limits limits = {
+        .max_attachments = UINT32_MAX,
+        .max_json_depth = 10,
+        .max_name_bytes = 100,
+    };
+    struct sio_packet packet;
+    const char *why;
+    static const char text[] = "557-[\"e\",{\"_placeholder\":true,\"num\":0}]";
+
+    peer_check(peer, skio__packet_decode(text, strlen(text), &limits, &packet,
+                                         &why) == SKIO_OK);
+    return skio__assembly_new(client, &packet);
+}
+
+static void
+grows(struct peer *peer)
+{
+    struct sio_client *client = client_of(peer);
+    size_t live = peer->alloc.live;
+    size_t bytes = peer->alloc.live_bytes;
+    struct sio_assembly *assembly = begin_many(peer, client);
+
+    peer_check(peer, assembly != NULL);
+    peer_check(peer, peer->alloc.live_bytes < bytes + 1000);
+    for (unsigned char i = 0; i < MANY; i++) {
+        /* a place that cannot be made changes nothing */
+        test_alloc_fail(&peer->alloc, 1);
+        if (skio__assembly_add(assembly, (const char *)&i, 1) == SKIO_ENOMEM) {
+            peer_check(peer, assembly->received == i && assembly->bytes == i);
+            test_alloc_fail(&peer->alloc, 0);
+            peer_check(peer, skio__assembly_add(assembly, (const char *)&i,
+                                                1) == (i + 1 == MANY));
+        } else {
+            test_alloc_fail(&peer->alloc, 0);
+            peer_check(peer, i + 1 == MANY);
+        }
+    }
+    for (unsigned char i = 0; i + 1 < MANY; i++)
+        peer_check(peer, assembly->attachments[i].len == 1 &&
+                             memcmp(assembly->attachments[i].data, &i, 1) == 0);
+    peer_check(peer, assembly->attachments[MANY - 1].len == 1);
+    skio__assembly_free(assembly);
+    peer_check(peer, peer->alloc.live == live);
+}
+
+static void
+places_are_made_as_attachments_come(void **state)
+{
+    static const struct peer_plan plan = {small, NULL, grows};
+
+    (void)state;
+    peer_run_once(&plan);
+}
+
 static void
 lacks_memory(struct peer *peer)
 {
@@ -211,6 +271,7 @@ main(void)
         cmocka_unit_test(the_last_attachment_is_not_copied),
         cmocka_unit_test(bytes_together_may_be_exactly_the_limit),
         cmocka_unit_test(the_last_must_come_in_time),
+        cmocka_unit_test(places_are_made_as_attachments_come),
         cmocka_unit_test(without_memory_nothing_is_kept),
     };
 
