@@ -80,6 +80,7 @@ static const skio_server_options defaults = {
     .max_query_bytes = 4096,
     .max_connections = 100000,
     .max_connections_per_address = 200,
+    .ipv6_prefix = 64,
     .max_unconnected = 1000,
     .max_dynamic_namespaces = 10000,
     .cleanup_empty_namespaces = true,
@@ -199,6 +200,8 @@ find_bad(const skio_server_options *o)
         return "max_connections";
     if (o->max_connections_per_address == 0)
         return "max_connections_per_address";
+    if (o->ipv6_prefix < 16 || o->ipv6_prefix > 128)
+        return "ipv6_prefix";
     if (o->max_unconnected == 0)
         return "max_unconnected";
     if (o->max_dynamic_namespaces == 0)

@@ -104,6 +104,8 @@ each_option_has_a_range(void **state)
     REFUSE(max_query_bytes, 8193);
     REFUSE(max_connections, 0);
     REFUSE(max_connections_per_address, 0);
+    REFUSE(ipv6_prefix, 15);
+    REFUSE(ipv6_prefix, 129);
     REFUSE(max_unconnected, 0);
     REFUSE(max_dynamic_namespaces, 0);
     REFUSE(max_posted, 0);
