@@ -13,6 +13,7 @@
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
 #include "engineio/polling.h"
+#include "engineio/rates.h"
 #include "engineio/request.h"
 #include "engineio/taps.h"
 #include "engineio/upgrade.h"
@@ -38,7 +39,7 @@ static char *
 id_at(struct skio_session *session)
 {
     return session->has_long_id
-               ? (char *)session->upper + session->engine->upper->state_size
+               ? (char *)session->upper + skio__rates_end(session->engine)
                : session->own_id;
 }
 
@@ -79,7 +80,7 @@ skio__session_new(struct eio_engine *engine,
         id = tagged;
         id_len = EIO_TAGGED_ID_LEN;
     }
-    if (skio__add_overflow(sizeof *session, engine->upper->state_size, &size) ||
+    if (skio__add_overflow(sizeof *session, skio__rates_end(engine), &size) ||
         skio__add_overflow(size, id_len > SKIO__ID_LEN ? id_len + 1 : 0, &size))
         return SKIO_ENOMEM;
     session = skio__mem_calloc(engine->mem, 1, size);
@@ -368,8 +369,14 @@ void
 skio__session_receive(struct skio_session *session,
                       const struct eio_packet *packet)
 {
-    session->engine->counters.packets_in++;
+    struct eio_engine *engine = session->engine;
+
+    engine->counters.packets_in++;
     if (is_left(session))
+        return;
+    if (skio__unlikely(engine->rates != NULL) &&
+        session->state == EIO_STATE_OPEN &&
+        !skio__rates_bytes(session, packet->len))
         return;
     if (packet->type == EIO_CLOSE) {
         leave(session);
@@ -557,9 +564,9 @@ skio__session_protocol(const struct skio_session *session)
 const char *
 skio__session_id(const struct skio_session *session)
 {
-    return session->has_long_id ? (const char *)session->upper +
-                                      session->engine->upper->state_size
-                                : session->own_id;
+    return session->has_long_id
+               ? (const char *)session->upper + skio__rates_end(session->engine)
+               : session->own_id;
 }
 
 struct skio_engine_request *

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "engineio/rates.h"
 #include "socketio/ack.h"
 #include "socketio/assembly.h"
 #include "socketio/legacy.h"
@@ -57,6 +58,31 @@ plain_name(const struct sio_packet *packet, size_t *len)
     return packet->json + first->start;
 }
 
+/* Whether an event is within the rate; if not its socket may have ended. */
+static skio__rare bool
+may_emit(skio_socket *socket)
+{
+    bool may;
+
+    skio_socket_ref(socket);
+    may = skio__rates_event(socket->client->session, socket) &&
+          socket->state == SIO_CONNECTED;
+    skio_socket_unref(socket);
+    return may;
+}
+
+/* To join costs what an event does, or more. */
+static skio__rare bool
+may_connect(struct sio_client *client, const struct sio_packet *packet)
+{
+    if (skio__rates_event(client->session, NULL))
+        return true;
+    if (skio__session_is_open(client->session))
+        skio__client_refuse(client, packet->nsp, packet->nsp_len,
+                            "{\"message\":\"Too many requests\"}");
+    return false;
+}
+
 /* Hand an event, complete with its attachments, to the namespace. */
 static inline void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
@@ -68,6 +94,9 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
     struct skio_value args;
     const char *event;
     size_t len;
+
+    if (skio__unlikely(server->engine.rates != NULL) && !may_emit(socket))
+        return;
 
     /* Only who watches all events is given the name itself. */
     event = plain_name(packet, &len);
@@ -179,6 +208,9 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
     if (skio__client_is_old(client))
         skio__legacy_split(packet, &query, &query_len);
     if (packet->type == SIO_CONNECT) {
+        if (skio__unlikely(skio__client_server(client)->engine.rates != NULL) &&
+            !may_connect(client, packet))
+            return;
         skio__client_connect(client, packet, query, query_len);
         return;
     }

@@ -14,6 +14,9 @@
 #include "socketio/parser.h"
 #include "socketio/server.h"
 
+#define MAX_CONNECTS 1000000
+#define MAX_RATE_ADDRESSES (1u << 24)
+
 /* The strings, by their offset: copied, and freed with the options. */
 static const size_t strings[] = {
     offsetof(skio_server_options, path),
@@ -85,6 +88,7 @@ static const skio_server_options defaults = {
     .max_dynamic_namespaces = 10000,
     .cleanup_empty_namespaces = true,
     .max_posted = 10000,
+    .rate_addresses = 8192,
     .backlog = 511,
     .header_timeout_ms = 10000,
     .body_timeout_ms = 20000,
@@ -109,6 +113,28 @@ static const char **
 string_at(skio_server_options *options, size_t i)
 {
     return (const char **)(void *)((char *)options + strings[i]);
+}
+
+/* The same of rates: what rate.h can count. */
+static const char *
+find_bad_rate(const skio_server_options *o)
+{
+    if (o->events_per_second > INT32_MAX)
+        return "events_per_second";
+    if (o->events_burst > INT32_MAX)
+        return "events_burst";
+    if (o->bytes_per_second > INT32_MAX)
+        return "bytes_per_second";
+    if (o->bytes_burst > INT32_MAX ||
+        (o->bytes_burst != 0 && o->bytes_burst < o->max_http_buffer_size))
+        return "bytes_burst"; /* the largest message would never pass */
+    if (o->connects_per_minute > MAX_CONNECTS)
+        return "connects_per_minute";
+    if (o->connects_burst > MAX_CONNECTS)
+        return "connects_burst";
+    if (o->rate_addresses == 0 || o->rate_addresses > MAX_RATE_ADDRESSES)
+        return "rate_addresses";
+    return NULL;
 }
 
 /* The name of the first option out of its range, or NULL. */
@@ -208,6 +234,8 @@ find_bad(const skio_server_options *o)
         return "max_dynamic_namespaces";
     if (o->max_posted == 0)
         return "max_posted";
+    if (find_bad_rate(o) != NULL)
+        return find_bad_rate(o);
     if (o->backlog == 0 || o->backlog > 65535)
         return "backlog";
     if (o->header_timeout_ms == 0 || o->header_timeout_ms > max_ms)

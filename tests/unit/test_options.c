@@ -109,6 +109,15 @@ each_option_has_a_range(void **state)
     REFUSE(max_unconnected, 0);
     REFUSE(max_dynamic_namespaces, 0);
     REFUSE(max_posted, 0);
+    REFUSE(events_per_second, (uint32_t)INT32_MAX + 1);
+    REFUSE(events_burst, (uint32_t)INT32_MAX + 1);
+    REFUSE(bytes_per_second, (uint32_t)INT32_MAX + 1);
+    REFUSE(bytes_burst, (uint32_t)INT32_MAX + 1);
+    REFUSE(bytes_burst, 999999);
+    REFUSE(connects_per_minute, 1000001);
+    REFUSE(connects_burst, 1000001);
+    REFUSE(rate_addresses, 0);
+    REFUSE(rate_addresses, (1u << 24) + 1);
     REFUSE(max_response_headers, 0);
     REFUSE(max_response_headers, 65);
     REFUSE(max_response_header_bytes, 0);
