@@ -71,18 +71,6 @@ may_emit(skio_socket *socket)
     return may;
 }
 
-/* To join costs what an event does, or more. */
-static skio__rare bool
-may_connect(struct sio_client *client, const struct sio_packet *packet)
-{
-    if (skio__rates_event(client->session, NULL))
-        return true;
-    if (skio__session_is_open(client->session))
-        skio__client_refuse(client, packet->nsp, packet->nsp_len,
-                            "{\"message\":\"Too many requests\"}");
-    return false;
-}
-
 /* Hand an event, complete with its attachments, to the namespace. */
 static inline void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
@@ -208,9 +196,6 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
     if (skio__client_is_old(client))
         skio__legacy_split(packet, &query, &query_len);
     if (packet->type == SIO_CONNECT) {
-        if (skio__unlikely(skio__client_server(client)->engine.rates != NULL) &&
-            !may_connect(client, packet))
-            return;
         skio__client_connect(client, packet, query, query_len);
         return;
     }
