@@ -1,5 +1,6 @@
 // Rate limits with stock clients: one that is too fast beside one that is not,
-// on every transport; 429 on both; addresses that a proxy tells.
+// every transport; 429 on both; addresses that a proxy tells. And that answers name
+// no server.
 
 import { check, finish, need, privateServer, same, sleep, test }
     from "./harness.mjs";
@@ -191,6 +192,23 @@ test("nobody_names_an_address_unless_trusted", async (t) => {
 
     same([await status("192.0.2.1"), await status("192.0.2.2"),
           await status("192.0.2.3")], [200, 200, 429]);
+});
+
+/*
+ * What is said of the server: nothing
+ */
+
+test("no_answer_names_the_server", async (t) => {
+    const server = await serve(t, "--connects", 60, "--connects-burst", 1);
+    const answers = [];
+
+    for (const path of [polling, polling, "/nothing", "/told",
+                        "/socket.io/?EIO=4&transport=no&sid=x"])
+        answers.push(await http(server, t, path));
+    same(answers.map(({ status }) => status), [200, 429, 404, 200, 400]);
+    for (const { headers } of answers)
+        same([headers.server, headers["x-powered-by"]],
+             [undefined, undefined]);
 });
 
 await finish();
