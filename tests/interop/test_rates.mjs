@@ -1,6 +1,6 @@
 // Rate limits with stock clients: one that is too fast beside one that is not,
-// every transport; 429 on both; addresses that a proxy tells. And that answers name
-// no server.
+// by every transport; 429 on both; addresses that a proxy tells; and that no
+// answer names the server.
 
 import { check, finish, need, privateServer, same, sleep, test }
     from "./harness.mjs";

@@ -518,6 +518,33 @@ SCENARIO(connects_count_for_their_ipv6_network, three_connects, peer_engine)
     peer_polling(peer);
 }
 
+static void
+three_connects_of_few(skio_server_options *options)
+{
+    three_connects(options);
+    options->rate_addresses = 8;
+    options->max_unconnected = 100000;
+}
+
+SCENARIO(a_flood_of_addresses_neither_grows_nor_frees_anybody,
+         three_connects_of_few, peer_engine)
+{
+    char address[64];
+    size_t live;
+
+    for (int i = 0; i < 3; i++)
+        peer_expect_http(peer_get(peer, "EIO=4&transport=no"), 400, NULL);
+    live = peer->alloc.live_bytes;
+    peer->address = address;
+    for (int i = 0; i < 200; i++) {
+        snprintf(address, sizeof address, "2001:db8:0:%x::1", (unsigned)i);
+        peer_expect_http(peer_get(peer, "EIO=4&transport=no"), 400, NULL);
+    }
+    peer_check(peer, peer->alloc.live_bytes == live);
+    peer->address = NULL;
+    peer_expect_http(peer_get(peer, POLLING), 429, "");
+}
+
 SCENARIO(refused_handshakes_count_as_well, three_connects, peer_engine)
 {
     for (int i = 0; i < 3; i++)
@@ -657,6 +684,7 @@ main(void)
         cmocka_unit_test(one_connect_past_the_burst_is_told_to_retry),
         cmocka_unit_test(connects_count_for_their_address),
         cmocka_unit_test(connects_count_for_their_ipv6_network),
+        cmocka_unit_test(a_flood_of_addresses_neither_grows_nor_frees_anybody),
         cmocka_unit_test(refused_handshakes_count_as_well),
         cmocka_unit_test(the_application_may_let_a_connect_pass),
         cmocka_unit_test(the_application_hears_of_a_refused_connect),
