@@ -54,7 +54,8 @@ typedef struct skio_rate_excess {
 
 /**
  * Decide about who passes a rate limit. Runs on the loop thread; may emit to
- * the socket, disconnect it, and close the session. *excess is borrowed.
+ * the socket, disconnect it, and close the session. *excess is borrowed. See
+ * skio_limits(7). Since: 0.1.
  */
 typedef enum skio_rate_action skio_rate_limit_fn(skio_server *server,
                                                  const skio_rate_excess *excess,
