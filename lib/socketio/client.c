@@ -282,6 +282,18 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         skio__client_join(client, nsp, packet->json, packet->json_len);
 }
 
+bool
+skio__client_may_emit(skio_socket *socket)
+{
+    bool may;
+
+    skio_socket_ref(socket);
+    may = skio__rates_event(socket->client->session, socket) &&
+          socket->state == SIO_CONNECTED;
+    skio_socket_unref(socket);
+    return may;
+}
+
 /* To join costs what an event does, or more. */
 static bool
 may_connect(struct sio_client *client, const struct sio_packet *packet)

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/compiler.h"
-#include "engineio/rates.h"
 #include "socketio/ack.h"
 #include "socketio/assembly.h"
 #include "socketio/legacy.h"
@@ -58,19 +57,6 @@ plain_name(const struct sio_packet *packet, size_t *len)
     return packet->json + first->start;
 }
 
-/* Whether an event is within the rate; if not its socket may have ended. */
-static skio__rare bool
-may_emit(skio_socket *socket)
-{
-    bool may;
-
-    skio_socket_ref(socket);
-    may = skio__rates_event(socket->client->session, socket) &&
-          socket->state == SIO_CONNECTED;
-    skio_socket_unref(socket);
-    return may;
-}
-
 /* Hand an event, complete with its attachments, to the namespace. */
 static inline void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
@@ -83,7 +69,8 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
     const char *event;
     size_t len;
 
-    if (skio__unlikely(server->engine.rates != NULL) && !may_emit(socket))
+    if (skio__unlikely(server->engine.rates != NULL) &&
+        !skio__client_may_emit(socket))
         return;
 
     /* Only who watches all events is given the name itself. */
