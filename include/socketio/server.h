@@ -188,7 +188,8 @@ typedef struct skio_server_options {
                                    to join a namespace */
     uint32_t events_burst;
     uint32_t bytes_per_second;    /**< 0; of one connection: its packets */
-    uint32_t bytes_burst;         /**< 0: at least max_http_buffer_size */
+    uint32_t bytes_burst;         /**< 0: at least twice the
+                                        max_http_buffer_size */
     uint32_t connects_per_minute; /**< 0; sessions asked for by one address */
     uint32_t connects_burst;
     uint32_t rate_addresses; /**< 8192 that are remembered for that, 16 bytes

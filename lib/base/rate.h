@@ -27,8 +27,12 @@ struct skio__rate {
     uint64_t burst;     /* units at once */
 };
 
-/* count 0: no limit. burst 0: as many as in a period. period_ms: at most
- * 60000. count and burst: at most INT32_MAX, with 60000 a million. */
+/*
+ * count      at most one in a nanosecond; 0: no limit
+ * period_ms  at most 60000
+ * burst      at most a million where the period is longer than a second;
+ *            0: as many as in a period
+ */
 void skio__rate_init(struct skio__rate *rate, uint32_t count,
                      uint32_t period_ms, uint32_t burst);
 

@@ -12,11 +12,12 @@
 #define SECOND_MS 1000
 #define MINUTE_MS 60000
 
-/* The largest message passes whoever has sent nothing for a while. */
+/* The largest event, a text and its attachments, passes whoever has sent
+ * nothing for a while. */
 static uint32_t
 bytes_burst(const skio_server_options *options)
 {
-    uint32_t largest = (uint32_t)options->max_http_buffer_size;
+    uint32_t largest = 2 * (uint32_t)options->max_http_buffer_size;
 
     if (options->bytes_burst != 0)
         return options->bytes_burst;

@@ -14,6 +14,7 @@
 #include "socketio/parser.h"
 #include "socketio/server.h"
 
+#define MAX_PER_SECOND 1000000000
 #define MAX_CONNECTS 1000000
 #define MAX_RATE_ADDRESSES (1u << 24)
 
@@ -119,11 +120,11 @@ string_at(skio_server_options *options, size_t i)
 static const char *
 find_bad_rate(const skio_server_options *o)
 {
-    if (o->events_per_second > INT32_MAX)
+    if (o->events_per_second > MAX_PER_SECOND)
         return "events_per_second";
     if (o->events_burst > INT32_MAX)
         return "events_burst";
-    if (o->bytes_per_second > INT32_MAX)
+    if (o->bytes_per_second > MAX_PER_SECOND)
         return "bytes_per_second";
     if (o->bytes_burst > INT32_MAX ||
         (o->bytes_burst != 0 && o->bytes_burst < o->max_http_buffer_size))

@@ -74,7 +74,7 @@ for (const mode of Object.keys(modes)) {
             const fast = await connect(server, t, mode);
             const piece = Buffer.alloc(90000);
 
-            // The burst is that of the largest message.
+            // The burst is that of the largest event, two megabytes.
             for (let i = 0; i < 60; i++)
                 fast.emit("echo", i, piece);
             await fast.next("(gone)");

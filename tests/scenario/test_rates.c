@@ -405,6 +405,29 @@ SCENARIO(the_largest_message_passes_who_was_silent, ten_bytes, peer_engine)
     peer_check(peer, sio_counters(peer).rates_hit == 0);
 }
 
+static void
+few_bytes(skio_server_options *options)
+{
+    options->bytes_per_second = 10;
+    options->max_http_buffer_size = 30; /* twice that is the burst */
+}
+
+SCENARIO(the_largest_event_passes_with_its_attachments, few_bytes, listen_to)
+{
+    static const char event[] = "452-[\"e\",\"123456789012345678\"]";
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    for (int i = 0; i < 3; i++) {
+        peer_wait(peer, 6000);
+        peer_say(ws, event);
+        peer_say_bytes(ws, "12345678901234567890", 20, true);
+        peer_say_bytes(ws, "1234567890", 10, true);
+        peer_expect_event(peer, "event [\"123456789012345678\"]");
+    }
+    peer_say(ws, "42[\"e\"]");
+    peer_expect_event(peer, "disconnect / rate limit");
+}
+
 /* Nothing is left out of the middle: what follows would make no sense. */
 SCENARIO(bytes_are_not_dropped_but_end_the_connection, ten_bytes_asked,
          engine_and_drop)
@@ -678,6 +701,7 @@ main(void)
         cmocka_unit_test(messages_of_engine_io_are_events),
         cmocka_unit_test(one_byte_past_the_burst_ends_the_connection),
         cmocka_unit_test(the_largest_message_passes_who_was_silent),
+        cmocka_unit_test(the_largest_event_passes_with_its_attachments),
         cmocka_unit_test(bytes_are_not_dropped_but_end_the_connection),
         cmocka_unit_test(bytes_may_pass),
         cmocka_unit_test(a_flood_of_signals_is_one_of_bytes),

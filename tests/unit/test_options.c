@@ -109,9 +109,9 @@ each_option_has_a_range(void **state)
     REFUSE(max_unconnected, 0);
     REFUSE(max_dynamic_namespaces, 0);
     REFUSE(max_posted, 0);
-    REFUSE(events_per_second, (uint32_t)INT32_MAX + 1);
+    REFUSE(events_per_second, 1000000001);
     REFUSE(events_burst, (uint32_t)INT32_MAX + 1);
-    REFUSE(bytes_per_second, (uint32_t)INT32_MAX + 1);
+    REFUSE(bytes_per_second, 1000000001);
     REFUSE(bytes_burst, (uint32_t)INT32_MAX + 1);
     REFUSE(bytes_burst, 999999);
     REFUSE(connects_per_minute, 1000001);
@@ -169,6 +169,11 @@ options_at_their_bounds_are_taken(void **state)
     assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
     skio_server_free(server);
     options.cors_options_success_status = 299;
+    options.events_per_second = options.bytes_per_second = 1000000000;
+    options.events_burst = options.bytes_burst = INT32_MAX;
+    options.connects_per_minute = options.connects_burst = 1000000;
+    options.rate_addresses = 1;
+    options.ipv6_prefix = 128;
     options.initial_packet = "";
     options.per_message_deflate_level = options.http_compression_level = 1;
     options.per_message_deflate_window_bits = 9;

@@ -42,7 +42,7 @@ a_burst_passes_and_one_more_does_not(void **state)
 {
     static const uint32_t counts[] = {1,    2,    3,    7,       10,
                                       60,   100,  333,  1000,    999,
-                                      4096, 9999, 1000, 1000000, INT32_MAX};
+                                      4096, 9999, 1000, 1000000, 1000000000};
     static const uint32_t bursts[] = {0, 1, 2, 3, 10, 100, 101, 1000};
 
     (void)state;
@@ -194,6 +194,15 @@ the_end_of_time_does_not_wrap(void **state)
     assert_true(skio__rate_take(&wide, &arrival, UINT64_MAX, INT32_MAX));
     assert_false(skio__rate_take(&wide, &arrival, UINT64_MAX, 1));
     assert_true(arrival > ((uint64_t)1 << 62));
+    wide = make(1000000000, 1000, UINT32_MAX);
+    arrival = 0;
+    assert_true(skio__rate_take(&wide, &arrival, UINT64_MAX, UINT32_MAX));
+    assert_false(skio__rate_take(&wide, &arrival, UINT64_MAX, 1));
+    wide = make(1, 1000, UINT32_MAX);
+    arrival = 0;
+    assert_true(skio__rate_take(&wide, &arrival, UINT64_MAX, UINT32_MAX));
+    assert_false(skio__rate_take(&wide, &arrival, UINT64_MAX, 1));
+    assert_int_equal(skio__rate_wait(&wide, arrival, UINT64_MAX, 1), 1000);
 }
 
 /* ---- The table ---- */
