@@ -169,6 +169,7 @@ typedef struct skio_counters {
     uint64_t slow_consumers;   /**< sessions closed by max_outbound_bytes */
     uint64_t
         volatile_dropped; /**< events not sent to who could not take them */
+    uint64_t rates_hit;   /**< of limits_hit, those of rates */
 } skio_counters;
 
 /** Fill *out, up to its struct_size. */

@@ -14,12 +14,52 @@ SKIO_BEGIN_DECLS
 
 typedef struct skio_server skio_server;
 typedef struct skio_parser skio_parser; /**< see parser.h */
+struct skio_session;
+struct skio_socket;
 
 /** Transports a server offers, for skio_server_options.transports. */
 enum skio_transports {
     SKIO_POLLING = 1,  /**< HTTP long-polling */
     SKIO_WEBSOCKET = 2 /**< WebSocket */
 };
+
+/** What a rate limit counts. */
+enum skio_rate {
+    SKIO_RATE_EVENTS = 1,  /**< events_per_second */
+    SKIO_RATE_BYTES = 2,   /**< bytes_per_second */
+    SKIO_RATE_CONNECTS = 3 /**< connects_per_minute */
+};
+
+/** What becomes of who passes a rate limit. */
+enum skio_rate_action {
+    /** The connection ends with SKIO_DISCONNECT_RATE_LIMIT; a request for a
+     *  session is answered 429 with Retry-After. */
+    SKIO_RATE_CLOSE = 0,
+    /** The event is ignored, and its acknowledgement never sent; a client that
+     *  wants to join a namespace is refused. Else as SKIO_RATE_CLOSE. */
+    SKIO_RATE_DROP = 1,
+    /** It is let through. */
+    SKIO_RATE_PASS = 2
+};
+
+/** Who passed a rate limit. */
+typedef struct skio_rate_excess {
+    size_t struct_size;
+    enum skio_rate rate;
+    const char *address;          /**< of the client; "": it has none */
+    struct skio_socket *socket;   /**< an event's; else NULL */
+    struct skio_session *session; /**< NULL: of connects, there is none yet */
+    uint32_t retry_ms;            /**< when it would be within the rate */
+} skio_rate_excess;
+
+/**
+ * Decide about who passes a rate limit. Runs on the loop thread; may emit to
+ * the socket, disconnect it, and close the session. *excess is borrowed. See
+ * skio_limits(7). Since: 0.1.
+ */
+typedef enum skio_rate_action skio_rate_limit_fn(skio_server *server,
+                                                 const skio_rate_excess *excess,
+                                                 void *user);
 
 /**
  * Options of a server. Fill with skio_server_options_init(), then change what
@@ -133,11 +173,29 @@ typedef struct skio_server_options {
     /* Limits of the whole server. */
     uint32_t max_connections;             /**< 100000 sessions */
     uint32_t max_connections_per_address; /**< 200 */
+    uint32_t ipv6_prefix;            /**< 64, of 16 to 128: this many bits of an
+                                        IPv6 address count as one address */
     uint32_t max_unconnected;        /**< 1000 that joined no namespace yet */
     uint32_t max_dynamic_namespaces; /**< 10000 made on demand at once */
     bool cleanup_empty_namespaces;   /**< true: those end with their last socket
                                     */
     uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
+
+    /* Rates, all off (0) by default: so many in a time, and so many at once as
+     * a burst, 0: as many as in that time. Who passes one is disconnected,
+     * unless rate_limit() says otherwise. See skio_limits(7). */
+    uint32_t events_per_second; /**< 0; of one connection: events, and requests
+                                   to join a namespace */
+    uint32_t events_burst;
+    uint32_t bytes_per_second;    /**< 0; of one connection: its packets */
+    uint32_t bytes_burst;         /**< 0: at least twice the
+                                        max_http_buffer_size */
+    uint32_t connects_per_minute; /**< 0; sessions asked for by one address */
+    uint32_t connects_burst;
+    uint32_t rate_addresses; /**< 8192 that are remembered for that, 16 bytes
+                                each */
+    skio_rate_limit_fn *rate_limit; /**< NULL: SKIO_RATE_CLOSE */
+    void *rate_limit_user;
 
     /* The listener (skio_listen) */
     uint32_t backlog; /**< 511 */

@@ -31,10 +31,12 @@ typedef struct skio_nsp skio_nsp;
     X(SERVER_NAMESPACE, 7, "server namespace disconnect")                      \
     X(FORCED_SERVER_CLOSE, 8, "forced server close")                           \
     X(SERVER_SHUTDOWN, 9, "server shutting down")                              \
-    X(SLOW_CONSUMER, 10, "slow consumer")
+    X(SLOW_CONSUMER, 10, "slow consumer")                                      \
+    X(RATE_LIMIT, 11, "rate limit")
 /* clang-format on */
 
-/** Why a socket disconnected. SLOW_CONSUMER is ours: Node has no limit. */
+/** Why a socket disconnected. SLOW_CONSUMER and RATE_LIMIT are ours: Node
+ * has no such limits. */
 enum skio_disconnect {
 #define SKIO_DISCONNECT_ENUM(name, value, text)                                \
     SKIO_DISCONNECT_##name = (value),

@@ -1,16 +1,26 @@
 /*
  * Addresses of peers, and how many sessions each has
+ *
+ * Whoever has one IPv6 address has billions: they count by their network, the
+ * first ipv6_prefix bits.
  */
 #ifndef SKIO_ENGINEIO_ADDRESS_H
 #define SKIO_ENGINEIO_ADDRESS_H
 
 #include "engineio/engine.h"
 
+#define EIO_ADDRESS_KEY 33 /* 32 hexadecimal digits */
+
 struct eio_address {
     struct skio__map_node node;
     uint32_t sessions;
-    char text[];
+    char key[];
 };
+
+/* What an address counts under: the text itself, or written to buf. An IPv4
+ * address counts as one however it is written. */
+const char *skio__address_key(const struct eio_engine *engine, const char *text,
+                              char buf[EIO_ADDRESS_KEY]);
 
 /* NULL: it has none. */
 struct eio_address *skio__address_find(const struct eio_engine *engine,

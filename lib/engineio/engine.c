@@ -14,6 +14,7 @@
 #include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/polling.h"
+#include "engineio/rates.h"
 #include "engineio/session.h"
 #include "engineio/taps.h"
 #include "engineio/upgrade.h"
@@ -79,7 +80,9 @@ skio__engine_init(struct eio_engine *engine, skio_server *server,
     if (options->allow_eio3)
         engine->pong = skio__blob_copy(mem, false, pong, sizeof pong);
     if (engine->ping == NULL || (options->allow_eio3 && engine->pong == NULL) ||
-        skio__compression_init(engine) != SKIO_OK) {
+        skio__compression_init(engine) != SKIO_OK ||
+        skio__rates_init(engine, hash_key) != SKIO_OK) {
+        skio__compression_deinit(engine);
         skio__blob_unref(engine->ping);
         skio__blob_unref(engine->pong);
         skio__mem_free(mem, engine->path);
@@ -133,6 +136,7 @@ skio__engine_deinit(struct eio_engine *engine)
     skio__hooks_deinit(engine);
     skio__forward_deinit(engine);
     skio__taps_deinit(engine);
+    skio__rates_deinit(engine);
     skio__mem_free(engine->mem, engine->raw);
     skio__mem_free(engine->mem, engine->path);
 }

@@ -30,6 +30,7 @@ struct eio_compression;
 struct eio_engine;
 struct eio_forward;
 struct eio_hooks;
+struct eio_rates;
 struct eio_tap;
 
 /*
@@ -94,6 +95,7 @@ struct eio_engine {
     struct eio_hooks *hooked;            /* NULL: nothing is hooked in */
     struct eio_forward *forward;         /* NULL: nothing is passed on */
     struct eio_tap *taps;                /* NULL: nobody watches */
+    struct eio_rates *rates;             /* NULL: no rate is limited */
     char detail[128];    /* of the close that is told; "": none */
     struct eio_run run;  /* frames that many are sent */
     struct eio_raw *raw; /* the handlers of skio_engine_handle() */

@@ -3,11 +3,13 @@
 #include <assert.h>
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/mem.h"
 #include "engineio/extension.h"
 #include "engineio/forward.h"
 #include "engineio/handshake.h"
 #include "engineio/polling.h"
+#include "engineio/rates.h"
 #include "engineio/upgrade.h"
 #include "engineio/verdict.h"
 #include "engineio/websocket.h"
@@ -382,6 +384,9 @@ begin(struct eio_engine *engine, struct eio_question *question,
 
     if (asker->cors.is_on && !request->upgrade &&
         strcmp(request->method, "OPTIONS") == 0 && preflight(engine, question))
+        return SKIO_EXCHANGE_ANSWERED;
+    if (skio__unlikely(engine->rates != NULL) &&
+        !skio__rates_request(engine, question))
         return SKIO_EXCHANGE_ANSWERED;
     if (engine->forward != NULL &&
         skio__forward_is_wanted(engine, question, tag))

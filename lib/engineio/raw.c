@@ -8,6 +8,7 @@
 
 #include "base/mem.h"
 #include "base/utf8.h"
+#include "engineio/rates.h"
 #include "engineio/request.h"
 #include "engineio/session.h"
 
@@ -32,6 +33,8 @@ raw_message(struct skio_session *session, const char *data, size_t len,
 {
     const struct eio_raw *raw = session->engine->raw;
 
+    if (session->engine->rates != NULL && !skio__rates_event(session, NULL))
+        return;
     if (raw->handlers.message != NULL)
         raw->handlers.message(session, data, len, binary, raw->user);
 }

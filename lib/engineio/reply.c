@@ -35,8 +35,8 @@ static const struct {
 
 struct reply {
     skio_response response;
-    bool is_custom; /* an upgrade gets the application's headers as well */
-    char max_age[16];
+    bool is_custom;  /* an upgrade gets the application's headers as well */
+    char number[16]; /* of Access-Control-Max-Age, or Retry-After */
     skio_header headers[HEADERS_MAX];
 };
 
@@ -77,9 +77,9 @@ add_preflight(struct reply *reply, const struct eio_engine *engine,
             add(reply, "Access-Control-Allow-Headers", asked);
     }
     if (options->cors_max_age_s > 0) {
-        snprintf(reply->max_age, sizeof reply->max_age, "%u",
+        snprintf(reply->number, sizeof reply->number, "%u",
                  (unsigned)options->cors_max_age_s);
-        add(reply, "Access-Control-Max-Age", reply->max_age);
+        add(reply, "Access-Control-Max-Age", reply->number);
     }
 }
 
@@ -259,6 +259,20 @@ skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker)
     }
     begin(&reply, engine, asker, 503);
     add(&reply, "Retry-After", "5");
+    send_reply(engine, asker, &reply, NULL, NULL, 0);
+}
+
+void
+skio__reply_too_often(struct eio_engine *engine, const struct eio_asker *asker,
+                      uint32_t retry_ms)
+{
+    struct reply reply;
+
+    engine->counters.requests_refused++;
+    begin(&reply, engine, asker, 429);
+    snprintf(reply.number, sizeof reply.number, "%u",
+             (unsigned)(retry_ms / 1000 + (retry_ms % 1000 != 0)));
+    add(&reply, "Retry-After", reply.number);
     send_reply(engine, asker, &reply, NULL, NULL, 0);
 }
 

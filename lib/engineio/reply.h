@@ -64,6 +64,10 @@ void skio__reply_custom(struct eio_engine *engine,
 /* 503 with Retry-After. */
 void skio__reply_busy(struct eio_engine *engine, const struct eio_asker *asker);
 
+/* 429 with Retry-After. */
+void skio__reply_too_often(struct eio_engine *engine,
+                           const struct eio_asker *asker, uint32_t retry_ms);
+
 /* 200 with a payload; cookie is the value of Set-Cookie or NULL. SKIO_ENOMEM:
  * nothing was answered, and what is in the payload is still due. */
 int skio__reply_try_payload(struct eio_engine *engine,

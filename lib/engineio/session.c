@@ -13,6 +13,7 @@
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
 #include "engineio/polling.h"
+#include "engineio/rates.h"
 #include "engineio/request.h"
 #include "engineio/taps.h"
 #include "engineio/upgrade.h"
@@ -38,7 +39,7 @@ static char *
 id_at(struct skio_session *session)
 {
     return session->has_long_id
-               ? (char *)session->upper + session->engine->upper->state_size
+               ? (char *)session->upper + skio__rates_end(session->engine)
                : session->own_id;
 }
 
@@ -79,7 +80,7 @@ skio__session_new(struct eio_engine *engine,
         id = tagged;
         id_len = EIO_TAGGED_ID_LEN;
     }
-    if (skio__add_overflow(sizeof *session, engine->upper->state_size, &size) ||
+    if (skio__add_overflow(sizeof *session, skio__rates_end(engine), &size) ||
         skio__add_overflow(size, id_len > SKIO__ID_LEN ? id_len + 1 : 0, &size))
         return SKIO_ENOMEM;
     session = skio__mem_calloc(engine->mem, 1, size);
@@ -364,6 +365,18 @@ take_base64(struct skio_session *session, const struct eio_packet *packet)
     skio__mem_free(mem, bytes);
 }
 
+/* Apart, so that who limits nothing pays a branch alone. */
+static skio__rare void
+take_at_rate(struct skio_session *session, const struct eio_packet *packet)
+{
+    if (!skio__rates_bytes(session, packet->len))
+        return;
+    if (packet->base64 && packet->len > 0)
+        take_base64(session, packet);
+    else
+        take(session, packet);
+}
+
 void
 skio__session_receive(struct skio_session *session,
                       const struct eio_packet *packet)
@@ -377,7 +390,9 @@ skio__session_receive(struct skio_session *session,
     }
     if (session->state != EIO_STATE_OPEN)
         return;
-    if (packet->base64 && packet->len > 0)
+    if (skio__unlikely(session->engine->rates != NULL))
+        take_at_rate(session, packet);
+    else if (packet->base64 && packet->len > 0)
         take_base64(session, packet);
     else
         take(session, packet);
@@ -557,9 +572,9 @@ skio__session_protocol(const struct skio_session *session)
 const char *
 skio__session_id(const struct skio_session *session)
 {
-    return session->has_long_id ? (const char *)session->upper +
-                                      session->engine->upper->state_size
-                                : session->own_id;
+    return session->has_long_id
+               ? (const char *)session->upper + skio__rates_end(session->engine)
+               : session->own_id;
 }
 
 struct skio_engine_request *

@@ -58,7 +58,9 @@ struct skio_session {
     struct eio_engine *engine;
     struct eio_queue queue;
     skio_ws *ws; /* the current transport; NULL: polling */
-    alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
+    /* The upper layer's state; then, with rate limits, struct eio_spent; then
+     * a long id. */
+    alignas(max_align_t) unsigned char upper[];
 };
 
 /*

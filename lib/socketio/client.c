@@ -5,6 +5,7 @@
 
 #include "base/compiler.h"
 #include "base/mem.h"
+#include "engineio/rates.h"
 #include "socketio/assembly.h"
 #include "socketio/dynamic.h"
 #include "socketio/incoming.h"
@@ -281,12 +282,39 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         skio__client_join(client, nsp, packet->json, packet->json_len);
 }
 
+bool
+skio__client_may_emit(skio_socket *socket)
+{
+    bool may;
+
+    skio_socket_ref(socket);
+    may = skio__rates_event(socket->client->session, socket) &&
+          socket->state == SIO_CONNECTED;
+    skio_socket_unref(socket);
+    return may;
+}
+
+/* To join costs what an event does, or more. */
+static bool
+may_connect(struct sio_client *client, const struct sio_packet *packet)
+{
+    if (skio__client_server(client)->engine.rates == NULL ||
+        skio__rates_event(client->session, NULL))
+        return true;
+    if (skio__session_is_open(client->session))
+        skio__client_refuse(client, packet->nsp, packet->nsp_len,
+                            "{\"message\":\"Too many requests\"}");
+    return false;
+}
+
 void
 skio__client_connect(struct sio_client *client, struct sio_packet *packet,
                      const char *query, size_t len)
 {
     struct skio__buf json;
 
+    if (!may_connect(client, packet))
+        return;
     if (skio__client_is_old(client) && query == NULL)
         packet->json = NULL;
     if (query == NULL) {

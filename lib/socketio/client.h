@@ -77,6 +77,10 @@ void skio__client_joined(struct sio_client *client);
 void skio__client_connect(struct sio_client *client, struct sio_packet *packet,
                           const char *query, size_t len);
 
+/* Whether an event of this socket is within the rate; with engine.rates alone.
+ * If not, the socket may have ended. */
+bool skio__client_may_emit(skio_socket *socket);
+
 /* The peer broke the protocol; it sent what it may not send now; memory is out:
  * each ends the connection. */
 void skio__client_fail(struct sio_client *client, const char *why);

@@ -69,6 +69,10 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
     const char *event;
     size_t len;
 
+    if (skio__unlikely(server->engine.rates != NULL) &&
+        !skio__client_may_emit(socket))
+        return;
+
     /* Only who watches all events is given the name itself. */
     event = plain_name(packet, &len);
     if (event == NULL || skio__nsp_is_watched(socket->nsp))

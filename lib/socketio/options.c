@@ -14,6 +14,10 @@
 #include "socketio/parser.h"
 #include "socketio/server.h"
 
+#define MAX_PER_SECOND 1000000000
+#define MAX_CONNECTS 1000000
+#define MAX_RATE_ADDRESSES (1u << 24)
+
 /* The strings, by their offset: copied, and freed with the options. */
 static const size_t strings[] = {
     offsetof(skio_server_options, path),
@@ -80,10 +84,12 @@ static const skio_server_options defaults = {
     .max_query_bytes = 4096,
     .max_connections = 100000,
     .max_connections_per_address = 200,
+    .ipv6_prefix = 64,
     .max_unconnected = 1000,
     .max_dynamic_namespaces = 10000,
     .cleanup_empty_namespaces = true,
     .max_posted = 10000,
+    .rate_addresses = 8192,
     .backlog = 511,
     .header_timeout_ms = 10000,
     .body_timeout_ms = 20000,
@@ -108,6 +114,28 @@ static const char **
 string_at(skio_server_options *options, size_t i)
 {
     return (const char **)(void *)((char *)options + strings[i]);
+}
+
+/* The same of rates: what rate.h can count. */
+static const char *
+find_bad_rate(const skio_server_options *o)
+{
+    if (o->events_per_second > MAX_PER_SECOND)
+        return "events_per_second";
+    if (o->events_burst > INT32_MAX)
+        return "events_burst";
+    if (o->bytes_per_second > MAX_PER_SECOND)
+        return "bytes_per_second";
+    if (o->bytes_burst > INT32_MAX ||
+        (o->bytes_burst != 0 && o->bytes_burst < o->max_http_buffer_size))
+        return "bytes_burst"; /* the largest message would never pass */
+    if (o->connects_per_minute > MAX_CONNECTS)
+        return "connects_per_minute";
+    if (o->connects_burst > MAX_CONNECTS)
+        return "connects_burst";
+    if (o->rate_addresses == 0 || o->rate_addresses > MAX_RATE_ADDRESSES)
+        return "rate_addresses";
+    return NULL;
 }
 
 /* The name of the first option out of its range, or NULL. */
@@ -199,12 +227,16 @@ find_bad(const skio_server_options *o)
         return "max_connections";
     if (o->max_connections_per_address == 0)
         return "max_connections_per_address";
+    if (o->ipv6_prefix < 16 || o->ipv6_prefix > 128)
+        return "ipv6_prefix";
     if (o->max_unconnected == 0)
         return "max_unconnected";
     if (o->max_dynamic_namespaces == 0)
         return "max_dynamic_namespaces";
     if (o->max_posted == 0)
         return "max_posted";
+    if (find_bad_rate(o) != NULL)
+        return find_bad_rate(o);
     if (o->backlog == 0 || o->backlog > 65535)
         return "backlog";
     if (o->header_timeout_ms == 0 || o->header_timeout_ms > max_ms)

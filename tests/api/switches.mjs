@@ -62,7 +62,7 @@ function make(...goals) {
 const isScript = (program) => program.endsWith(".mjs");
 const servers = ["interop-server", "conformance-server", "embed-server",
                  "bench-server", "listener-server", "hooks-server",
-                 "engine-server", "cluster-server"]
+                 "engine-server", "cluster-server", "rates-server"]
     .map((name) => `build/${name}`);
 const examples = {
     "interop/test_delivery.mjs": ["build/examples/mailbox"],

@@ -81,6 +81,10 @@ const programs = {
         ours: [`${buildFolder}/listener-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    rates: {
+        ours: [`${buildFolder}/rates-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     conformance: {
         node: ["node", `${here}/oracle-conformance.mjs`],
         ours: [`${buildFolder}/conformance-server`],

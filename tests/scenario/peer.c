@@ -505,7 +505,7 @@ begin_request(struct peer *peer, const char *method, const char *query,
         .method = method,
         .path = "/socket.io/",
         .query = query,
-        .address = "192.0.2.1",
+        .address = peer->address != NULL ? peer->address : "192.0.2.1",
         .upgrade = upgrade,
         .content_length = content_length,
     };

@@ -98,6 +98,7 @@ struct peer {
     unsigned flushes_asked; /* calls of wants_flush() */
     unsigned timers_asked;  /* calls of wants_timer() */
     uint8_t random;
+    const char *address; /* of requests from now on; NULL: 192.0.2.1 */
 
     enum peer_mode mode;
     size_t cut;

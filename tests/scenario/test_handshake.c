@@ -423,6 +423,56 @@ SCENARIO(an_address_has_its_own_maximum, two_of_an_address, peer_engine)
     peer_polling(peer);
 }
 
+SCENARIO(an_ipv6_network_is_one_address, two_of_an_address, peer_engine)
+{
+    peer->address = "2001:db8:1:2::1";
+    peer_polling(peer);
+    peer->address = "2001:db8:1:2:ffff:ffff:ffff:ffff";
+    peer_polling(peer);
+    peer->address = "2001:0DB8:1:2:3::";
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer->address = "2001:db8:1:3::1";
+    peer_polling(peer);
+}
+
+static void
+two_of_each_address(skio_server_options *options)
+{
+    options->max_connections_per_address = 2;
+    options->ipv6_prefix = 128;
+}
+
+SCENARIO(the_length_of_the_network_is_an_option, two_of_each_address,
+         peer_engine)
+{
+    peer->address = "2001:db8::1";
+    peer_polling(peer);
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer->address = "2001:db8::2";
+    peer_polling(peer);
+}
+
+SCENARIO(an_ipv4_address_is_one_however_it_is_written, two_of_an_address,
+         peer_engine)
+{
+    peer->address = "192.0.2.7";
+    peer_polling(peer);
+    peer->address = "::ffff:192.0.2.7";
+    peer_polling(peer);
+    peer->address = "::ffff:c000:207";
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer->address = "192.0.2.8";
+    peer_polling(peer);
+}
+
+SCENARIO(who_has_no_address_is_not_counted, two_of_an_address, peer_engine)
+{
+    peer->address = "";
+    for (int i = 0; i < 5; i++)
+        peer_polling(peer);
+}
+
 static void
 two_unconnected(skio_server_options *options)
 {
@@ -537,6 +587,10 @@ main(void)
         cmocka_unit_test(refusals_are_counted),
         cmocka_unit_test(sessions_beyond_the_maximum_are_told_to_retry),
         cmocka_unit_test(an_address_has_its_own_maximum),
+        cmocka_unit_test(an_ipv6_network_is_one_address),
+        cmocka_unit_test(the_length_of_the_network_is_an_option),
+        cmocka_unit_test(an_ipv4_address_is_one_however_it_is_written),
+        cmocka_unit_test(who_has_no_address_is_not_counted),
         cmocka_unit_test(clients_in_no_namespace_have_a_maximum),
         cmocka_unit_test(a_longer_query_is_refused),
         cmocka_unit_test(more_or_longer_headers_are_refused),

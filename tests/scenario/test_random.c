@@ -26,6 +26,7 @@ struct chaos {
 };
 
 static struct chaos chaos;
+static unsigned limited; /* in all runs */
 
 static uint32_t
 draw(uint32_t below)
@@ -103,9 +104,28 @@ chaos_setup(struct peer *peer)
     peer->on_close = on_close;
 }
 
+static enum skio_rate_action
+on_rate_limit(skio_server *server, const skio_rate_excess *excess, void *user)
+{
+    (void)server;
+    (void)excess;
+    (void)user;
+    limited++;
+    meddle();
+    return (enum skio_rate_action)draw(3);
+}
+
 static void
 chaos_options(skio_server_options *options)
 {
+    /* Of two seeds one limits rates, low enough to be passed often. */
+    if (chaos.seed % 2 == 1) {
+        options->events_per_second = 1;
+        options->bytes_per_second = 10;
+        options->connects_per_minute = 600;
+        options->connects_burst = 5;
+        options->rate_limit = on_rate_limit;
+    }
     options->ping_interval_ms = 300;
     options->ping_timeout_ms = 200;
     options->upgrade_timeout_ms = 400;
@@ -238,6 +258,7 @@ any_order_of_events_leaves_nothing(void **state)
     (void)state;
     for (chaos.seed = 1; chaos.seed <= 40; chaos.seed++)
         peer_run(&chaos_plan);
+    assert_true(limited > 1000);
 }
 
 static void

@@ -30,6 +30,9 @@ enum moment {
     AT_DRAINED,
     AT_DISCONNECTING,
     AT_DISCONNECT,
+    AT_RATE_PASSED, /* the answer, after what is done there */
+    AT_RATE_DROPPED,
+    AT_RATE_CLOSED,
     MOMENTS
 };
 
@@ -252,12 +255,26 @@ on_disconnect(skio_socket *socket, enum skio_disconnect reason, void *user)
     at(AT_DISCONNECT, socket, user);
 }
 
+static struct peer *limits; /* whose options have no peer yet */
+
+static enum skio_rate_action
+on_rate_limit(skio_server *server, const skio_rate_excess *excess, void *user)
+{
+    (void)server;
+    (void)user;
+    at(chosen, excess->socket, limits);
+    if (chosen == AT_RATE_PASSED)
+        return SKIO_RATE_PASS;
+    return chosen == AT_RATE_DROPPED ? SKIO_RATE_DROP : SKIO_RATE_CLOSE;
+}
+
 static void
 watched(struct peer *peer)
 {
     skio_nsp *parent = skio_of_match(peer->server, on_match, peer);
     skio_nsp *nsps[] = {root_of(peer), parent};
 
+    limits = peer;
     (void)skio_on_namespace(peer->server, on_namespace, peer);
     for (size_t i = 0; i < 2; i++) {
         if (nsps[i] == NULL)
@@ -284,6 +301,11 @@ limited(skio_server_options *options)
         options->outbound_high_bytes = 100;
     if (chosen == AT_EXPIRED)
         options->recovery_ms = 1000;
+    if (chosen < AT_RATE_PASSED)
+        return;
+    options->events_per_second = 1;
+    options->connects_per_minute = chosen == AT_RATE_PASSED ? 1 : 0;
+    options->rate_limit = on_rate_limit;
 }
 
 /* ---- The actions ---- */
