@@ -62,8 +62,10 @@ fuzz_bytes(struct fuzz_input *in, size_t *len)
 
     if (*len > in->left)
         *len = in->left;
-    in->at += *len;
-    in->left -= *len;
+    if (*len > 0) {
+        in->at += *len;
+        in->left -= *len;
+    }
     return (const char *)start;
 }
 
@@ -105,14 +107,15 @@ struct fuzz_text {
 static inline void
 fuzz_note(struct fuzz_text *text, const void *data, size_t len)
 {
-    if (text->len + len > text->cap) {
+    if (len == 0)
+        return;
+    if (text->data == NULL || text->len + len > text->cap) {
         text->cap = (text->len + len) * 2 + 64;
         text->data = realloc(text->data, text->cap);
         if (text->data == NULL)
             abort();
     }
-    if (len > 0)
-        memcpy(text->data + text->len, data, len);
+    memcpy(text->data + text->len, data, len);
     text->len += len;
 }
 
@@ -128,8 +131,10 @@ fuzz_note_int(struct fuzz_text *text, int64_t n)
 static inline bool
 fuzz_same(const struct fuzz_text *a, const struct fuzz_text *b)
 {
-    return a->len == b->len &&
-           (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
+    if (a->len != b->len)
+        return false;
+    return a->data == NULL || b->data == NULL || a->len == 0 ||
+           memcmp(a->data, b->data, a->len) == 0;
 }
 
 #endif /* TESTS_FUZZ_FUZZ_H */

@@ -38,6 +38,13 @@ slow_is_number(const char *text)
     return *text == '\0';
 }
 
+/* The same number, and the same zero. */
+static bool
+same_double(double a, double b)
+{
+    return a == b && !signbit(a) == !signbit(b);
+}
+
 static void
 check_text(const char *text, size_t len)
 {
@@ -57,7 +64,7 @@ check_text(const char *text, size_t len)
     }
     fuzz_check(skio__number_parse(text, len, &value) == SKIO_OK);
     wanted = strtod(copy, NULL);
-    fuzz_check(memcmp(&value, &wanted, sizeof(value)) == 0);
+    fuzz_check(same_double(value, wanted));
 
     err = skio__number_parse_i64(text, len, &integer);
     fuzz_check(err == SKIO_OK || err == SKIO_ETYPE || err == SKIO_ERANGE);

@@ -644,13 +644,15 @@ act(void)
 static const char *
 some_header_lines(void)
 {
+    static const char deflate[] = "sec-websocket-extensions: "
+                                  "permessage-deflate; "
+                                  "client_max_window_bits\n";
     static const char *const lines[] = {
         NULL,
         "origin: https://page.example\nhost: page.example\n",
         "cookie: io=abc; a=b\nuser-agent: x\n",
         "accept-encoding: gzip, deflate\n",
-        "sec-websocket-extensions: permessage-deflate; "
-        "client_max_window_bits\n",
+        deflate,
         "content-type: application/octet-stream\n",
         "content-type: text/plain;charset=UTF-8\n",
     };
@@ -662,6 +664,12 @@ some_header_lines(void)
 static const char *
 some_packet(void)
 {
+    static const char several[] = "40\x1e"
+                                  "42[\"echo\"]\x1e"
+                                  "bAQID";
+    static const char bytes[] = "452-3[\"b\",{\"a\":{\"_placeholder\":true,"
+                                "\"num\":1}},{\"_placeholder\":true,"
+                                "\"num\":0}]";
     static const char *const packets[] = {
         "40",
         "40/chat,",
@@ -675,8 +683,7 @@ some_packet(void)
         "430[\"z\"]",
         "431[\"z\"]",
         "451-[\"echo\",{\"_placeholder\":true,\"num\":0}]",
-        "452-3[\"b\",{\"a\":{\"_placeholder\":true,\"num\":1}},"
-        "{\"_placeholder\":true,\"num\":0}]",
+        bytes,
         "461-0[{\"_placeholder\":true,\"num\":0}]",
         "2probe",
         "5",
@@ -684,9 +691,7 @@ some_packet(void)
         "2",
         "1",
         "6",
-        "40\x1e"
-        "42[\"echo\"]\x1e"
-        "bAQID",
+        several,
         "5:40   8:42[\"b\"]",
         "2:40",
         "4",
