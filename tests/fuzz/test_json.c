@@ -2,8 +2,8 @@
  * Fuzz target: the scan of JSON, against a slow checker that recurses, and
  * against cJSON; then every function that walks what the scan accepted
  *
- * Input: the depth allowed, the number of attachments (0: no object is special),
- * the text.
+ * Input: the depth allowed, one more than the number of attachments (0: no
+ * object is special), the text.
  */
 #include "fuzz/fuzz.h"
 

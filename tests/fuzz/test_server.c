@@ -2,10 +2,10 @@
  * Fuzz target: the whole server without I/O
  *
  * Input: the options, which allocation fails, then steps. A step is something
- * that hostile clients do (requests, bodies, frames in pieces, hang-ups, sockets
- * that take nothing), a call of the application's, or time that passes.
- * Callbacks take steps of the application's in between. What must hold
- * whatever happens:
+ * that hostile clients do (requests, bodies, frames in pieces, hang-ups,
+ * sockets that take nothing), a call of the application's, or time that passes.
+ * Callbacks take steps of the application's in between. What must hold whatever
+ * happens:
  *
  *   - who connects disconnects once, with the reason of an end
  *   - each question has its one answer, each value that hangs on a socket is
