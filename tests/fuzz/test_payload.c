@@ -25,6 +25,27 @@ next_packet(struct eio_payload *payload, enum form form,
                : skio__payload3_next(payload, form == FORM_3_BINARY, packet);
 }
 
+/* What was decoded has no junk in it, and each letter is worth six bits. */
+static void
+check_plain(const char *text, size_t len, ptrdiff_t got)
+{
+    size_t letters = 0;
+
+    if (got < 0)
+        return;
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+
+        if ((c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
+            (c >= '0' && c <= '9') || c == '+' || c == '/' || c == '-' ||
+            c == '_')
+            letters++;
+        else
+            fuzz_check(c == '=' || c == '\r' || c == '\n');
+    }
+    fuzz_check((size_t)got == letters * 6 / 8);
+}
+
 static void
 check_packet(const char *text, size_t len, const struct eio_packet *packet)
 {
@@ -37,7 +58,8 @@ check_packet(const char *text, size_t len, const struct eio_packet *packet)
     if (!packet->base64)
         return;
     plain = malloc(packet->len + 1);
-    (void)skio__base64_decode(packet->data, packet->len, plain);
+    check_plain(packet->data, packet->len,
+                skio__base64_decode(packet->data, packet->len, plain));
     free(plain);
 }
 
