@@ -17,7 +17,8 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop bench bench-plots bench-where
+SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
+              bench bench-plots bench-where
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -64,7 +65,7 @@ VERSION_H = $(B)/include/socketio/version.h
 MAN = $(wildcard $(srcdir)/man/*.[1-9])
 
 # Test programs, test_*.c, and the helpers beside them.
-TEST_DIRS = unit scenario oom threats transport ceilings
+TEST_DIRS = unit scenario oom threats transport ceilings fuzz
 TEST_ALL = $(filter-out %-server.c,$(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c)))
 NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
@@ -312,12 +313,34 @@ ifneq ($(CHAOS),)
 endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
+	@$(MAKE) --no-print-directory fuzz-targets
+	@$(FUZZ_ENV) FUZZ_JOBS=2 TIMEOUT=3600 $(RUN) group fuzz $(srcdir)/tests/fuzz/run
 endif
 	@$(RUN) end
 check-clusters: check-build
 	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
+
+# Targets of tests/fuzz, which `make check` runs on their corpora, look for more:
+# FUZZ_SECONDS each, FUZZ_JOBS at once; FUZZ=json names one. What they find to
+# be new stays in the build folder; fuzz-merge takes it into the tree. fuzz-seed
+# begins anew, with what the interop tests send.
+FUZZ_MAKE = $(MAKE) --no-print-directory CC=clang VARIANT=fuzz WERROR=yes \
+            ENABLE_SHARED=no SAN=fuzzer-no-link,address,undefined \
+            LDFLAGS='$(LDFLAGS) -fsanitize=fuzzer'
+FUZZ_ENV = $(RUN_ENV) FUZZ_BUILD=$(abspath $(B))/fuzz
+FUZZ_TESTS = $(filter $(O)/tests/fuzz/%,$(TESTS_IF))
+fuzz: fuzz-targets
+	@$(FUZZ_ENV) $(srcdir)/tests/fuzz/run $(FUZZ)
+fuzz-merge: fuzz-targets
+	@$(FUZZ_ENV) $(srcdir)/tests/fuzz/run --merge $(FUZZ)
+fuzz-seed: $(O)/conformance-server $(O)/engine-server $(O)/interop-server
+	@$(FUZZ_ENV) node $(srcdir)/tests/fuzz/seed.mjs
+fuzz-targets: $(B)/config.mk
+	@$(FUZZ_MAKE) $(PARALLEL) fuzz-build
+fuzz-build: $(FUZZ_TESTS)
+	@:
 
 compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
@@ -409,7 +432,7 @@ uninstall:
 	    $(call man_dir,$(m))/,$(addsuffix $(suffix $(m)),$(call man_links,$(m)))))
 
 clean:
-	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang \
+	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
 	    thread address-undefined distcheck) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
@@ -435,7 +458,9 @@ distcheck:
 
 .PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
-        check-api check-lint check-interop check-long check-threads compatibility threats switches update-exports update-ceilings lint \
+        check-api check-lint check-interop check-long check-threads \
+        fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
+        switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:

@@ -36,8 +36,8 @@ skio__payload_next(struct eio_payload *payload, struct eio_packet *packet)
 bool
 skio__payload_exceeds(const char *text, size_t len, size_t max)
 {
-    const char *pos = text;
-    const char *end = text + len;
+    const char *pos = text != NULL ? text : ""; /* a body that never came */
+    const char *end = pos + len;
     size_t count = 1;
 
     while (count <= max && pos < end) {

@@ -217,6 +217,7 @@ skio__socket_connect(skio_socket *socket)
     skio_socket_ref(socket);
     err = connect_step_by_step(socket);
     if (err == SKIO_OK) {
+        socket->is_told = true;
         SIO_NSP_RUN(socket->nsp, connect, skio_connect_fn,
                     if (socket->state == SIO_CONNECTED) fn(socket, user_data));
     } else if (socket->state <= SIO_CONNECTED && socket->client == client) {
@@ -231,15 +232,20 @@ skio__socket_connect(skio_socket *socket)
     skio_socket_unref(socket);
 }
 
-/* Take the socket from its namespace, with the callbacks that belong to it. */
+/*
+ * Take the socket from its namespace, with the callbacks that belong to it. Of
+ * one whose connection failed half-way the application was told nothing: it
+ * hears of no end either.
+ */
 static void
 leave_namespace(skio_socket *socket, enum skio_disconnect reason)
 {
     skio_nsp *nsp = socket->nsp;
 
     socket->state = SIO_LEAVING;
-    SIO_NSP_RUN(nsp, disconnecting, skio_disconnect_fn,
-                fn(socket, reason, user_data));
+    if (socket->is_told)
+        SIO_NSP_RUN(nsp, disconnecting, skio_disconnect_fn,
+                    fn(socket, reason, user_data));
 
     skio__recovery_leave(socket, reason);
     socket->state = SIO_GONE;
@@ -248,8 +254,9 @@ leave_namespace(skio_socket *socket, enum skio_disconnect reason)
     nsp->server->engine.counters.sockets_disconnected++;
 
     skio__ack_close_all(socket);
-    SIO_NSP_RUN(nsp, disconnect, skio_disconnect_fn,
-                fn(socket, reason, user_data));
+    if (socket->is_told)
+        SIO_NSP_RUN(nsp, disconnect, skio_disconnect_fn,
+                    fn(socket, reason, user_data));
 }
 
 void

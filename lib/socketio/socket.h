@@ -43,11 +43,12 @@ struct skio_socket {
     enum sio_state state;
     const char *id; /* own_id, or of the block: protocol 3's are longer */
     char own_id[SKIO__ID_LEN + 1];
-    bool recovered;
-    bool is_stale;    /* GONE, and a heartbeat came after */
-    bool is_parting;  /* the adapter delivers what it holds back for it */
-    char *shared;     /* JSON; NULL: "{}" */
-    skio_value *auth; /* the home's if the client sent none */
+    bool recovered : 1;
+    bool is_told : 1;    /* its `connect` handlers have run, or do */
+    bool is_stale : 1;   /* GONE, and a heartbeat came after */
+    bool is_parting : 1; /* the adapter delivers what it holds back for it */
+    char *shared;        /* JSON; NULL: "{}" */
+    skio_value *auth;    /* the home's if the client sent none */
     struct skio_engine_request *request;
     char long_id[];
 };

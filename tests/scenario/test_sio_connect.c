@@ -313,6 +313,53 @@ SCENARIO(a_client_that_joins_at_the_last_moment_stays, one_second,
     sio_join(ws, "");
 }
 
+/* Given back with the socket, so that it is there as long as handlers run. */
+static void
+mark_connected(skio_socket *socket, void *user)
+{
+    skio_socket_set_data(socket, user, NULL);
+}
+
+/* No expectation: those do not count once an allocation has failed. */
+static void
+must_be_marked(skio_socket *socket, enum skio_disconnect reason, void *user)
+{
+    (void)reason;
+    if (skio_socket_data(socket) != user) {
+        fprintf(stderr, "a socket ends that never connected\n");
+        abort();
+    }
+}
+
+static void
+pairs_of_handlers(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    /* All of them or none: a handler that found no memory hears nothing. */
+    if (skio_on_connect(root, mark_connected, peer) != SKIO_OK)
+        return;
+    (void)skio_on_disconnecting(root, must_be_marked, peer);
+    (void)skio_on_disconnect(root, must_be_marked, peer);
+}
+
+static void
+with_old_clients(skio_server_options *options)
+{
+    options->allow_eio3 = true;
+    options->recovery_ms = 1000;
+}
+
+/* A connection that fails half-way, for want of memory, is nobody's. */
+SCENARIO(who_heard_of_no_connect_hears_of_no_disconnect, with_old_clients,
+         pairs_of_handlers)
+{
+    peer_say(peer_websocket(peer), "40");
+    peer_ws_request(peer, "EIO=3&transport=websocket", NULL);
+    peer_get(peer, "EIO=3&transport=polling");
+    peer_wait(peer, 100);
+}
+
 int
 main(void)
 {
@@ -333,6 +380,7 @@ main(void)
         cmocka_unit_test(a_namespace_that_the_server_ended_is_not_counted),
         cmocka_unit_test(a_client_that_joins_nothing_is_closed_in_time),
         cmocka_unit_test(a_client_that_joins_at_the_last_moment_stays),
+        cmocka_unit_test(who_heard_of_no_connect_hears_of_no_disconnect),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -78,6 +78,8 @@ packets_are_counted_before_they_are_read(void **state)
     assert_true(skio__payload_exceeds(RS RS RS, 3, 3));
     assert_false(skio__payload_exceeds(RS RS RS, 3, 4));
     assert_false(skio__payload_exceeds("", 0, 1));
+    assert_false(skio__payload_exceeds(NULL, 0, 1));
+    assert_true(skio__payload_exceeds(NULL, 0, 0));
     assert_false(skio__payload_exceeds("4a", 2, 1));
 }
 
