@@ -174,6 +174,33 @@ a_request_is_copied(void **state)
     check_copy(skio__request_keep);
 }
 
+/* Around the length that is packed in one go. */
+static void
+headers_of_any_length_are_kept(void **state)
+{
+    struct test_alloc alloc;
+    char block[2048] = "x-long";
+    skio_request from = {.path = "/", .headers = block};
+
+    (void)state;
+    test_alloc_init(&alloc);
+    memset(block + 7, 'x', sizeof block - 7);
+    for (size_t len = 1000; len < sizeof block; len++) {
+        struct skio_engine_request *request;
+
+        memcpy(block + len - 16, "\0upgrade\0second", 16);
+        from.headers_len = len;
+        request = skio__request_keep(&alloc.allocator, &from, false);
+        assert_non_null(request);
+        assert_int_equal(strlen(skio__request_header(request, "x-long")),
+                         len - 16 - 7);
+        assert_string_equal(skio__request_header(request, "upgrade"), "second");
+        skio__request_unref(request);
+        memset(block + len - 16, 'x', 16);
+    }
+    assert_int_equal(alloc.live, 0);
+}
+
 static void
 what_a_request_lacks_is_empty(void **state)
 {
@@ -328,6 +355,7 @@ main(void)
         cmocka_unit_test(a_value_that_does_not_fit_is_absent),
         cmocka_unit_test(a_decoded_nul_is_counted),
         cmocka_unit_test(a_request_is_copied),
+        cmocka_unit_test(headers_of_any_length_are_kept),
         cmocka_unit_test(what_a_request_lacks_is_empty),
         cmocka_unit_test(every_header_is_visited),
         cmocka_unit_test(every_parameter_is_visited_decoded_and_once),
