@@ -11,49 +11,36 @@
 #include "engineio/websocket.h"
 
 #define OPEN_PACKET_MAX 256 /* the id and three numbers */
-#define PARAMETER_MAX 64    /* nothing longer has a meaning */
 #define CONTEXT_MAX 256     /* of a parameter that is shown to the host */
-
-static bool
-parameter_is(const char *query, const char *name, const char *value)
-{
-    char text[PARAMETER_MAX];
-    ptrdiff_t len = skio__query_get(query, name, text, sizeof text);
-
-    return len >= 0 && (size_t)len == strlen(value) &&
-           memcmp(text, value, (size_t)len) == 0;
-}
 
 static bool
 verify_transport(const struct eio_engine *engine, struct eio_question *question)
 {
-    const char *query = question->request->query;
+    const struct eio_parameter *transport = &question->fields.transport;
     unsigned transports = engine->options->transports;
 
-    question->is_websocket = parameter_is(query, "transport", "websocket");
+    question->is_websocket = skio__parameter_is(transport, "websocket");
     if (question->is_websocket)
         return (transports & SKIO_WEBSOCKET) != 0;
     return (transports & SKIO_POLLING) != 0 &&
-           parameter_is(query, "transport", "polling");
+           skio__parameter_is(transport, "polling");
 }
 
 /* False: a sid was given, and no session has it. */
 static bool
 find_session(const struct eio_engine *engine, struct eio_question *question)
 {
-    const char *query = question->request->query;
-    const char *raw;
-    size_t raw_len;
-    char sid[PARAMETER_MAX];
-    ptrdiff_t len;
+    const struct eio_parameter *sid = &question->fields.sid;
+    char decoded[EIO_PARAMETER_MAX];
+    const char *id;
+    size_t len;
 
     question->session = NULL;
-    if (!skio__query_find(query, "sid", &raw, &raw_len) || raw_len == 0)
+    if (sid->len == 0)
         return true; /* empty is absent */
-    len = skio__query_get(query, "sid", sid, sizeof sid);
-    if (len <= 0)
-        return false;
-    question->session = skio__session_find(engine, sid, (size_t)len);
+    id = skio__parameter_text(sid, decoded, &len);
+    if (id != NULL)
+        question->session = skio__session_find(engine, id, len);
     return question->session != NULL;
 }
 
@@ -80,8 +67,9 @@ skio__handshake_verify(const struct eio_engine *engine,
                        const char **name)
 {
     const skio_request *request = question->request;
+    const char *origin = question->fields.headers[EIO_FIELD_ORIGIN];
     const struct skio_session *session;
-    bool is_protocol_4 = parameter_is(request->query, "EIO", "4");
+    bool is_protocol_4 = skio__parameter_is(&question->fields.protocol, "4");
 
     *name = NULL;
     *error = EIO_ERROR_TRANSPORT;
@@ -93,7 +81,7 @@ skio__handshake_verify(const struct eio_engine *engine,
 
     *error = EIO_ERROR_REQUEST;
     *name = "INVALID_ORIGIN";
-    if (question->origin != NULL && !skio__cors_is_clean(question->origin))
+    if (origin != NULL && !skio__cors_is_clean(origin))
         return SKIO_EPROTO;
 
     *name = NULL;
@@ -175,7 +163,7 @@ skio__handshake_refuse(struct eio_engine *engine,
     } else if (error == EIO_ERROR_PROTOCOL) {
         why.protocol = question->asker.protocol;
     } else if (name != NULL && strcmp(name, "INVALID_ORIGIN") == 0) {
-        why.origin = question->origin;
+        why.origin = question->fields.headers[EIO_FIELD_ORIGIN];
     } else if (name != NULL && strcmp(name, "TRANSPORT_MISMATCH") == 0) {
         why.transport = copy_parameter(query, "transport", transport);
         why.previous_transport = skio__session_transport(question->session);

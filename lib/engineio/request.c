@@ -372,17 +372,6 @@ skio__headers_find(const char *headers, size_t len, const char *name)
     return NULL;
 }
 
-size_t
-skio__headers_count(const char *headers, size_t len)
-{
-    size_t nuls = 0;
-    size_t i;
-
-    for (i = 0; i < len; i++)
-        nuls += headers[i] == '\0';
-    return nuls / 2;
-}
-
 static int
 hex(char c)
 {
