@@ -1,16 +1,16 @@
 #include "engineio/handshake.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
+#include "base/writer.h"
 #include "engineio/cookie.h"
 #include "engineio/packet.h"
 #include "engineio/payload.h"
 #include "engineio/payload3.h"
 #include "engineio/websocket.h"
 
-#define OPEN_PACKET_MAX 256 /* the id and three numbers */
+#define OPEN_PACKET_MAX 256 /* the id, 63 bytes, and three numbers */
 #define CONTEXT_MAX 256     /* of a parameter that is shown to the host */
 
 static bool
@@ -174,22 +174,27 @@ skio__handshake_refuse(struct eio_engine *engine,
     skio__reply_refusal(engine, &question->asker, &why);
 }
 
-static size_t
+static void
 write_open_packet(const struct eio_engine *engine, const char *sid,
-                  bool is_websocket, char out[OPEN_PACKET_MAX])
+                  bool is_websocket, struct skio__writer *out)
 {
     const skio_server_options *options = engine->options;
     bool may_upgrade = !is_websocket && options->allow_upgrades &&
                        (options->transports & SKIO_WEBSOCKET) != 0;
-    int len = snprintf(out, OPEN_PACKET_MAX,
-                       "0{\"sid\":\"%s\",\"upgrades\":[%s],"
-                       "\"pingInterval\":%" PRIu32 ",\"pingTimeout\":%" PRIu32
-                       ",\"maxPayload\":%zu}",
-                       sid, may_upgrade ? "\"websocket\"" : "",
-                       options->ping_interval_ms, options->ping_timeout_ms,
-                       options->max_http_buffer_size);
 
-    return (size_t)len;
+    skio__writer_str(out, "0{\"sid\":\"");
+    skio__writer_str(out, sid);
+    skio__writer_str(out, "\",\"upgrades\":[");
+    if (may_upgrade)
+        skio__writer_str(out, "\"websocket\"");
+    skio__writer_str(out, "],\"pingInterval\":");
+    skio__writer_u64(out, options->ping_interval_ms);
+    skio__writer_str(out, ",\"pingTimeout\":");
+    skio__writer_u64(out, options->ping_timeout_ms);
+    skio__writer_str(out, ",\"maxPayload\":");
+    skio__writer_u64(out, options->max_http_buffer_size);
+    skio__writer_str(out, "}");
+    assert(out->len <= out->size);
 }
 
 /* Returns the header's value, or NULL when no cookie is wanted; SKIO_ENOMEM
@@ -226,11 +231,12 @@ queue_open(struct skio_session *session, bool is_websocket)
     struct eio_engine *engine = session->engine;
     const char *initial = engine->options->initial_packet;
     char packet[OPEN_PACKET_MAX];
-    size_t len = write_open_packet(engine, skio__session_id(session),
-                                   is_websocket, packet);
+    struct skio__writer writer = {packet, sizeof packet, 0};
     struct skio__buf buf;
-    int err = queue_text(session, packet, len);
+    int err;
 
+    write_open_packet(engine, skio__session_id(session), is_websocket, &writer);
+    err = queue_text(session, packet, writer.len);
     if (err != SKIO_OK || initial == NULL)
         return err;
     skio__buf_init(&buf, engine->mem);
