@@ -11,6 +11,8 @@
 #ifndef SKIO_BASE_POOL_H
 #define SKIO_BASE_POOL_H
 
+#include <assert.h>
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -22,7 +24,12 @@
 #define SKIO__POOL_BLOCK 192 /* bytes of a block */
 #define SKIO__POOL_BLOCKS 256
 
-struct skio__pool_block;
+struct skio__pool_block {
+    union {
+        struct skio__pool_block *next; /* while it is free */
+        alignas(max_align_t) unsigned char bytes[SKIO__POOL_BLOCK];
+    };
+};
 
 struct skio__pool {
     skio_allocator mem;              /* for everything else; a copy */
@@ -36,8 +43,39 @@ void skio__pool_init(struct skio__pool *pool, const skio_allocator *mem);
 /* Every block must have come back. */
 void skio__pool_deinit(struct skio__pool *pool);
 
-/* A block for size bytes, aligned as malloc(3) does; NULL: allocate. */
-void *skio__pool_take(struct skio__pool *pool, size_t size);
+/* One that was never taken; NULL: none is left, or no memory. */
+void *skio__pool_cut(struct skio__pool *pool, size_t size);
+
+/* A block for size bytes, aligned as malloc(3) does; NULL: allocate. Inline, as
+ * its counterpart: each message takes one at least. */
+static inline void *
+skio__pool_take(struct skio__pool *pool, size_t size)
+{
+    struct skio__pool_block *block = pool->free;
+
+    if (size > sizeof *block)
+        return NULL;
+    if (block == NULL)
+        return skio__pool_cut(pool, size);
+    skio__memory_open(block, sizeof block->next);
+    pool->free = block->next;
+    skio__memory_open(block, size);
+    pool->taken++;
+    return block;
+}
+
+static inline void
+skio__pool_give(struct skio__pool *pool, void *memory)
+{
+    struct skio__pool_block *block = memory;
+
+    assert(pool->taken > 0);
+    pool->taken--;
+    skio__memory_open(block, sizeof block->next);
+    block->next = pool->free;
+    pool->free = block;
+    skio__memory_close(block, sizeof *block);
+}
 
 /* Whose `mem` this is. */
 static inline struct skio__pool *
@@ -45,7 +83,5 @@ skio__pool_of(const skio_allocator *mem)
 {
     return skio__container_of(mem, struct skio__pool, mem);
 }
-
-void skio__pool_give(struct skio__pool *pool, void *block);
 
 #endif /* SKIO_BASE_POOL_H */
