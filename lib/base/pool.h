@@ -1,10 +1,11 @@
 /*
  * Small blocks that come and go with every message
  *
- * One piece of memory, cut into blocks of a size; those that are free are
- * linked, and the latest to come back is the next to go. What is larger, or
- * more than there are blocks, is its caller's to allocate elsewhere. Much
- * cheaper than malloc(3) where a turn's messages die together.
+ * Pieces of memory, cut into blocks of a size; those that are free are linked,
+ * and the latest to come back is the next to go. A turn in which more live than
+ * ever before adds a piece, up to a bound; skio__pool_trim() gives back what is
+ * not needed any more. What is larger, or more, is its caller's to allocate
+ * elsewhere. Much cheaper than malloc(3) where a turn's messages die together.
  *
  * What keeps a pointer to `mem` knows its pool, too: skio__pool_of().
  */
@@ -21,8 +22,9 @@
 
 #include "base/compiler.h"
 
-#define SKIO__POOL_BLOCK 192 /* bytes of a block */
-#define SKIO__POOL_BLOCKS 256
+#define SKIO__POOL_BLOCK 192  /* bytes of a block */
+#define SKIO__POOL_BLOCKS 256 /* of a piece: 48 KiB */
+#define SKIO__POOL_PIECES 16
 
 struct skio__pool_block {
     union {
@@ -32,10 +34,12 @@ struct skio__pool_block {
 };
 
 struct skio__pool {
-    skio_allocator mem;              /* for everything else; a copy */
-    struct skio__pool_block *blocks; /* NULL until the first is taken */
+    skio_allocator mem; /* for everything else; a copy */
     struct skio__pool_block *free;
-    uint32_t fresh; /* blocks that were never taken follow those that were */
+    struct skio__pool_block *pieces[SKIO__POOL_PIECES];
+    uint32_t count; /* of the pieces there are */
+    uint32_t fresh; /* of their blocks in this order, those that were taken
+                       since the last trim; the others follow */
     uint32_t taken;
 };
 
@@ -76,6 +80,19 @@ skio__pool_give(struct skio__pool *pool, void *memory)
     pool->free = block;
     skio__memory_close(block, sizeof *block);
 }
+
+/* Whether there are more pieces than the first. */
+static inline bool
+skio__pool_has_grown(const struct skio__pool *pool)
+{
+    return pool->count > 1;
+}
+
+/*
+ * Give the pieces back that no block was needed of since the last time, but
+ * for the first. Does nothing while blocks are out.
+ */
+void skio__pool_trim(struct skio__pool *pool);
 
 /* Whose `mem` this is. */
 static inline struct skio__pool *
