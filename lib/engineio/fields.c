@@ -111,26 +111,20 @@ skio__fields_read_query(struct eio_fields *fields, const skio_request *request)
     fields->protocol = absent;
     fields->transport = absent;
     fields->sid = absent;
-    while (*pos != '\0') {
-        const char *name = pos;
-        const char *equals = NULL;
-        const char *value;
-        struct eio_parameter *parameter;
+    while (pos != NULL) {
+        const char *next = strchr(pos, '&');
+        const char *end = next != NULL ? next : pos + strlen(pos);
+        const char *equals = memchr(pos, '=', (size_t)(end - pos));
+        const char *value = equals != NULL ? equals + 1 : end;
+        const char *stop = equals != NULL ? equals : end;
+        struct eio_parameter *parameter =
+            find_parameter(fields, pos, (size_t)(stop - pos));
 
-        for (; *pos != '\0' && *pos != '&'; pos++) {
-            if (*pos == '=' && equals == NULL)
-                equals = pos;
-        }
-        parameter =
-            find_parameter(fields, name,
-                           (size_t)((equals != NULL ? equals : pos) - name));
         if (parameter != NULL) {
-            value = equals != NULL ? equals + 1 : pos;
             parameter->text = value;
-            parameter->len = (size_t)(pos - value);
+            parameter->len = (size_t)(end - value);
         }
-        if (*pos == '&')
-            pos++;
+        pos = next != NULL ? next + 1 : NULL;
     }
 }
 
