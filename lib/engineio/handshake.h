@@ -22,9 +22,10 @@ struct eio_question {
  * Verify a request in the reference server's order: when several things are
  * wrong, its answer is ours.
  *
- * Its fields were read. Returns SKIO_OK and fills is_websocket and session, or SKIO_EPROTO with
- * *error and *name, Node's word for it (NULL: none). The protocol of a
- * handshake is not looked at: that comes after the application's verdict.
+ * Its fields were read. Returns SKIO_OK and fills is_websocket and session, or
+ * SKIO_EPROTO with *error and *name, Node's word for it (NULL: none). The
+ * protocol of a handshake is not looked at: that comes after the application's
+ * verdict.
  */
 int skio__handshake_verify(const struct eio_engine *engine,
                            struct eio_question *question, enum eio_error *error,
