@@ -392,7 +392,8 @@ begin(struct eio_engine *engine, struct eio_question *question,
         skio__forward_is_wanted(engine, question, tag))
         return skio__forward_begin(engine, question, tag, out);
     if (engine->hooked != NULL) {
-        asker->visit = skio__visit_new(engine, request);
+        asker->visit =
+            skio__visit_new(engine, request, question->fields.sid.len == 0);
         if (asker->visit == NULL) {
             skio__reply_busy(engine, asker);
             return SKIO_EXCHANGE_ANSWERED;
