@@ -9,12 +9,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 
-/* RFC 6455 5.2 */
-#define FIN 0x80
 #define RSV1 0x40 /* compressed: RFC 7692, 6 */
-#define OPCODE_TEXT 1
-#define OPCODE_BINARY 2
-#define LEN_MAX_7 125
 #define LEN_16 126
 #define LEN_64 127
 
@@ -25,8 +20,8 @@ skio__blob_header(unsigned char out[SKIO__BLOB_HEAD_MAX], bool binary,
     size_t bytes; /* of the extended length */
     size_t i;
 
-    out[0] = (unsigned char)(FIN | (binary ? OPCODE_BINARY : OPCODE_TEXT));
-    if (len <= LEN_MAX_7) {
+    out[0] = binary ? SKIO__FRAME_BINARY : SKIO__FRAME_TEXT;
+    if (len <= SKIO__FRAME_SHORT) {
         out[1] = (unsigned char)len;
         return 2;
     }
@@ -100,20 +95,14 @@ skio__blob_copy(const skio_allocator *mem, bool binary, const void *data,
 }
 
 void
-skio__blob_seal(struct skio__blob *blob, size_t len)
+skio__blob_seal_long(struct skio__blob *blob, size_t len)
 {
     const bool binary = (blob->flags & SKIO__BLOB_BINARY) != 0;
     unsigned char header[SKIO__BLOB_HEAD_MAX];
     size_t head;
 
-    assert(blob->head == 0);
-    assert(len <= blob->len);
-
     head = skio__blob_header(header, binary, len);
-    if (head == 2)
-        memcpy(skio__blob_data(blob) - 2, header, 2);
-    else
-        memcpy(skio__blob_data(blob) - head, header, head);
+    memcpy(skio__blob_data(blob) - head, header, head);
     blob->head = (uint32_t)head;
     blob->len = (uint32_t)len;
 }

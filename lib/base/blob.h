@@ -28,6 +28,11 @@
 
 #define SKIO__BLOB_HEAD_MAX 10 /* FIN and opcode, 127, eight length bytes */
 
+/* Frames as a server sends them, RFC 6455 5.2: whole messages, not masked. */
+#define SKIO__FRAME_TEXT 0x81
+#define SKIO__FRAME_BINARY 0x82
+#define SKIO__FRAME_SHORT 125 /* bytes whose length fits the second byte */
+
 enum skio__blob_flag {
     SKIO__BLOB_BINARY = 1 << 0,      /* opcode 2, not 1 */
     SKIO__BLOB_VOLATILE = 1 << 1,    /* may be dropped for a slow reader */
@@ -75,8 +80,27 @@ skio__blob_data(struct skio__blob *blob)
     return blob->bytes + SKIO__BLOB_HEAD_MAX;
 }
 
-/* Fix the length (at most the one it was made with), write the header. */
-void skio__blob_seal(struct skio__blob *blob, size_t len);
+/* Fix the length (at most the one it was made with), write the header: mostly
+ * two bytes. */
+void skio__blob_seal_long(struct skio__blob *blob, size_t len);
+
+static inline void
+skio__blob_seal(struct skio__blob *blob, size_t len)
+{
+    unsigned char *data = skio__blob_data(blob);
+
+    assert(blob->head == 0);
+    assert(len <= blob->len);
+    if (len > SKIO__FRAME_SHORT) {
+        skio__blob_seal_long(blob, len);
+        return;
+    }
+    data[-2] = (blob->flags & SKIO__BLOB_BINARY) != 0 ? SKIO__FRAME_BINARY
+                                                      : SKIO__FRAME_TEXT;
+    data[-1] = (unsigned char)len;
+    blob->head = 2;
+    blob->len = (uint32_t)len;
+}
 
 /* Views on a sealed blob: header and packet together, or the packet alone. */
 static inline void
@@ -127,15 +151,21 @@ skio__blob_ref(struct skio__blob *blob)
     return blob;
 }
 
-/* Drop a reference, the last one frees. NULL does nothing. */
+/* Drop a reference, the last one frees. */
 static inline void
-skio__blob_unref(struct skio__blob *blob)
+skio__blob_drop(struct skio__blob *blob)
 {
-    if (blob == NULL)
-        return;
     assert(blob->refs > 0);
     if (--blob->refs == 0)
         skio__blob_free(blob);
+}
+
+/* The same; NULL does nothing. */
+static inline void
+skio__blob_unref(struct skio__blob *blob)
+{
+    if (blob != NULL)
+        skio__blob_drop(blob);
 }
 
 /*

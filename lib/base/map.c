@@ -50,32 +50,40 @@ skio__map_deinit(struct skio__map *map)
     HASH_CLEAR(hh, map->head);
 }
 
+static struct skio__map_node *
+find(const struct skio__map *map, const void *key, size_t len, uint32_t hash)
+{
+    struct skio__map_node *node = NULL;
+
+    HASH_FIND_BYHASHVALUE(hh, map->head, key, (unsigned)len, hash, node);
+    return node;
+}
+
 int
 skio__map_put(struct skio__map *map, struct skio__map_node *node,
               const void *key, size_t len)
 {
+    uint32_t hash;
+
     if (len > UINT32_MAX)
         return SKIO_ETOOBIG;
     if (len == 0)
         key = ""; /* keys are compared with memcmp, which wants no NULL */
-    assert(skio__map_find(map, key, len) == NULL);
+    hash = hash_key(map, key, len);
+    assert(find(map, key, len, hash) == NULL);
 
-    HASH_ADD_KEYPTR(hh, map->head, key, (unsigned)len, node);
+    HASH_ADD_KEYPTR_BYHASHVALUE(hh, map->head, key, (unsigned)len, hash, node);
     return node->hh.tbl != NULL ? SKIO_OK : SKIO_ENOMEM;
 }
 
 struct skio__map_node *
 skio__map_find(const struct skio__map *map, const void *key, size_t len)
 {
-    struct skio__map_node *node = NULL;
-
-    if (len > UINT32_MAX)
+    if (len > UINT32_MAX || map->head == NULL)
         return NULL;
     if (len == 0)
         key = "";
-
-    HASH_FIND(hh, map->head, key, (unsigned)len, node);
-    return node;
+    return find(map, key, len, hash_key(map, key, len));
 }
 
 void

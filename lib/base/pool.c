@@ -1,83 +1,71 @@
 #include "base/pool.h"
 
 #include <assert.h>
-#include <stdalign.h>
 
 #include "base/mem.h"
 
-struct skio__pool_block {
-    union {
-        struct skio__pool_block *next; /* while it is free */
-        alignas(max_align_t) unsigned char bytes[SKIO__POOL_BLOCK];
-    };
-};
-
-#define POOL_BYTES (SKIO__POOL_BLOCKS * sizeof(struct skio__pool_block))
+#define PIECE_BYTES (SKIO__POOL_BLOCKS * sizeof(struct skio__pool_block))
 
 void
 skio__pool_init(struct skio__pool *pool, const skio_allocator *mem)
 {
     pool->mem = *mem;
-    pool->blocks = NULL;
     pool->free = NULL;
+    pool->count = 0;
     pool->fresh = 0;
     pool->taken = 0;
+}
+
+/* Give back all pieces but so many. */
+static void
+shrink(struct skio__pool *pool, uint32_t count)
+{
+    while (pool->count > count) {
+        struct skio__pool_block *piece = pool->pieces[--pool->count];
+
+        skio__memory_open(piece, PIECE_BYTES);
+        skio__mem_free(&pool->mem, piece);
+    }
 }
 
 void
 skio__pool_deinit(struct skio__pool *pool)
 {
     assert(pool->taken == 0);
-    if (pool->blocks != NULL)
-        skio__memory_open(pool->blocks, POOL_BYTES);
-    skio__mem_free(&pool->mem, pool->blocks);
-}
-
-/* One that was never taken: the pages of those that no turn has needed yet are
- * not touched. */
-static struct skio__pool_block *
-cut(struct skio__pool *pool)
-{
-    if (pool->fresh == SKIO__POOL_BLOCKS)
-        return NULL;
-    if (pool->blocks == NULL) {
-        pool->blocks = skio__mem_alloc(&pool->mem, POOL_BYTES);
-        if (pool->blocks == NULL)
-            return NULL;
-        skio__memory_close(pool->blocks, POOL_BYTES);
-    }
-    return &pool->blocks[pool->fresh++];
-}
-
-void *
-skio__pool_take(struct skio__pool *pool, size_t size)
-{
-    struct skio__pool_block *block = pool->free;
-
-    if (size > sizeof *block)
-        return NULL;
-    if (block != NULL) {
-        skio__memory_open(block, sizeof block->next);
-        pool->free = block->next;
-    } else {
-        block = cut(pool);
-        if (block == NULL)
-            return NULL;
-    }
-    skio__memory_open(block, size);
-    pool->taken++;
-    return block;
+    shrink(pool, 0);
 }
 
 void
-skio__pool_give(struct skio__pool *pool, void *memory)
+skio__pool_trim(struct skio__pool *pool)
 {
-    struct skio__pool_block *block = memory;
+    uint32_t needed = (pool->fresh + SKIO__POOL_BLOCKS - 1) / SKIO__POOL_BLOCKS;
 
-    assert(pool->taken > 0);
-    pool->taken--;
-    skio__memory_open(block, sizeof block->next);
-    block->next = pool->free;
-    pool->free = block;
-    skio__memory_close(block, sizeof *block);
+    if (pool->taken > 0)
+        return;
+    shrink(pool, needed > 1 ? needed : 1);
+    /* Count anew what is needed: all of them are as if never taken. */
+    pool->free = NULL;
+    pool->fresh = 0;
+}
+
+/* The pages of blocks that no turn has needed yet are not touched. */
+void *
+skio__pool_cut(struct skio__pool *pool, size_t size)
+{
+    uint32_t piece = pool->fresh / SKIO__POOL_BLOCKS;
+    struct skio__pool_block *block;
+
+    if (piece == pool->count) {
+        if (piece == SKIO__POOL_PIECES)
+            return NULL;
+        block = skio__mem_alloc(&pool->mem, PIECE_BYTES);
+        if (block == NULL)
+            return NULL;
+        skio__memory_close(block, PIECE_BYTES);
+        pool->pieces[pool->count++] = block;
+    }
+    block = &pool->pieces[piece][pool->fresh++ % SKIO__POOL_BLOCKS];
+    skio__memory_open(block, size);
+    pool->taken++;
+    return block;
 }

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "engineio/request.h"
-
 static char
 lower(char c)
 {
@@ -102,15 +100,6 @@ skio__cors_is_same(const char *origin, const char *host, bool secure)
            equal_ignoring_case(origin, origin_len, host, host_len);
 }
 
-static bool
-is_own(const skio_request *request, const char *origin)
-{
-    const char *host =
-        skio__headers_find(request->headers, request->headers_len, "host");
-
-    return skio__cors_is_same(origin, host, request->secure);
-}
-
 /* The list is short and each entry is compared whole: no prefix, no pattern. */
 static bool
 is_listed(const char *list, const char *origin)
@@ -130,9 +119,8 @@ is_listed(const char *list, const char *origin)
 }
 
 bool
-skio__cors_judge(const skio_server_options *options,
-                 const skio_request *request, const char *origin,
-                 struct eio_cors *cors)
+skio__cors_judge(const skio_server_options *options, const char *origin,
+                 const char *host, bool secure, struct eio_cors *cors)
 {
     const char *allowed = options->cors_origins;
 
@@ -140,7 +128,7 @@ skio__cors_judge(const skio_server_options *options,
     if (allowed == NULL && options->cors_origin != NULL)
         allowed = "";
     if (allowed == NULL)
-        return origin == NULL || is_own(request, origin);
+        return origin == NULL || skio__cors_is_same(origin, host, secure);
 
     cors->is_on = true;
     if (strcmp(allowed, "*") == 0) {
@@ -155,7 +143,8 @@ skio__cors_judge(const skio_server_options *options,
     if ((strcmp(origin, "null") == 0 || !is_listed(allowed, origin)) &&
         (options->cors_origin == NULL || !skio__cors_is_clean(origin) ||
          !options->cors_origin(origin, options->cors_origin_user)))
-        return is_own(request, origin); /* its browser asks for no header */
+        /* its browser asks for no header */
+        return skio__cors_is_same(origin, host, secure);
     cors->allow_origin = origin;
     return true;
 }

@@ -26,12 +26,11 @@ struct eio_cors {
 bool skio__cors_is_clean(const char *origin);
 
 /*
- * Judge a request by its headers; fills *cors, whose allow_origin points into
- * them. Returns whether the origin (NULL: none was sent) may connect.
+ * Judge a request by its Origin and Host headers (NULL: none was sent); fills
+ * *cors, whose allow_origin may be that Origin. Returns whether it may connect.
  */
-bool skio__cors_judge(const skio_server_options *options,
-                      const skio_request *request, const char *origin,
-                      struct eio_cors *cors);
+bool skio__cors_judge(const skio_server_options *options, const char *origin,
+                      const char *host, bool secure, struct eio_cors *cors);
 
 /* Whether a page of this origin was served by this host[:port]. */
 bool skio__cors_is_same(const char *origin, const char *host, bool secure);

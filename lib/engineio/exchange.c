@@ -102,49 +102,50 @@ skio__exchange_flush(skio_exchange *exchange)
 
 /* ---- A new request ---- */
 
-static const char *
-header(const skio_request *request, const char *name)
-{
-    return skio__headers_find(request->headers, request->headers_len, name);
-}
-
-/* Answer what is out of bounds before anything looks into it. */
+/* Read what is within bounds, and answer what is not: true. */
 static bool
-is_too_large(struct eio_engine *engine, const skio_request *request,
-             const struct eio_asker *asker)
+is_too_large(struct eio_engine *engine, struct eio_question *question)
 {
     const skio_server_options *options = engine->options;
+    const skio_request *request = question->request;
+    struct eio_fields *fields = &question->fields;
+    bool fits = request->headers_len <= options->max_header_bytes;
 
-    if (request->headers_len > options->max_header_bytes ||
-        skio__headers_count(request->headers, request->headers_len) >
-            options->max_headers)
-        skio__reply_status(engine, asker, 431, NULL);
-    else if (strlen(request->query) > options->max_query_bytes)
-        skio__reply_error(engine, asker, EIO_ERROR_REQUEST);
-    else
+    if (fits) {
+        skio__fields_read_headers(fields, request);
+        fits = fields->header_count <= options->max_headers;
+    }
+    if (!fits) {
+        skio__reply_status(engine, &question->asker, 431, NULL);
+    } else if (strlen(request->query) > options->max_query_bytes) {
+        skio__reply_error(engine, &question->asker, EIO_ERROR_REQUEST);
+    } else {
+        skio__fields_read_query(fields, request);
         return false;
+    }
     engine->counters.limits_hit++;
     return true;
 }
 
 static void
-read_headers(const struct eio_engine *engine, struct eio_question *question)
+heed_headers(const struct eio_engine *engine, struct eio_question *question)
 {
     const skio_request *request = question->request;
-    const char *agent = header(request, "user-agent");
+    const char *const *headers = question->fields.headers;
+    const char *agent = headers[EIO_FIELD_USER_AGENT];
+    const char *origin = headers[EIO_FIELD_ORIGIN];
 
     question->asker.is_old_ie =
         agent != NULL &&
         (strstr(agent, ";MSIE") != NULL || strstr(agent, "Trident/") != NULL);
-    question->origin = header(request, "origin");
     if (engine->options->http_compression && !request->upgrade)
         question->asker.coding =
-            (uint8_t)skio__coding_choose(header(request, "accept-encoding"));
+            (uint8_t)skio__coding_choose(headers[EIO_FIELD_ACCEPT_ENCODING]);
     question->origin_may_connect =
-        skio__cors_judge(engine->options, request, question->origin,
-                         &question->asker.cors);
+        skio__cors_judge(engine->options, origin, headers[EIO_FIELD_HOST],
+                         request->secure, &question->asker.cors);
     /* A header that cannot be sent is not sent back. */
-    if (question->origin != NULL && !skio__cors_is_clean(question->origin))
+    if (origin != NULL && !skio__cors_is_clean(origin))
         question->asker.cors.allow_origin = NULL;
 }
 
@@ -162,12 +163,11 @@ take_request(struct eio_engine *engine, const struct eio_question *question)
 /* Keep what may be answered to the client's offers. Returns SKIO_OK,
  * SKIO_EPROTO or SKIO_ENOMEM. */
 static int
-read_extensions(skio_exchange *exchange, const skio_request *request)
+read_extensions(skio_exchange *exchange, const char *offers)
 {
     struct eio_engine *engine = exchange->engine;
     struct eio_opening *opening = exchange->opening;
     const skio_server_options *options = engine->options;
-    const char *offers = header(request, "sec-websocket-extensions");
     struct eio_extension found;
     int got;
 
@@ -225,7 +225,8 @@ skio__exchange_prepare(skio_exchange *exchange,
     static const char text[] =
         "Invalid or unacceptable Sec-WebSocket-Extensions header";
     struct eio_engine *engine = exchange->engine;
-    int err = read_extensions(exchange, question->request);
+    int err = read_extensions(exchange,
+                              question->fields.headers[EIO_FIELD_EXTENSIONS]);
 
     if (err == SKIO_OK)
         err = list_headers(exchange);
@@ -347,7 +348,11 @@ skio__exchange_admit(struct eio_engine *engine,
     if (strcmp(request->method, "GET") == 0)
         return skio__polling_get(question->session, asker, out);
     if (strcmp(request->method, "POST") == 0)
-        return skio__polling_post(question->session, asker, request, out);
+        return skio__polling_post(question->session, asker,
+                                  request->content_length,
+                                  question->fields
+                                      .headers[EIO_FIELD_CONTENT_TYPE],
+                                  out);
     /* Node's status for any other method; a strange one, but its own. */
     skio__reply_status(engine, asker, 500, NULL);
     return SKIO_EXCHANGE_ANSWERED;
@@ -360,7 +365,7 @@ preflight(struct eio_engine *engine, struct eio_question *question)
     struct eio_cors *cors = &question->asker.cors;
 
     cors->is_preflight = question->origin_may_connect;
-    cors->asked = header(question->request, "access-control-request-headers");
+    cors->asked = question->fields.headers[EIO_FIELD_ASKED];
     if (engine->options->cors_preflight_continue)
         return false;
     if (question->origin_may_connect)
@@ -378,9 +383,9 @@ begin(struct eio_engine *engine, struct eio_question *question,
     struct eio_asker *asker = &question->asker;
     char tag[SKIO_FORWARD_TAG_LEN + 1];
 
-    if (is_too_large(engine, request, asker))
+    if (is_too_large(engine, question))
         return SKIO_EXCHANGE_ANSWERED;
-    read_headers(engine, question);
+    heed_headers(engine, question);
 
     if (asker->cors.is_on && !request->upgrade &&
         strcmp(request->method, "OPTIONS") == 0 && preflight(engine, question))
@@ -392,7 +397,8 @@ begin(struct eio_engine *engine, struct eio_question *question,
         skio__forward_is_wanted(engine, question, tag))
         return skio__forward_begin(engine, question, tag, out);
     if (engine->hooked != NULL) {
-        asker->visit = skio__visit_new(engine, request);
+        asker->visit =
+            skio__visit_new(engine, request, question->fields.sid.len == 0);
         if (asker->visit == NULL) {
             skio__reply_busy(engine, asker);
             return SKIO_EXCHANGE_ANSWERED;

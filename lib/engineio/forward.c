@@ -23,17 +23,20 @@ skio__forward_is_wanted(const struct eio_engine *engine,
 {
     const struct eio_forward *forward = engine->forward;
     const skio_request *request = question->request;
-    char sid[EIO_TAGGED_ID_LEN + 1];
+    char decoded[EIO_PARAMETER_MAX];
+    const char *sid;
+    size_t len;
 
     if (forward->is_off || engine->shutting_down ||
         question->asker.is_forwarded || request->upgrade ||
         (strcmp(request->method, "GET") != 0 &&
          strcmp(request->method, "POST") != 0))
         return false;
-    if (skio__query_get(request->query, "sid", sid, sizeof sid) !=
-        EIO_TAGGED_ID_LEN)
+    sid = skio__parameter_text(&question->fields.sid, decoded, &len);
+    if (sid == NULL || len != EIO_TAGGED_ID_LEN)
         return false;
-    memcpy(tag, sid + SKIO__ID_LEN, SKIO_FORWARD_TAG_LEN + 1);
+    memcpy(tag, sid + SKIO__ID_LEN, SKIO_FORWARD_TAG_LEN);
+    tag[SKIO_FORWARD_TAG_LEN] = '\0';
     return is_tag(tag) && strcmp(tag, forward->tag) != 0 &&
            skio__session_find(engine, sid, EIO_TAGGED_ID_LEN) == NULL;
 }

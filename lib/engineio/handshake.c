@@ -1,59 +1,46 @@
 #include "engineio/handshake.h"
 
-#include <inttypes.h>
-#include <stdio.h>
+#include <assert.h>
 #include <string.h>
 
+#include "base/writer.h"
 #include "engineio/cookie.h"
 #include "engineio/packet.h"
 #include "engineio/payload.h"
 #include "engineio/payload3.h"
 #include "engineio/websocket.h"
 
-#define OPEN_PACKET_MAX 256 /* the id and three numbers */
-#define PARAMETER_MAX 64    /* nothing longer has a meaning */
+#define OPEN_PACKET_MAX 256 /* the id, 63 bytes, and three numbers */
 #define CONTEXT_MAX 256     /* of a parameter that is shown to the host */
-
-static bool
-parameter_is(const char *query, const char *name, const char *value)
-{
-    char text[PARAMETER_MAX];
-    ptrdiff_t len = skio__query_get(query, name, text, sizeof text);
-
-    return len >= 0 && (size_t)len == strlen(value) &&
-           memcmp(text, value, (size_t)len) == 0;
-}
 
 static bool
 verify_transport(const struct eio_engine *engine, struct eio_question *question)
 {
-    const char *query = question->request->query;
+    const struct eio_parameter *transport = &question->fields.transport;
     unsigned transports = engine->options->transports;
 
-    question->is_websocket = parameter_is(query, "transport", "websocket");
+    question->is_websocket = skio__parameter_is(transport, "websocket");
     if (question->is_websocket)
         return (transports & SKIO_WEBSOCKET) != 0;
     return (transports & SKIO_POLLING) != 0 &&
-           parameter_is(query, "transport", "polling");
+           skio__parameter_is(transport, "polling");
 }
 
 /* False: a sid was given, and no session has it. */
 static bool
 find_session(const struct eio_engine *engine, struct eio_question *question)
 {
-    const char *query = question->request->query;
-    const char *raw;
-    size_t raw_len;
-    char sid[PARAMETER_MAX];
-    ptrdiff_t len;
+    const struct eio_parameter *sid = &question->fields.sid;
+    char decoded[EIO_PARAMETER_MAX];
+    const char *id;
+    size_t len;
 
     question->session = NULL;
-    if (!skio__query_find(query, "sid", &raw, &raw_len) || raw_len == 0)
+    if (sid->len == 0)
         return true; /* empty is absent */
-    len = skio__query_get(query, "sid", sid, sizeof sid);
-    if (len <= 0)
-        return false;
-    question->session = skio__session_find(engine, sid, (size_t)len);
+    id = skio__parameter_text(sid, decoded, &len);
+    if (id != NULL)
+        question->session = skio__session_find(engine, id, len);
     return question->session != NULL;
 }
 
@@ -80,8 +67,9 @@ skio__handshake_verify(const struct eio_engine *engine,
                        const char **name)
 {
     const skio_request *request = question->request;
+    const char *origin = question->fields.headers[EIO_FIELD_ORIGIN];
     const struct skio_session *session;
-    bool is_protocol_4 = parameter_is(request->query, "EIO", "4");
+    bool is_protocol_4 = skio__parameter_is(&question->fields.protocol, "4");
 
     *name = NULL;
     *error = EIO_ERROR_TRANSPORT;
@@ -93,7 +81,7 @@ skio__handshake_verify(const struct eio_engine *engine,
 
     *error = EIO_ERROR_REQUEST;
     *name = "INVALID_ORIGIN";
-    if (question->origin != NULL && !skio__cors_is_clean(question->origin))
+    if (origin != NULL && !skio__cors_is_clean(origin))
         return SKIO_EPROTO;
 
     *name = NULL;
@@ -175,7 +163,7 @@ skio__handshake_refuse(struct eio_engine *engine,
     } else if (error == EIO_ERROR_PROTOCOL) {
         why.protocol = question->asker.protocol;
     } else if (name != NULL && strcmp(name, "INVALID_ORIGIN") == 0) {
-        why.origin = question->origin;
+        why.origin = question->fields.headers[EIO_FIELD_ORIGIN];
     } else if (name != NULL && strcmp(name, "TRANSPORT_MISMATCH") == 0) {
         why.transport = copy_parameter(query, "transport", transport);
         why.previous_transport = skio__session_transport(question->session);
@@ -186,22 +174,27 @@ skio__handshake_refuse(struct eio_engine *engine,
     skio__reply_refusal(engine, &question->asker, &why);
 }
 
-static size_t
+static void
 write_open_packet(const struct eio_engine *engine, const char *sid,
-                  bool is_websocket, char out[OPEN_PACKET_MAX])
+                  bool is_websocket, struct skio__writer *out)
 {
     const skio_server_options *options = engine->options;
     bool may_upgrade = !is_websocket && options->allow_upgrades &&
                        (options->transports & SKIO_WEBSOCKET) != 0;
-    int len = snprintf(out, OPEN_PACKET_MAX,
-                       "0{\"sid\":\"%s\",\"upgrades\":[%s],"
-                       "\"pingInterval\":%" PRIu32 ",\"pingTimeout\":%" PRIu32
-                       ",\"maxPayload\":%zu}",
-                       sid, may_upgrade ? "\"websocket\"" : "",
-                       options->ping_interval_ms, options->ping_timeout_ms,
-                       options->max_http_buffer_size);
 
-    return (size_t)len;
+    skio__writer_str(out, "0{\"sid\":\"");
+    skio__writer_str(out, sid);
+    skio__writer_str(out, "\",\"upgrades\":[");
+    if (may_upgrade)
+        skio__writer_str(out, "\"websocket\"");
+    skio__writer_str(out, "],\"pingInterval\":");
+    skio__writer_u64(out, options->ping_interval_ms);
+    skio__writer_str(out, ",\"pingTimeout\":");
+    skio__writer_u64(out, options->ping_timeout_ms);
+    skio__writer_str(out, ",\"maxPayload\":");
+    skio__writer_u64(out, options->max_http_buffer_size);
+    skio__writer_str(out, "}");
+    assert(out->len <= out->size);
 }
 
 /* Returns the header's value, or NULL when no cookie is wanted; SKIO_ENOMEM
@@ -238,11 +231,12 @@ queue_open(struct skio_session *session, bool is_websocket)
     struct eio_engine *engine = session->engine;
     const char *initial = engine->options->initial_packet;
     char packet[OPEN_PACKET_MAX];
-    size_t len = write_open_packet(engine, skio__session_id(session),
-                                   is_websocket, packet);
+    struct skio__writer writer = {packet, sizeof packet, 0};
     struct skio__buf buf;
-    int err = queue_text(session, packet, len);
+    int err;
 
+    write_open_packet(engine, skio__session_id(session), is_websocket, &writer);
+    err = queue_text(session, packet, writer.len);
     if (err != SKIO_OK || initial == NULL)
         return err;
     skio__buf_init(&buf, engine->mem);

@@ -5,12 +5,13 @@
 #define SKIO_ENGINEIO_HANDSHAKE_H
 
 #include "engineio/exchange.h"
+#include "engineio/fields.h"
 #include "engineio/session.h"
 
 /* A request as the verification understood it. */
 struct eio_question {
     const skio_request *request;
-    const char *origin; /* NULL: none */
+    struct eio_fields fields;
     struct eio_asker asker;
     bool origin_may_connect;
     bool is_websocket;            /* transport=websocket */
@@ -21,9 +22,10 @@ struct eio_question {
  * Verify a request in the reference server's order: when several things are
  * wrong, its answer is ours.
  *
- * Returns SKIO_OK and fills is_websocket and session, or SKIO_EPROTO with
- * *error and *name, Node's word for it (NULL: none). The protocol of a
- * handshake is not looked at: that comes after the application's verdict.
+ * Its fields were read. Returns SKIO_OK and fills is_websocket and session, or
+ * SKIO_EPROTO with *error and *name, Node's word for it (NULL: none). The
+ * protocol of a handshake is not looked at: that comes after the application's
+ * verdict.
  */
 int skio__handshake_verify(const struct eio_engine *engine,
                            struct eio_question *question, enum eio_error *error,

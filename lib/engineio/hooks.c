@@ -54,22 +54,20 @@ skio__hooks_deinit(struct eio_engine *engine)
 /* ---- Visits ---- */
 
 struct eio_visit *
-skio__visit_new(const struct eio_engine *engine, const skio_request *request)
+skio__visit_new(const struct eio_engine *engine, const skio_request *request,
+                bool is_handshake)
 {
-    const char *sid;
-    size_t len;
     struct eio_visit *visit = skio__mem_calloc(engine->mem, 1, sizeof *visit);
 
     if (visit == NULL)
         return NULL;
     visit->mem = engine->mem;
     visit->refs = 1;
-    visit->is_handshake =
-        !skio__query_find(request->query, "sid", &sid, &len) || len == 0;
+    visit->is_handshake = is_handshake;
     skio__headers_init(&visit->headers, engine->options, engine->mem);
-    visit->request = skio__request_new(engine->mem, request,
-                                       engine->options->latest_headers &&
-                                           visit->is_handshake);
+    visit->request =
+        skio__request_new(engine->mem, request,
+                          engine->options->latest_headers && is_handshake);
     if (visit->request == NULL) {
         skio__mem_free(engine->mem, visit);
         return NULL;

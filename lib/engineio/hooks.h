@@ -47,7 +47,8 @@ void skio__hooks_deinit(struct eio_engine *engine);
 
 /* One reference; NULL when memory is out. */
 struct eio_visit *skio__visit_new(const struct eio_engine *engine,
-                                  const skio_request *request);
+                                  const skio_request *request,
+                                  bool is_handshake);
 struct eio_visit *skio__visit_ref(struct eio_visit *visit); /* NULL: NULL */
 void skio__visit_unref(struct eio_visit *visit);
 

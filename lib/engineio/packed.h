@@ -21,10 +21,12 @@
 
 /*
  * Pack a transport's block, "name NUL value NUL …"; a header that is cut off
- * and what follows are left out. Returns the bytes, never more than one for
- * each header on top of the block's. out NULL: none are written.
+ * and what follows are left out. Returns how many bytes that makes, never more
+ * than one for each header on top of the block's; if size is less, what is in
+ * out is of no use.
  */
-size_t skio__headers_pack(const char *headers, size_t len, char *out);
+size_t skio__headers_pack(const char *headers, size_t len, char *out,
+                          size_t size);
 
 /* The value of a lower-case name, of a repeated one the first; NULL: absent. */
 const char *skio__packed_find(const char *packed, size_t len, const char *name);

@@ -216,11 +216,8 @@ skio__polling_get(struct skio_session *session, const struct eio_asker *asker,
 
 /* Whether this is exactly the type that only protocol 3 sends. */
 static bool
-is_octet_stream(const skio_request *request)
+is_octet_stream(const char *type)
 {
-    const char *type = skio__headers_find(request->headers,
-                                          request->headers_len, "content-type");
-
     return type != NULL && strcmp(type, "application/octet-stream") == 0;
 }
 
@@ -238,20 +235,19 @@ too_large(struct eio_engine *engine, const struct eio_asker *asker,
 
 int
 skio__polling_post(struct skio_session *session, const struct eio_asker *asker,
-                   const skio_request *request, skio_exchange **out)
+                   int64_t content_length, const char *content_type,
+                   skio_exchange **out)
 {
     struct eio_engine *engine = session->engine;
     size_t max = engine->options->max_http_buffer_size;
     skio_exchange *exchange;
-
-    bool is_octets = is_octet_stream(request);
+    bool is_octets = is_octet_stream(content_type);
 
     if (session->post != NULL || (is_octets && session->protocol != 3))
         return overlap(session, asker);
 
-    if (request->content_length > 0 &&
-        (uint64_t)request->content_length > max) {
-        too_large(engine, asker, (uint64_t)request->content_length);
+    if (content_length > 0 && (uint64_t)content_length > max) {
+        too_large(engine, asker, (uint64_t)content_length);
         return SKIO_EXCHANGE_ANSWERED;
     }
 

@@ -11,8 +11,8 @@
 int skio__polling_get(struct skio_session *session,
                       const struct eio_asker *asker, skio_exchange **out);
 int skio__polling_post(struct skio_session *session,
-                       const struct eio_asker *asker,
-                       const skio_request *request, skio_exchange **out);
+                       const struct eio_asker *asker, int64_t content_length,
+                       const char *content_type, skio_exchange **out);
 
 /* The body of a POST, a piece or its end. */
 int skio__polling_body(skio_exchange *exchange, const void *data, size_t len);

@@ -28,6 +28,10 @@ static const char *const methods[] = {
 };
 #define METHODS (sizeof methods / sizeof methods[0])
 
+/* As many bytes of packed headers are made once; more of them twice, first to
+ * know how many. */
+#define PACKED_ONCE 1024
+
 static const char *
 text_or_empty(const char *text)
 {
@@ -68,8 +72,10 @@ copy(const skio_allocator *mem, const skio_request *from, bool keeps_latest,
     size_t path_len = strlen(path);
     size_t query_len = strlen(query);
     size_t address_len = strlen(address);
+    char packed[PACKED_ONCE];
     size_t headers_len =
-        packs ? skio__headers_pack(from->headers, from->headers_len, NULL)
+        packs ? skio__headers_pack(from->headers, from->headers_len, packed,
+                                   sizeof packed)
               : from->headers_len;
     size_t size = sizeof(struct skio_engine_request);
     struct skio_engine_request *request;
@@ -111,8 +117,11 @@ copy(const skio_allocator *mem, const skio_request *from, bool keeps_latest,
 
     request->headers = offset(request, pos);
     request->headers_len = (uint32_t)headers_len;
-    if (packs)
-        (void)skio__headers_pack(from->headers, from->headers_len, pos);
+    if (packs && headers_len <= sizeof packed)
+        memcpy(pos, packed, headers_len);
+    else if (packs)
+        (void)skio__headers_pack(from->headers, from->headers_len, pos,
+                                 headers_len);
     else if (headers_len > 0)
         memcpy(pos, from->headers, headers_len);
     pos += headers_len;
@@ -361,17 +370,6 @@ skio__headers_find(const char *headers, size_t len, const char *name)
         pos = next + 1;
     }
     return NULL;
-}
-
-size_t
-skio__headers_count(const char *headers, size_t len)
-{
-    size_t nuls = 0;
-    size_t i;
-
-    for (i = 0; i < len; i++)
-        nuls += headers[i] == '\0';
-    return nuls / 2;
 }
 
 static int

@@ -80,6 +80,5 @@ bool skio__query_each(const char *query, char *scratch, skio_pair_fn *fn,
 /* The header in a transport's block, or NULL. */
 const char *skio__headers_find(const char *headers, size_t len,
                                const char *name);
-size_t skio__headers_count(const char *headers, size_t len);
 
 #endif /* SKIO_ENGINEIO_REQUEST_H */

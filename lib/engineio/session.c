@@ -94,7 +94,7 @@ skio__session_new(struct eio_engine *engine,
     if (id_len > 0)
         memcpy(id_at(session), id, id_len + 1);
     if ((id_len == 0 && !make_id(engine, session->own_id)) ||
-        skio__session_find(engine, id, id_len) != NULL ||
+        (id_len > 0 && skio__session_find(engine, id, id_len) != NULL) ||
         skio__address_enter(engine, address, &session->address) != SKIO_OK)
         goto fail;
     if (skio__map_put(&engine->sessions, &session->node, id_at(session),

@@ -289,7 +289,8 @@ resume(skio_verdict *verdict)
 
     skio__request_view(verdict->visit->request, &request);
     question.request = &request;
-    question.origin = skio__request_header(verdict->visit->request, "origin");
+    skio__fields_read_headers(&question.fields, &request);
+    skio__fields_read_query(&question.fields, &request);
     question.origin_may_connect = verdict->origin_may_connect;
     question.is_websocket = request.upgrade;
     question.asker.held = exchange;

@@ -23,6 +23,9 @@
  * most its own size with each read, a handler that reads in a loop is ended. */
 #define ARENA_TIMES 16
 
+/* What a busy turn needed is kept so long for the next one. */
+#define POOL_TRIM_MS 10000
+
 struct sio_home *
 skio__home_ref(struct sio_home *home)
 {
@@ -67,6 +70,8 @@ skio__server_next_due(const skio_server *server)
     uint64_t ack = skio__heap_peek_due(&server->ack_due);
     uint64_t timer = skio__heap_peek_due(&server->timers);
 
+    if (server->pool_due < due)
+        due = server->pool_due;
     if (timer < due)
         due = timer;
     if (attachments < due)
@@ -83,8 +88,29 @@ skio__server_next_due(const skio_server *server)
 }
 
 void
+skio__server_mind_pool(skio_server *server)
+{
+    if (skio__likely(!skio__pool_has_grown(&server->pool) ||
+                     server->pool_due != SKIO__NEVER))
+        return;
+    server->pool_due = skio__engine_now(&server->engine) + POOL_TRIM_MS;
+    skio__server_wants_timer(server);
+}
+
+static void
+trim_pool(skio_server *server, uint64_t now_ms)
+{
+    if (server->pool_due > now_ms)
+        return;
+    skio__pool_trim(&server->pool);
+    server->pool_due = SKIO__NEVER;
+    skio__server_mind_pool(server);
+}
+
+void
 skio__server_timeout(skio_server *server, uint64_t now_ms)
 {
+    trim_pool(server, now_ms);
     skio__client_timeouts(server, now_ms);
     skio__ack_timeouts(server, now_ms);
     skio__recovery_timeouts(server, now_ms);
@@ -183,6 +209,7 @@ skio_server_new(skio_server **out, const skio_server_options *options)
                      server->options.max_http_buffer_size * ARENA_TIMES);
     skio__buf_init(&server->scratch, mem);
     skio__pool_init(&server->pool, mem);
+    server->pool_due = SKIO__NEVER;
     skio__buf_init(&server->packed, mem);
     if (server->options.parser != NULL) {
         server->parser = *server->options.parser;

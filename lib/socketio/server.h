@@ -54,6 +54,7 @@ struct skio_server {
 
     struct skio__arena arena; /* unescaped copies, until a callback returns */
     struct skio__pool pool;   /* of packets that are on their way out */
+    uint64_t pool_due;        /* when to trim it, or SKIO__NEVER */
     struct skio__buf scratch; /* where packets are encoded */
     struct skio__buf packed;  /* and where a parser puts them */
     skio_parser parser;       /* what options.parser points to, if it does */
@@ -99,6 +100,10 @@ void skio__server_make_id(skio_server *server, char out[21]);
 /* The earliest due time of this room's timers; and run those due. */
 uint64_t skio__server_next_due(const skio_server *server);
 void skio__server_timeout(skio_server *server, uint64_t now_ms);
+
+/* The end of a turn: see to it that memory which one busy turn needed is given
+ * back when no other needs it. */
+void skio__server_mind_pool(skio_server *server);
 
 /* A timer was armed that may be the earliest now. */
 void skio__server_wants_timer(skio_server *server);

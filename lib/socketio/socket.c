@@ -1,11 +1,11 @@
 #include "socketio/socket.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/compiler.h"
 #include "base/format.h"
 #include "base/mem.h"
+#include "base/writer.h"
 #include "engineio/request.h"
 #include "socketio/ack.h"
 #include "socketio/dynamic.h"
@@ -133,9 +133,9 @@ static int
 send_connect(skio_socket *socket)
 {
     char json[sizeof "{\"sid\":\"\",\"pid\":\"\"}" + 2 * SKIO__ID_LEN];
+    struct skio__writer writer = {json, sizeof json, 0};
     struct sio_encoder encoder;
     struct skio_message *message;
-    int len;
     int err;
 
     if (is_old(socket->client)) {
@@ -143,14 +143,16 @@ send_connect(skio_socket *socket)
         err = skio__message_control(&encoder, SIO_CONNECT, NULL, 0, &message);
         return err != SKIO_OK ? err : send_control(socket->client, message);
     }
-    if (socket->session != NULL)
-        len = snprintf(json, sizeof json, "{\"sid\":\"%s\",\"pid\":\"%s\"}",
-                       socket->id, socket->session->pid);
-    else
-        len = snprintf(json, sizeof json, "{\"sid\":\"%s\"}", socket->id);
+    skio__writer_str(&writer, "{\"sid\":\"");
+    skio__writer_str(&writer, socket->id);
+    if (socket->session != NULL) {
+        skio__writer_str(&writer, "\",\"pid\":\"");
+        skio__writer_str(&writer, socket->session->pid);
+    }
+    skio__writer_str(&writer, "\"}");
 
     skio__nsp_encoder(socket->nsp, &encoder);
-    err = skio__message_control(&encoder, SIO_CONNECT, json, (size_t)len,
+    err = skio__message_control(&encoder, SIO_CONNECT, json, writer.len,
                                 &message);
     if (err != SKIO_OK)
         return err;

@@ -91,6 +91,7 @@ skio_transport_flush(skio_server *server)
     skio__remote_flush(server);
     skio__engine_leave(&server->engine);
 
+    skio__server_mind_pool(server);
     skio__drain_turn(server);
     /* What getters copied outside of a packet's callback ends with the turn. */
     if (server->engine.depth == 0) {

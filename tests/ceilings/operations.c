@@ -197,6 +197,19 @@ talk_fast(struct clients *clients, unsigned rounds)
     }
 }
 
+/* Many clients' messages are one turn. */
+static void
+talk_all(struct clients *clients, unsigned rounds)
+{
+    while (rounds-- > 0) {
+        for (size_t n = 0; n < clients->count; n++) {
+            for (int i = 0; i < DEPTH; i++)
+                client_say(&clients->list[n], said.data, said.len);
+        }
+        clients_flush(clients);
+    }
+}
+
 static void
 talk_binary(struct clients *clients, unsigned rounds)
 {
@@ -388,6 +401,15 @@ const struct operation operations[] = {
      .messages = DEPTH,
      .prepare = prepare_echo,
      .run = talk_fast},
+    {.name = "echo-of-100",
+     .clients = 100,
+     .rounds = 5,
+     .per_round = 100 * DEPTH,
+     .calls = 100 * DEPTH,
+     .writes = ECHOED,
+     .messages = 100 * DEPTH,
+     .prepare = prepare_echo,
+     .run = talk_all},
     {.name = "echo-512",
      .clients = 1,
      .rounds = 500,

@@ -154,12 +154,41 @@ sessions_that_may_be_recovered_are_given_back_too(void **state)
     peer_run_once(&plan);
 }
 
+/* Blocks for messages are pooled: one turn that needs many leaves many. */
+static void
+busy_turn(struct peer *peer)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    size_t bytes;
+
+    settle(peer, ws, 0);
+    bytes = peer->alloc.live_bytes;
+    for (int i = 0; i < CROWD; i++)
+        peer_check(peer, skio_emit(latest, "e", "%d", i) == SKIO_OK);
+    peer_flush(peer);
+    peer_check(peer, peer->alloc.live_bytes > bytes + CROWD * 100);
+    peer_wait(peer, 9000); /* the next turn may need as many */
+    peer_check(peer, peer->alloc.live_bytes > bytes + CROWD * 100);
+    peer_wait(peer, 12000);
+    peer_check(peer, peer->alloc.live_bytes <= bytes);
+}
+
+static void
+memory_of_a_busy_turn_is_given_back_in_time(void **state)
+{
+    static const struct peer_plan plan = {crowded, asking, busy_turn};
+
+    (void)state;
+    peer_run_once(&plan);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(memory_is_what_it_was_when_a_thousand_have_gone),
         cmocka_unit_test(sessions_that_may_be_recovered_are_given_back_too),
+        cmocka_unit_test(memory_of_a_busy_turn_is_given_back_in_time),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

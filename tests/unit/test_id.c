@@ -12,6 +12,8 @@
 
 #include <string.h>
 
+#include <sodium.h>
+
 /* Node: Buffer.concat([random, counter]).toString("base64url") */
 static const struct {
     unsigned char random12[SKIO__ID_RANDOM];
@@ -48,6 +50,27 @@ an_id_is_random_then_counter_in_base64url(void **state)
     }
 }
 
+/* Whatever digit stands wherever. */
+static void
+an_id_is_what_libsodium_writes(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 256; i++) {
+        unsigned char bytes[SKIO__ID_RANDOM + 3];
+        char want[SKIO__ID_LEN + 1];
+        char id[SKIO__ID_LEN + 1];
+
+        for (unsigned k = 0; k < sizeof bytes; k++)
+            bytes[k] = (unsigned char)(i + 67 * k);
+        sodium_bin2base64(want, sizeof want, bytes, sizeof bytes,
+                          sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+        skio__id_make(id, bytes,
+                      (uint32_t)bytes[12] << 16 | (uint32_t)bytes[13] << 8 |
+                          (uint32_t)bytes[14]);
+        assert_string_equal(id, want);
+    }
+}
+
 static void
 the_counter_keeps_ids_apart(void **state)
 {
@@ -70,6 +93,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_id_is_random_then_counter_in_base64url),
+        cmocka_unit_test(an_id_is_what_libsodium_writes),
         cmocka_unit_test(the_counter_keeps_ids_apart),
     };
 

@@ -27,10 +27,11 @@ pack(const char *headers, size_t len)
 
     assert_non_null(block);
     memcpy(block, headers, len);
-    packed.len = skio__headers_pack(block, len, NULL);
+    packed.len = skio__headers_pack(block, len, NULL, 0);
     packed.data = malloc(packed.len + (packed.len == 0));
     assert_non_null(packed.data);
-    assert_int_equal(skio__headers_pack(block, len, packed.data), packed.len);
+    assert_int_equal(skio__headers_pack(block, len, packed.data, packed.len),
+                     packed.len);
     free(block);
     return packed;
 }
@@ -82,13 +83,23 @@ usual_pairs_take_one_byte(void **state)
         {"accept-encoding", "gzip, deflate"},
         {"accept-encoding", "gzip, deflate, br"},
         {"accept-encoding", "gzip, deflate, br, zstd"},
+        {"accept-language", "en-US,en;q=0.9"},
         {"cache-control", "no-cache"},
         {"connection", "Upgrade"},
         {"connection", "keep-alive"},
+        {"dnt", "1"},
         {"pragma", "no-cache"},
+        {"sec-ch-ua-mobile", "?0"},
+        {"sec-ch-ua-mobile", "?1"},
+        {"sec-fetch-dest", "empty"},
         {"sec-fetch-dest", "websocket"},
+        {"sec-fetch-mode", "cors"},
         {"sec-fetch-mode", "websocket"},
+        {"sec-fetch-site", "cross-site"},
         {"sec-fetch-site", "same-origin"},
+        {"sec-fetch-site", "same-site"},
+        {"sec-gpc", "1"},
+        {"sec-websocket-extensions", "permessage-deflate"},
         {"sec-websocket-extensions",
          "permessage-deflate; client_max_window_bits"},
         {"sec-websocket-version", "13"},
@@ -114,6 +125,8 @@ usual_names_take_one_byte(void **state)
                                         "accept-language",
                                         "authorization",
                                         "cache-control",
+                                        "cf-connecting-ip",
+                                        "cf-ray",
                                         "connection",
                                         "content-length",
                                         "content-type",
@@ -121,21 +134,27 @@ usual_names_take_one_byte(void **state)
                                         "forwarded",
                                         "host",
                                         "origin",
+                                        "priority",
                                         "referer",
                                         "sec-ch-ua",
                                         "sec-ch-ua-platform",
                                         "sec-fetch-dest",
                                         "sec-fetch-mode",
                                         "sec-fetch-site",
+                                        "te",
+                                        "tracestate",
                                         "upgrade",
                                         "user-agent",
                                         "via",
                                         "x-forwarded-for",
                                         "x-forwarded-host",
+                                        "x-forwarded-port",
                                         "x-forwarded-proto",
                                         "x-real-ip",
                                         "x-request-id",
+                                        "sec-websocket-extensions",
                                         "sec-websocket-key",
+                                        "sec-websocket-version",
                                         "traceparent",
                                         "sec-websocket-protocol"};
 
@@ -219,6 +238,25 @@ a_block_that_is_cut_off_loses_its_end(void **state)
     }
 }
 
+static void
+nothing_is_written_beyond_the_room_for_it(void **state)
+{
+    static const char block[] =
+        "host\0a.example\0x-a\0\0upgrade\0websocket\0x-b\0b";
+    size_t needed = skio__headers_pack(block, sizeof block, NULL, 0);
+
+    (void)state;
+    assert_int_equal(needed, 25);
+    for (size_t size = 1; size < needed; size++) {
+        char *out = malloc(size);
+
+        assert_non_null(out);
+        assert_int_equal(skio__headers_pack(block, sizeof block, out, size),
+                         needed);
+        free(out);
+    }
+}
+
 int
 main(void)
 {
@@ -229,6 +267,7 @@ main(void)
         cmocka_unit_test(values_are_found_by_name),
         cmocka_unit_test(a_visit_ends_when_it_is_told_to),
         cmocka_unit_test(a_block_that_is_cut_off_loses_its_end),
+        cmocka_unit_test(nothing_is_written_beyond_the_room_for_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -34,25 +34,118 @@ teardown(void **state)
     return alloc.live == 0 ? 0 : -1;
 }
 
-static void
-blocks_are_apart_aligned_and_run_out(void **state)
-{
-    static unsigned char *blocks[SKIO__POOL_BLOCKS];
+#define ALL (SKIO__POOL_BLOCKS * SKIO__POOL_PIECES)
 
-    (void)state;
-    for (int i = 0; i < SKIO__POOL_BLOCKS; i++) {
+static unsigned char *blocks[ALL];
+
+static void
+take_blocks(int count)
+{
+    for (int i = 0; i < count; i++) {
         blocks[i] = skio__pool_take(&pool, SKIO__POOL_BLOCK);
         assert_non_null(blocks[i]);
         assert_int_equal((uintptr_t)blocks[i] % _Alignof(max_align_t), 0);
         memset(blocks[i], i, SKIO__POOL_BLOCK);
+        memcpy(blocks[i], &i, sizeof i);
     }
-    assert_null(skio__pool_take(&pool, 1));
-    assert_int_equal(alloc.calls, 1);
-    for (int i = 0; i < SKIO__POOL_BLOCKS; i++) {
-        assert_int_equal(blocks[i][0], i % 256);
+}
+
+static void
+give_blocks(int count)
+{
+    for (int i = 0; i < count; i++) {
+        int number;
+
+        memcpy(&number, blocks[i], sizeof number);
+        assert_int_equal(number, i);
         assert_int_equal(blocks[i][SKIO__POOL_BLOCK - 1], i % 256);
         skio__pool_give(&pool, blocks[i]);
     }
+}
+
+static void
+blocks_are_apart_aligned_and_run_out(void **state)
+{
+    (void)state;
+    take_blocks(ALL);
+    assert_null(skio__pool_take(&pool, 1));
+    assert_int_equal(alloc.calls, SKIO__POOL_PIECES);
+    give_blocks(ALL);
+    assert_int_equal(alloc.live, SKIO__POOL_PIECES);
+}
+
+static void
+a_pool_grows_by_the_piece(void **state)
+{
+    (void)state;
+    assert_false(skio__pool_has_grown(&pool));
+    take_blocks(SKIO__POOL_BLOCKS);
+    assert_int_equal(alloc.live, 1);
+    assert_false(skio__pool_has_grown(&pool));
+    give_blocks(SKIO__POOL_BLOCKS);
+    take_blocks(SKIO__POOL_BLOCKS + 1);
+    assert_int_equal(alloc.live, 2);
+    assert_true(skio__pool_has_grown(&pool));
+    give_blocks(SKIO__POOL_BLOCKS + 1);
+}
+
+static void
+pieces_that_are_needed_no_more_are_given_back(void **state)
+{
+    const int busy = 5 * SKIO__POOL_BLOCKS;
+    const int calm = 2 * SKIO__POOL_BLOCKS;
+
+    (void)state;
+    skio__pool_trim(&pool); /* of nothing */
+    take_blocks(busy);
+    give_blocks(busy);
+    skio__pool_trim(&pool);
+    assert_int_equal(alloc.live, 5);
+
+    for (int turn = 0; turn < 3; turn++) {
+        take_blocks(calm);
+        give_blocks(calm);
+    }
+    skio__pool_trim(&pool);
+    assert_int_equal(alloc.live, 2);
+
+    skio__pool_trim(&pool);
+    assert_int_equal(alloc.live, 1); /* the first stays */
+    skio__pool_trim(&pool);
+    assert_int_equal(alloc.live, 1);
+    take_blocks(busy);
+    assert_int_equal(alloc.live, 5);
+    give_blocks(busy);
+}
+
+static void
+nothing_is_given_back_while_a_block_is_out(void **state)
+{
+    const int busy = 3 * SKIO__POOL_BLOCKS;
+
+    (void)state;
+    take_blocks(busy);
+    for (int i = 1; i < busy; i++)
+        skio__pool_give(&pool, blocks[i]);
+    skio__pool_trim(&pool);
+    skio__pool_trim(&pool);
+    assert_int_equal(alloc.live, 3);
+    give_blocks(1);
+    skio__pool_trim(&pool);
+    skio__pool_trim(&pool);
+    assert_int_equal(alloc.live, 1);
+}
+
+static void
+without_memory_for_a_piece_those_at_hand_go_on(void **state)
+{
+    (void)state;
+    take_blocks(SKIO__POOL_BLOCKS);
+    test_alloc_fail(&alloc, 1);
+    assert_null(skio__pool_take(&pool, 1));
+    give_blocks(SKIO__POOL_BLOCKS);
+    take_blocks(SKIO__POOL_BLOCKS + 1);
+    give_blocks(SKIO__POOL_BLOCKS + 1);
 }
 
 static void
@@ -129,7 +222,7 @@ a_small_blob_is_a_block_and_a_large_one_is_not(void **state)
 static void
 blobs_go_on_when_the_blocks_have_run_out(void **state)
 {
-    static struct skio__blob *blobs[SKIO__POOL_BLOCKS + 1];
+    static struct skio__blob *blobs[ALL + 1];
     const int count = (int)(sizeof blobs / sizeof blobs[0]);
 
     (void)state;
@@ -137,7 +230,7 @@ blobs_go_on_when_the_blocks_have_run_out(void **state)
         blobs[i] = skio__blob_take(&pool, false, 5);
         assert_non_null(blobs[i]);
     }
-    assert_int_equal(pool.taken, SKIO__POOL_BLOCKS);
+    assert_int_equal(pool.taken, ALL);
     assert_true((blobs[count - 1]->flags & SKIO__BLOB_POOLED) == 0);
     test_alloc_fail(&alloc, 1);
     assert_null(skio__blob_take(&pool, false, 5));
@@ -151,6 +244,10 @@ main(void)
 #define POOL_TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
         POOL_TEST(blocks_are_apart_aligned_and_run_out),
+        POOL_TEST(a_pool_grows_by_the_piece),
+        POOL_TEST(pieces_that_are_needed_no_more_are_given_back),
+        POOL_TEST(nothing_is_given_back_while_a_block_is_out),
+        POOL_TEST(without_memory_for_a_piece_those_at_hand_go_on),
         POOL_TEST(the_latest_that_came_back_goes_first),
         POOL_TEST(what_is_larger_than_a_block_is_not_served),
         POOL_TEST(without_memory_there_is_no_block_until_there_is),

@@ -29,8 +29,6 @@ headers_are_found_by_name(void **state)
     assert_null(skio__headers_find(headers, sizeof headers, "hos"));
     assert_null(skio__headers_find(headers, sizeof headers, ""));
     assert_null(skio__headers_find(NULL, 0, "host"));
-    assert_int_equal(skio__headers_count(headers, sizeof headers), 4);
-    assert_int_equal(skio__headers_count(NULL, 0), 0);
 }
 
 static void
@@ -45,7 +43,6 @@ a_block_that_is_cut_off_is_not_read_past(void **state)
         assert_non_null(block);
         memcpy(block, headers, len);
         skio__headers_find(block, len, "no such header");
-        skio__headers_count(block, len);
         free(block);
     }
 }
@@ -172,6 +169,33 @@ a_request_is_copied(void **state)
     (void)state;
     check_copy(skio__request_new);
     check_copy(skio__request_keep);
+}
+
+/* Around the length that is packed in one go. */
+static void
+headers_of_any_length_are_kept(void **state)
+{
+    struct test_alloc alloc;
+    char block[2048] = "x-long";
+    skio_request from = {.path = "/", .headers = block};
+
+    (void)state;
+    test_alloc_init(&alloc);
+    memset(block + 7, 'x', sizeof block - 7);
+    for (size_t len = 1000; len < sizeof block; len++) {
+        struct skio_engine_request *request;
+
+        memcpy(block + len - 16, "\0upgrade\0second", 16);
+        from.headers_len = len;
+        request = skio__request_keep(&alloc.allocator, &from, false);
+        assert_non_null(request);
+        assert_int_equal(strlen(skio__request_header(request, "x-long")),
+                         len - 16 - 7);
+        assert_string_equal(skio__request_header(request, "upgrade"), "second");
+        skio__request_unref(request);
+        memset(block + len - 16, 'x', 16);
+    }
+    assert_int_equal(alloc.live, 0);
 }
 
 static void
@@ -328,6 +352,7 @@ main(void)
         cmocka_unit_test(a_value_that_does_not_fit_is_absent),
         cmocka_unit_test(a_decoded_nul_is_counted),
         cmocka_unit_test(a_request_is_copied),
+        cmocka_unit_test(headers_of_any_length_are_kept),
         cmocka_unit_test(what_a_request_lacks_is_empty),
         cmocka_unit_test(every_header_is_visited),
         cmocka_unit_test(every_parameter_is_visited_decoded_and_once),
