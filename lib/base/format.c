@@ -461,31 +461,6 @@ begin(struct writer *w, const struct skio__format_options *options)
     w->state = options->is_value ? VALUE : FIRST;
 }
 
-/*
- * An answer is often what was received, and nothing else: "%p" with a list of
- * arguments. Its text is valid as a list of its own and needs no template.
- * NULL: this is another case.
- */
-static const struct skio_value *
-received_list(const struct skio__format_options *options, const char *format,
-              va_list *args)
-{
-    const struct skio_value *value;
-    const skio_arg *arg;
-    va_list copy;
-
-    if (format[0] != '%' || format[1] != 'p' || format[2] != '\0' ||
-        options->is_value)
-        return NULL;
-    va_copy(copy, *args);
-    arg = va_arg(copy, const void *);
-    va_end(copy);
-    if (arg == NULL || arg->tag != SKIO_ARG_VALUE || arg->data == NULL)
-        return NULL;
-    value = arg->data;
-    return value->is_list && value->attachment_count == 0 ? value : NULL;
-}
-
 static int
 write_template(const struct skio__format_options *options,
                struct skio__buf *out, const char *format, va_list *args)
@@ -519,7 +494,8 @@ int
 skio__format(const struct skio__format_options *options, struct skio__buf *out,
              const char *format, va_list *args)
 {
-    const struct skio_value *list = received_list(options, format, args);
+    const struct skio_value *list =
+        options->is_value ? NULL : skio__format_list(format, args);
     const char *text;
     size_t len;
 

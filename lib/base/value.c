@@ -24,20 +24,21 @@ skio__value_arg(const struct skio_value *value, uint64_t n,
 void
 skio__value_raw(const struct skio_value *value, const char **text, size_t *len)
 {
+    uint32_t start = value->root.start;
+    uint32_t end = start + value->root.len;
     struct skio__json_slice first;
-    uint32_t end = value->root.start + value->root.len;
 
-    *text = value->text + value->root.start;
-    *len = value->root.len;
-    if (!value->is_list)
-        return;
-
-    *len = 0;
-    if (skio__value_arg(value, 0, &first) != SKIO_OK)
-        return;
-    end--; /* the bracket; before it no byte of a value is so low */
-    while ((unsigned char)value->text[end - 1] <= ' ')
-        end--;
-    *text = value->text + first.start;
-    *len = end - first.start;
+    if (value->is_list && skio__value_arg_count(value) == 0) {
+        end = start;
+    } else if (value->is_list) {
+        if (value->skip < value->item_count)
+            start = value->items[value->skip].start;
+        else if (skio__value_arg(value, 0, &first) == SKIO_OK)
+            start = first.start;
+        end--; /* the bracket; before it no byte of a value is so low */
+        while ((unsigned char)value->text[end - 1] <= ' ')
+            end--;
+    }
+    *text = value->text + start;
+    *len = end - start;
 }

@@ -33,6 +33,7 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     nsp->name_len = len;
     nsp->server = server;
     nsp->parent = parent;
+    skio__nsp_encoder(nsp, &nsp->encoder);
     skio__map_init(&nsp->sockets, mem, server->hash_key);
     skio__events_init(&nsp->events, mem, server->hash_key);
     skio__events_init(&nsp->server_events, mem, server->hash_key);

@@ -18,8 +18,9 @@ struct skio_nsp {
     struct sio_recovery *recovery; /* NULL: off */
     struct sio_matcher *matcher;   /* this is a parent, dynamic.h */
     size_t refs; /* sockets and messages of the application, gone ones too */
-    struct skio__map sockets; /* id -> connected socket */
-    uint64_t next_ack_id;     /* Node counts them per namespace, too */
+    struct skio__map sockets;   /* id -> connected socket */
+    uint64_t next_ack_id;       /* Node counts them per namespace, too */
+    struct sio_encoder encoder; /* skio__nsp_encoder(); not of a parent */
 
     struct sio_events events;
     struct sio_events server_events; /* of other servers */
@@ -71,7 +72,8 @@ void skio__nsp_shutdown(skio_server *server);
          offsetof(skio_adapter_ops, op) + sizeof((adapter)->ops->op) &&        \
      (adapter)->ops->op != NULL)
 
-/* What an encoder of this namespace's packets needs. */
+/* What an encoder of this namespace's packets needs: to be changed by who asks
+ * for it. As it is it stands in nsp->encoder, for whoever sends much. */
 void skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder);
 
 /* Whether catch-all handlers or event middlewares are told of each event. */
