@@ -37,7 +37,6 @@ struct scanner {
     struct skio__json_scan *out;
     uint32_t depth;
     uint32_t max_depth;
-    uint32_t count;
     uint32_t placeholders;
     enum key key; /* of the member whose value comes next */
     int err;
@@ -175,9 +174,10 @@ skip_long(const char *pos, const char *end)
 static inline const char *
 skip_plain(const char *pos, const char *end)
 {
-    const char *last = end - pos > LONG_STRING ? pos + LONG_STRING : end;
+    const bool is_long = end - pos > LONG_STRING;
+    size_t words = (is_long ? LONG_STRING : (size_t)(end - pos)) / 8;
 
-    for (; last - pos >= 8; pos += 8) {
+    for (; words > 0; words--, pos += 8) {
         uint64_t marks = mark_special(word_at(pos));
 
         if (marks != 0) {
@@ -186,7 +186,7 @@ skip_plain(const char *pos, const char *end)
             break;
         }
     }
-    if (last < end && pos == last)
+    if (is_long && words == 0)
         return skip_long(pos, end);
     while (pos < end && is_plain(*pos))
         pos++;
@@ -435,13 +435,13 @@ scan_scalar(struct scanner *s, const char *start)
     return pos;
 }
 
-static void
+static inline void
 set_slice(struct skio__json_slice *out, const char *text, const char *start,
-          const char *end, uint8_t flags)
+          const char *end, enum skio__json_type type, uint8_t flags)
 {
     out->start = (uint32_t)(start - text);
     out->len = (uint32_t)(end - start);
-    out->type = (uint8_t)skio__json_type(*start);
+    out->type = (uint8_t)type;
     out->flags = flags;
 }
 
@@ -544,54 +544,83 @@ scan_value(struct scanner *s, const char *pos)
     return pos;
 }
 
-/* An element of the outermost array. Strings, the most frequent, go first. */
+/*
+ * The strings that a list begins with, as most events do, where nothing but a
+ * comma stands between: that takes few steps. text begins with the bracket.
+ * Returns where the first element is to be scanned that is anything else; NULL
+ * when the list ends without one, and the text with it.
+ */
 static inline const char *
-scan_item(struct scanner *s, const char *start)
+scan_strings(const char *text, const char *end, struct skio__json_scan *scan)
+{
+    struct skio__json_slice *item = scan->items;
+    const char *start = text + 1;
+    uint32_t count = 0;
+
+    while (start < end && *start == '"') {
+        const char *pos = skip_plain(start + 1, end);
+
+        /* the quote, and at least the bracket */
+        if (end - pos < 2 || *pos != '"' ||
+            (pos[1] != ',' && (pos[1] != ']' || pos + 2 != end)))
+            break;
+        if (count < scan->cap)
+            set_slice(item++, text, start, pos + 1, SKIO__JSON_STRING, 0);
+        count++;
+        start = pos[1] == ',' ? pos + 2 : NULL;
+        if (start == NULL)
+            break;
+    }
+    scan->count = count;
+    return start;
+}
+
+/* The outermost array, whose elements are recorded; scan_strings() came to pos,
+ * and counted those before. */
+static const char *
+scan_list(struct scanner *s, const char *start, const char *pos)
 {
     struct skio__json_scan *out = s->out;
-    const uint32_t placeholders = s->placeholders;
-    uint8_t flags = 0;
-    const char *end =
-        *start == '"' ? scan_string(s, start, &flags) : scan_value(s, start);
 
-    if (end != NULL && s->count < out->cap) {
+    start = open_container(s, start);
+    if (start == NULL)
+        return NULL;
+    if (out->count == 0 && *start == ']')
+        return start + 1;
+    pos = out->count > 0 ? next_token(s, pos) : start;
+
+    while (pos != NULL) {
+        const uint32_t placeholders = s->placeholders;
+        uint8_t flags = 0;
+
+        start = pos;
+        pos = *start == '"' ? scan_inner_string(s, start, &flags)
+                            : scan_value(s, start);
+        if (pos == NULL)
+            return NULL;
         if (s->placeholders != placeholders)
             flags |= SKIO__JSON_PLACEHOLDER;
-        set_slice(&out->items[s->count], s->text, start, end, flags);
-    }
-    s->count++;
-    return end;
-}
+        if (out->count < out->cap)
+            set_slice(&out->items[out->count], s->text, start, pos,
+                      skio__json_type(*start), flags);
+        out->count++;
 
-/* The outermost array, whose elements are recorded. */
-static const char *
-scan_list(struct scanner *s, const char *pos)
-{
-    pos = open_container(s, pos);
-    if (pos == NULL || *pos == ']')
-        return pos != NULL ? pos + 1 : NULL;
-
-    for (;;) {
-        pos = scan_item(s, pos);
-        if (pos != NULL)
-            pos = next_token(s, pos);
-        if (pos == NULL)
-            return NULL;
-        if (*pos == ']')
+        pos = next_token(s, pos);
+        if (pos != NULL && *pos == ']')
             return pos + 1;
-        pos = *pos == ',' ? next_token(s, pos + 1) : fail(s, SKIO_EPROTO);
-        if (pos == NULL)
-            return NULL;
+        if (pos != NULL)
+            pos = *pos == ',' ? next_token(s, pos + 1) : fail(s, SKIO_EPROTO);
     }
+    return NULL;
 }
 
-/* The whole text. Returns the end of its value. */
+/* The whole text; scan_strings() came to pos. Returns the end of its value. */
 static const char *
-scan_root(struct scanner *s, const char *start, uint8_t *flags)
+scan_root(struct scanner *s, const char *start, const char *pos, uint8_t *flags)
 {
     switch (*start) {
     case '[':
-        return scan_list(s, start);
+        return scan_list(s, start, pos);
     case '"':
         return scan_inner_string(s, start, flags);
     default:
@@ -599,44 +628,60 @@ scan_root(struct scanner *s, const char *start, uint8_t *flags)
     }
 }
 
-int
-skio__json_scan(const char *text, size_t len,
-                const struct skio__json_limits *limits,
-                struct skio__json_scan *scan)
+/* What is more than a list of plain strings. */
+static skio__rare int
+scan_all(const char *text, const char *pos, const char *text_end,
+         const struct skio__json_limits *limits, struct skio__json_scan *scan)
 {
     struct scanner s;
     const char *start;
     const char *end;
     uint8_t flags = 0;
 
-    if (len > UINT32_MAX)
-        return SKIO_ETOOBIG;
-    if (len == 0)
-        return SKIO_EPROTO;
-
     s.text = text;
-    s.end = text + len;
+    s.end = text_end;
     s.out = scan;
     s.depth = 0;
     s.max_depth = limits->max_depth < SKIO__JSON_DEPTH_MAX
                       ? limits->max_depth
                       : SKIO__JSON_DEPTH_MAX;
-    s.count = 0;
     s.placeholders = 0;
     s.key = KEY_OTHER;
     s.err = SKIO_OK;
     s.attachments = limits->placeholders;
 
     start = next_token(&s, text);
-    end = start != NULL ? scan_root(&s, start, &flags) : NULL;
+    end = start != NULL ? scan_root(&s, start, pos, &flags) : NULL;
     if (end == NULL)
         return s.err;
 
     if (s.placeholders > 0)
         flags |= SKIO__JSON_PLACEHOLDER;
-    set_slice(&scan->root, text, start, end, flags);
-    scan->count = s.count;
+    set_slice(&scan->root, text, start, end, skio__json_type(*start), flags);
     scan->placeholders = s.placeholders;
 
     return skip_space(end, s.end) == s.end ? SKIO_OK : SKIO_EPROTO;
+}
+
+int
+skio__json_scan(const char *text, size_t len,
+                const struct skio__json_limits *limits,
+                struct skio__json_scan *scan)
+{
+    const char *end = text + len;
+    const char *pos = text;
+
+    if (len > UINT32_MAX)
+        return SKIO_ETOOBIG;
+    if (len == 0)
+        return SKIO_EPROTO;
+
+    scan->count = 0;
+    if (*text == '[' && limits->max_depth > 0)
+        pos = scan_strings(text, end, scan);
+    if (pos != NULL)
+        return scan_all(text, pos, end, limits, scan);
+    set_slice(&scan->root, text, text, end, SKIO__JSON_ARRAY, 0);
+    scan->placeholders = 0;
+    return SKIO_OK;
 }
