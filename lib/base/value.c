@@ -3,7 +3,7 @@
  */
 #include "base/value.h"
 
-#include <string.h>
+#include "base/compiler.h"
 
 int
 skio__value_arg(const struct skio_value *value, uint64_t n,
@@ -21,20 +21,28 @@ skio__value_arg(const struct skio_value *value, uint64_t n,
                : SKIO_ENOENT;
 }
 
+/* Where the first argument begins that was not kept. */
+static skio__rare uint32_t
+walk_to_first(const struct skio_value *value)
+{
+    struct skio__json_slice first = value->root;
+
+    (void)skio__value_arg(value, 0, &first); /* there is one */
+    return first.start;
+}
+
 void
 skio__value_raw(const struct skio_value *value, const char **text, size_t *len)
 {
     uint32_t start = value->root.start;
     uint32_t end = start + value->root.len;
-    struct skio__json_slice first;
 
     if (value->is_list && skio__value_arg_count(value) == 0) {
         end = start;
     } else if (value->is_list) {
-        if (value->skip < value->item_count)
-            start = value->items[value->skip].start;
-        else if (skio__value_arg(value, 0, &first) == SKIO_OK)
-            start = first.start;
+        start = value->skip < value->item_count
+                    ? value->items[value->skip].start
+                    : walk_to_first(value);
         end--; /* the bracket; before it no byte of a value is so low */
         while ((unsigned char)value->text[end - 1] <= ' ')
             end--;
