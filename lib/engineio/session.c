@@ -1,5 +1,6 @@
 #include "engineio/session.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -394,6 +395,14 @@ skio__session_parse_error(struct skio_session *session)
     skio__session_end(session, SKIO_DISCONNECT_PARSE_ERROR, "1", true);
 }
 
+void
+skio__session_bad_text(struct skio_session *session)
+{
+    assert(session->ws != NULL); /* polling checks whole payloads */
+    session->engine->counters.packets_in--;
+    skio__ws_bad_text(session->ws);
+}
+
 /* ---- Packets out ---- */
 
 static inline void
@@ -561,18 +570,6 @@ skio__session_queued(const struct skio_session *session)
     return session->queue.bytes;
 }
 
-void *
-skio__session_state(struct skio_session *session)
-{
-    return session->upper;
-}
-
-struct eio_engine *
-skio__session_engine(const struct skio_session *session)
-{
-    return session->engine;
-}
-
 bool
 skio__session_is_open(const struct skio_session *session)
 {
@@ -584,12 +581,6 @@ skio__session_transport(const struct skio_session *session)
 {
     return session->ws != NULL || session->is_upgraded ? "websocket"
                                                        : "polling";
-}
-
-int
-skio__session_protocol(const struct skio_session *session)
-{
-    return session->protocol;
 }
 
 const char *

@@ -62,6 +62,26 @@ struct skio_session {
     alignas(max_align_t) unsigned char upper[]; /* the upper layer's state */
 };
 
+/* The upper's zeroed state inside the session. */
+static inline void *
+skio__session_state(struct skio_session *session)
+{
+    return session->upper;
+}
+
+static inline struct eio_engine *
+skio__session_engine(const struct skio_session *session)
+{
+    return session->engine;
+}
+
+/* Of Engine.IO: 4, or 3 with allow_eio3. */
+static inline int
+skio__session_protocol(const struct skio_session *session)
+{
+    return session->protocol;
+}
+
 /*
  * Make a session and enter it in the maps: it is found by its id but nothing
  * is told of it yet. Takes a reference of the request. id: of the host's

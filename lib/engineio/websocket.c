@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "engineio/compression.h"
 #include "engineio/exchange.h"
+#include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
 #include "engineio/taps.h"
@@ -198,8 +199,8 @@ receive_packet(skio_ws *ws, const struct eio_packet *packet)
         skio__upgrade_receive(ws->session, packet);
 }
 
-static skio__rare void
-refuse_text(skio_ws *ws)
+void
+skio__ws_bad_text(skio_ws *ws)
 {
     if (ws->session->ws == ws)
         skio__session_detail(ws->session, "a text message is not UTF-8");
@@ -226,19 +227,50 @@ receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
         receive_no_packet(ws);
 }
 
-static inline void
-receive_text(skio_ws *ws, const char *data, size_t len)
+/* What every text may be. */
+static skio__rare void
+receive_any_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
 
     if (!skio__utf8_valid(data, len))
-        refuse_text(ws);
+        skio__ws_bad_text(ws);
     else if (ws->session->protocol == 3)
         receive_packet3(ws, data, len, false);
     else if (skio__packet_read(data, len, &packet) == SKIO_OK)
         receive_packet(ws, &packet);
     else
         receive_no_packet(ws);
+}
+
+/* A message to a session that is open and that nobody watches. */
+static inline bool
+is_usual(const skio_ws *ws, const char *data, size_t len)
+{
+    const struct skio_session *session = ws->session;
+
+    return len > 0 && *data == EIO_MESSAGE && session->ws == ws &&
+           session->state == EIO_STATE_OPEN && session->protocol == 4 &&
+           session->doom == 0 && session->engine->taps == NULL;
+}
+
+/* Nearly all that comes is usual, and goes straight to who sits on top; each
+ * byte is looked at once. */
+static inline void
+receive_text(skio_ws *ws, const char *data, size_t len)
+{
+    struct skio_session *session = ws->session;
+    struct eio_engine *engine = ws->engine;
+
+    if (skio__unlikely(
+            !is_usual(ws, data, len) ||
+            (!engine->upper->checks_text && !skio__utf8_valid(data, len)))) {
+        receive_any_text(ws, data, len);
+        return;
+    }
+    engine->counters.packets_in++;
+    skio__heartbeat_other(session);
+    engine->upper->message(session, data + 1, len - 1, false);
 }
 
 static skio__rare void
@@ -376,7 +408,8 @@ receive_part(skio_ws *ws, const void *data, size_t len, bool binary, bool first,
     skio__mem_free(ws->engine->mem, inbox);
 }
 
-static inline void
+/* What is not a message as it is, or too large for one. */
+static skio__rare void
 receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
               bool first, bool final)
 {
@@ -389,10 +422,8 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
         receive_part(ws, data, len, binary, first, final, compressed);
     else if (len > ws->engine->options->max_http_buffer_size)
         too_big(ws, len);
-    else if (compressed)
-        receive_compressed(ws, data, len, binary);
     else
-        receive_message(ws, data, len, binary);
+        receive_compressed(ws, data, len, binary);
 }
 
 /* It was being judged: the verdict, when it comes, finds nobody. */
@@ -443,7 +474,11 @@ skio_ws_receive(skio_ws *ws, const void *data, size_t len, bool binary,
         return;
     skio__engine_enter(engine);
     engine->counters.bytes_in += len;
-    receive_piece(ws, data, len, binary, first, final);
+    if (skio__likely(first && final && ws->inbox == NULL && !ws->has_rsv1 &&
+                     len <= engine->options->max_http_buffer_size))
+        receive_message(ws, data, len, binary);
+    else
+        receive_piece(ws, data, len, binary, first, final);
     skio__engine_leave(engine);
 }
 

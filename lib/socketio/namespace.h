@@ -76,18 +76,4 @@ void skio__nsp_shutdown(skio_server *server);
  * for it. As it is it stands in nsp->encoder, for whoever sends much. */
 void skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder);
 
-/* Whether catch-all handlers or event middlewares are told of each event. */
-static inline bool
-skio__nsp_is_watched(const skio_nsp *nsp)
-{
-    return SIO_NSP_HAS(nsp, any) || SIO_NSP_HAS(nsp, event_middlewares);
-}
-
-/*
- * Run the handlers of an event: the catch-all ones first. The name must be
- * NUL-terminated only if the namespace is watched.
- */
-void skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
-                        size_t len, const skio_value *args, skio_ack *ack);
-
 #endif /* SKIO_SOCKETIO_NAMESPACE_H */
