@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/json_plain.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
@@ -25,9 +26,6 @@
 
 #define PLACEHOLDER_KEY "_placeholder"
 #define NUM_KEY "num"
-
-#define LONG_STRING 128 /* bytes; a multiple of a word's */
-#define SEARCHED 1024   /* bytes, at once */
 
 enum key { KEY_OTHER, KEY_PLACEHOLDER, KEY_NUM };
 
@@ -81,116 +79,14 @@ next_token(struct scanner *s, const char *pos)
     return pos < s->end ? pos : fail(s, SKIO_EPROTO);
 }
 
-static bool
-is_plain(char c)
-{
-    unsigned char byte = (unsigned char)c;
-
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
-/*
- * Eight bytes at a time: a byte below 0x80 minus n borrows into its top bit
- * exactly if it is below n, or if a lower byte did. So a mark of one of these
- * may be false, but never the lowest.
- */
-#define ONES UINT64_C(0x0101010101010101)
-#define TOPS UINT64_C(0x8080808080808080)
-
+/* Marks all that is no digit, which becomes 0 to 9. */
 static inline uint64_t
-word_at(const char *pos)
+mark_no_digit(uint64_t word)
 {
-    uint64_t word;
+    uint64_t value = word ^ SKIO__ONES * '0';
 
-    memcpy(&word, pos, sizeof(word));
-    return word;
-}
-
-/* Marks control characters and bytes of multi-byte UTF-8. */
-static inline uint64_t
-mark_unprintable(uint64_t word)
-{
-    return word | (word - ONES * 0x20);
-}
-
-/* Marks all that is_plain() is not. A quote becomes 0x20, and that 0x22. */
-static inline uint64_t
-mark_special(uint64_t word)
-{
-    return (word | ((word ^ ONES * 2) - ONES * 0x21) |
-            ((word ^ ONES * '\\') - ONES)) &
-           TOPS;
-}
-
-static const char *
-skip_printable(const char *pos, const char *end)
-{
-    for (; end - pos >= 32; pos += 32)
-        if (((mark_unprintable(word_at(pos)) |
-              mark_unprintable(word_at(pos + 8)) |
-              mark_unprintable(word_at(pos + 16)) |
-              mark_unprintable(word_at(pos + 24))) &
-             TOPS) != 0)
-            break;
-    for (; end - pos >= 8; pos += 8)
-        if ((mark_unprintable(word_at(pos)) & TOPS) != 0)
-            break;
-    while (pos < end && is_plain(*pos))
-        pos++;
-    return pos;
-}
-
-/*
- * The same as skip_plain() in a long string: the library finds quotes and
- * backslashes faster than a loop does. Not in all that is left, or many
- * backslashes before a far quote would have it searched for each time.
- */
-static skio__rare const char *
-skip_long(const char *pos, const char *end)
-{
-    while (end - pos >= LONG_STRING) {
-        const char *stop = end - pos > SEARCHED ? pos + SEARCHED : end;
-        const char *quote = memchr(pos, '"', (size_t)(stop - pos));
-        const char *slash;
-
-        if (quote != NULL)
-            stop = quote;
-        slash = memchr(pos, '\\', (size_t)(stop - pos));
-        if (slash != NULL)
-            stop = slash;
-        pos = skip_printable(pos, stop);
-        if (pos < stop || quote != NULL || slash != NULL)
-            return pos;
-    }
-    while (pos < end && is_plain(*pos))
-        pos++;
-    return pos;
-}
-
-/*
- * Skip what needs no look inside a string: stop at a control character, a
- * quote, a backslash or a byte of multi-byte UTF-8.
- */
-static inline const char *
-skip_plain(const char *pos, const char *end)
-{
-    const bool is_long = end - pos > LONG_STRING;
-    size_t words = (is_long ? LONG_STRING : (size_t)(end - pos)) / 8;
-
-    for (; words > 0; words--, pos += 8) {
-        uint64_t marks = mark_special(word_at(pos));
-
-        if (marks != 0) {
-            if (SKIO__LOW_BYTE_FIRST)
-                return pos + skio__trailing_zeros(marks) / 8;
-            break;
-        }
-    }
-    if (is_long && words == 0)
-        return skip_long(pos, end);
-    while (pos < end && is_plain(*pos))
-        pos++;
-    return pos;
+    return (((value & ~SKIO__TOPS) + SKIO__ONES * (0x80 - 10)) | value) &
+           SKIO__TOPS;
 }
 
 /* The value of a hexadecimal digit, -1 if it is none. */
@@ -279,7 +175,7 @@ scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
             if (pos == NULL)
                 return fail(s, SKIO_EUTF8);
         }
-        pos = skip_plain(pos, end);
+        pos = skio__json_skip_plain(pos, end);
     }
 }
 
@@ -287,7 +183,7 @@ scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
 static inline const char *
 scan_string(struct scanner *s, const char *start, uint8_t *flags)
 {
-    const char *pos = skip_plain(start + 1, s->end);
+    const char *pos = skio__json_skip_plain(start + 1, s->end);
 
     *flags = 0;
     if (skio__likely(pos < s->end && *pos == '"'))
@@ -295,19 +191,48 @@ scan_string(struct scanner *s, const char *start, uint8_t *flags)
     return scan_hard_string(s, pos, flags);
 }
 
-/* The same below the outermost array, where it need not be inline. */
+/* The same of any length, where it need not be inline. */
 static skio__rare const char *
-scan_inner_string(struct scanner *s, const char *start, uint8_t *flags)
+scan_any_string(struct scanner *s, const char *start, uint8_t *flags)
 {
     return scan_string(s, start, flags);
 }
 
+/* The same again: most keys and many values are shorter than a word, and one
+ * look at it finds their end. */
+static inline const char *
+scan_inner_string(struct scanner *s, const char *start, uint8_t *flags)
+{
+    const char *pos = start + 1;
+
+    if (SKIO__LOW_BYTE_FIRST && s->end - pos >= 8) {
+        uint64_t marks = skio__json_mark_special(skio__word_at(pos));
+
+        if (marks != 0) {
+            pos += skio__trailing_zeros(marks) / 8;
+            *flags = 0;
+            if (*pos == '"')
+                return pos + 1;
+        }
+    }
+    return scan_any_string(s, start, flags);
+}
+
 /* At least one digit; NULL if there is none. */
-static const char *
+static inline const char *
 scan_digits(const char *pos, const char *end)
 {
     if (pos == end || !is_digit(*pos))
         return NULL;
+    for (; end - pos >= 8; pos += 8) {
+        uint64_t marks = mark_no_digit(skio__word_at(pos));
+
+        if (marks != 0) {
+            if (SKIO__LOW_BYTE_FIRST)
+                return pos + skio__trailing_zeros(marks) / 8;
+            break;
+        }
+    }
     while (pos < end && is_digit(*pos))
         pos++;
     return pos;
@@ -402,7 +327,7 @@ note_member(struct scanner *s, const char *start, const char *end)
         *top(s) |= LEVEL_NUM;
 }
 
-static const char *
+static inline const char *
 scan_scalar(struct scanner *s, const char *start)
 {
     const char *pos;
@@ -467,7 +392,7 @@ which_key(const char *key, size_t len, uint8_t flags)
  * A key, its colon, and up to its value. What an earlier member of the same
  * key said is forgotten here, so that any value may follow, containers too.
  */
-static const char *
+static inline const char *
 scan_key(struct scanner *s, const char *start)
 {
     const char *pos;
@@ -493,28 +418,20 @@ scan_key(struct scanner *s, const char *start)
     return next_token(s, pos + 1);
 }
 
-/* To the value of the innermost container's next element or member. */
-static const char *
-scan_member(struct scanner *s, const char *pos)
-{
-    return (*top(s) & LEVEL_OBJECT) != 0 ? scan_key(s, pos) : pos;
-}
-
 /*
  * A value has ended at pos: so do the containers above `depth` that are closed
- * here. Returns where the next value begins, or at that depth the end.
+ * here. Returns where the next element or member begins, or at that depth the
+ * end.
  */
-static const char *
+static inline const char *
 end_value(struct scanner *s, const char *pos, uint32_t depth)
 {
     while (pos != NULL && s->depth > depth) {
         pos = next_token(s, pos);
         if (pos == NULL)
             return NULL;
-        if (*pos == ',') {
-            pos = next_token(s, pos + 1);
-            return pos != NULL ? scan_member(s, pos) : NULL;
-        }
+        if (*pos == ',')
+            return next_token(s, pos + 1);
         pos =
             is_closed(s, pos) ? close_container(s, pos) : fail(s, SKIO_EPROTO);
     }
@@ -528,14 +445,18 @@ scan_value(struct scanner *s, const char *pos)
     const uint32_t depth = s->depth;
 
     do {
+        if (s->depth > depth && (*top(s) & LEVEL_OBJECT) != 0) {
+            pos = scan_key(s, pos);
+            if (pos == NULL)
+                return NULL;
+        }
         if (*pos == '[' || *pos == '{') {
             pos = open_container(s, pos);
-            if (pos != NULL && !is_closed(s, pos)) {
-                pos = scan_member(s, pos);
+            if (pos == NULL)
+                return NULL;
+            if (!is_closed(s, pos))
                 continue;
-            }
-            if (pos != NULL)
-                pos = close_container(s, pos);
+            pos = close_container(s, pos);
         } else {
             pos = scan_scalar(s, pos);
         }
@@ -558,7 +479,7 @@ scan_strings(const char *text, const char *end, struct skio__json_scan *scan)
     uint32_t count = 0;
 
     while (start < end && *start == '"') {
-        const char *pos = skip_plain(start + 1, end);
+        const char *pos = skio__json_skip_plain(start + 1, end);
 
         /* the quote, and at least the bracket */
         if (end - pos < 2 || *pos != '"' ||
@@ -594,7 +515,7 @@ scan_list(struct scanner *s, const char *start, const char *pos)
         uint8_t flags = 0;
 
         start = pos;
-        pos = *start == '"' ? scan_inner_string(s, start, &flags)
+        pos = *start == '"' ? scan_any_string(s, start, &flags)
                             : scan_value(s, start);
         if (pos == NULL)
             return NULL;
@@ -622,7 +543,7 @@ scan_root(struct scanner *s, const char *start, const char *pos, uint8_t *flags)
     case '[':
         return scan_list(s, start, pos);
     case '"':
-        return scan_inner_string(s, start, flags);
+        return scan_any_string(s, start, flags);
     default:
         return scan_value(s, start);
     }
