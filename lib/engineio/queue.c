@@ -39,12 +39,6 @@ int
 skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
                  struct skio__blob *blob)
 {
-    if (queue->count == 0 && queue->cap == 0) {
-        queue->one = skio__blob_ref(blob);
-        queue->count = 1;
-        queue->bytes = skio__blob_frame_len(blob);
-        return SKIO_OK;
-    }
     if (!skio__queue_has_place(queue) && widen(queue, mem) != SKIO_OK)
         return SKIO_ENOMEM;
     skio__queue_put(queue, blob);
@@ -99,7 +93,7 @@ release_run(struct skio__blob *const *from, uint32_t count)
 }
 
 /* Drop the references: for a broadcast the last step of each delivery. */
-static void
+static inline void
 release(const struct eio_queue *queue)
 {
     uint32_t head = queue->cap - queue->first; /* to the ring's end */

@@ -24,19 +24,22 @@ struct eio_queue {
     uint32_t offset; /* of the first frame, bytes that were written */
 };
 
-/* Whether the ring has a place for one more. */
+/* Whether there is a place for one more: in the ring, or alone. */
 static inline bool
 skio__queue_has_place(const struct eio_queue *queue)
 {
-    return queue->count < queue->cap;
+    return queue->count < queue->cap || (queue->count | queue->cap) == 0;
 }
 
 /* Takes a reference of its own; to where there is a place. */
 static inline void
 skio__queue_put(struct eio_queue *queue, struct skio__blob *blob)
 {
-    queue->ring[(queue->first + queue->count) & (queue->cap - 1)] =
-        skio__blob_ref(blob);
+    struct skio__blob **place = &queue->one;
+
+    if (queue->cap != 0)
+        place = &queue->ring[(queue->first + queue->count) & (queue->cap - 1)];
+    *place = skio__blob_ref(blob);
     queue->count++;
     queue->bytes += skio__blob_frame_len(blob);
 }

@@ -126,7 +126,7 @@ skio__ws_answer_probe(skio_ws *ws)
 
 /* The queue whose frames this connection carries; while probing: its own,
  * which is empty. */
-static const struct eio_queue *
+static inline const struct eio_queue *
 queue_of(const skio_ws *ws)
 {
     if (ws->session != NULL && ws->session->ws == ws)
@@ -134,13 +134,17 @@ queue_of(const skio_ws *ws)
     return &ws->rest;
 }
 
-static bool
+/* What is not in a queue: mostly nothing. */
+static inline bool
+has_extras(const skio_ws *ws)
+{
+    return ws->probe_replies > 0 || ws->close_written < ws->close_len;
+}
+
+static inline bool
 has_output(const skio_ws *ws)
 {
-    const struct eio_queue *queue = queue_of(ws);
-
-    return ws->probe_replies > 0 || queue->count > 0 ||
-           ws->close_written < ws->close_len;
+    return queue_of(ws)->count > 0 || has_extras(ws);
 }
 
 void
@@ -163,7 +167,7 @@ skio__ws_hand_out(skio_ws *ws)
     ws->is_stuck = has_output(ws);
     if (is_watched && !ws->is_stuck && ws->session != NULL)
         EIO_TAP(ws->session, drain);
-    if (ws->session != NULL && ws->session->ws == ws)
+    if (ws->is_stuck && ws->session != NULL && ws->session->ws == ws)
         skio__session_press(ws->session);
 }
 
@@ -496,7 +500,7 @@ peek_probe_replies(const skio_ws *ws, skio_bytes *slices, size_t count)
     return n;
 }
 
-static size_t
+static inline size_t
 peek_frames(const struct eio_queue *queue, skio_bytes *slices, size_t count)
 {
     size_t n;
@@ -513,16 +517,23 @@ peek_frames(const struct eio_queue *queue, skio_bytes *slices, size_t count)
     return n;
 }
 
-size_t
-skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+static inline size_t
+peek_queue(skio_ws *ws, skio_bytes *slices, size_t count)
 {
     const struct eio_queue *queue = queue_of(ws);
+
+    if (queue->count > 1 && count > 0 &&
+        skio__run_join(&ws->engine->run, queue, slices))
+        return 1;
+    return peek_frames(queue, slices, count);
+}
+
+static skio__rare size_t
+peek_extras(skio_ws *ws, skio_bytes *slices, size_t count)
+{
     size_t n = peek_probe_replies(ws, slices, count);
 
-    if (n < count && skio__run_join(&ws->engine->run, queue, &slices[n]))
-        n++;
-    else
-        n += peek_frames(queue, slices + n, count - n);
+    n += peek_queue(ws, slices + n, count - n);
     if (n < count && ws->close_written < ws->close_len) {
         slices[n].data = ws->close + ws->close_written;
         slices[n].len = (size_t)(ws->close_len - ws->close_written);
@@ -531,8 +542,16 @@ skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
     return n;
 }
 
-void
-skio_ws_consume(skio_ws *ws, size_t len)
+size_t
+skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+{
+    if (skio__unlikely(has_extras(ws)))
+        return peek_extras(ws, slices, count);
+    return peek_queue(ws, slices, count);
+}
+
+static skio__rare void
+consume_part(skio_ws *ws, size_t len)
 {
     struct skio_session *session = ws->session;
     bool carries = session != NULL && session->ws == ws;
@@ -540,7 +559,6 @@ skio_ws_consume(skio_ws *ws, size_t len)
     size_t close_left = (size_t)(ws->close_len - ws->close_written);
     bool was_stuck = ws->is_stuck;
 
-    ws->engine->counters.bytes_out += len;
     while (ws->probe_replies > 0 && len > 0) {
         size_t left = sizeof probe_reply - ws->probe_written;
 
@@ -563,6 +581,23 @@ skio_ws_consume(skio_ws *ws, size_t len)
     /* What was written at once is told when it was handed out. */
     if (was_stuck && carries && !ws->is_stuck && ws->session == session)
         EIO_TAP(session, drain);
+}
+
+void
+skio_ws_consume(skio_ws *ws, size_t len)
+{
+    struct eio_engine *engine = ws->engine;
+    struct skio_session *session = ws->session;
+
+    engine->counters.bytes_out += len;
+    if (skio__unlikely(session == NULL || session->ws != ws || ws->is_stuck ||
+                       has_extras(ws) || len != session->queue.bytes)) {
+        consume_part(ws, len);
+        return;
+    }
+    /* Nearly always: all that waited was written. */
+    skio__queue_clear(&session->queue, engine->mem);
+    session->is_pressed = false;
 }
 
 bool
