@@ -163,10 +163,13 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
                       &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
-    skio_socket_ref(socket);
+    socket->refs++;
     dispatch(nsp, socket, event, len, &args, packet->has_id ? &ack : NULL,
              is_watched);
-    skio_socket_unref(socket);
+    if (skio__likely(socket->refs > 1))
+        socket->refs--;
+    else
+        skio_socket_unref(socket);
 
     skio__value_deinit(&args);
     skio__arena_release(&server->arena, mark);
