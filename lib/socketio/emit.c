@@ -287,9 +287,11 @@ skio_message_new(skio_nsp *nsp, const char *event, const char *format, ...)
 int
 skio_message_emit(skio_message *message, skio_socket *socket)
 {
-    if (skio__socket_nsp(socket) != NULL && socket->nsp != message->nsp)
+    const skio_nsp *nsp = skio__socket_nsp(socket);
+
+    if (nsp != NULL && nsp != message->nsp)
         return SKIO_EINVAL;
-    if (socket->state == SIO_GONE || socket->client == NULL)
+    if (nsp == NULL || socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
     return send(socket, message, 0);
 }
