@@ -252,20 +252,24 @@ is_plain(char c, char quote)
            c != '"' && c != '\\' && c != '%';
 }
 
-static int
-put_literal(struct writer *w)
+static const char *
+skip_plain(const char *pos, char quote)
 {
-    char quote = *w->pos;
-    int err = begin_string(w);
+    while (is_plain(*pos, quote))
+        pos++;
+    return pos;
+}
 
-    if (err == SKIO_OK)
-        err = skio__buf_putc(w->out, '"');
-    w->pos++;
+/* What is not plain to its end. */
+static int
+put_hard_literal(struct writer *w, char quote)
+{
+    int err = skio__buf_putc(w->out, '"');
+
     while (err == SKIO_OK && *w->pos != quote) {
         const char *start = w->pos;
 
-        while (is_plain(*w->pos, quote))
-            w->pos++;
+        w->pos = skip_plain(start, quote);
         if (w->pos > start)
             err = skio__buf_append(w->out, start, (size_t)(w->pos - start));
         else
@@ -275,6 +279,22 @@ put_literal(struct writer *w)
         return err;
     w->pos++;
     return skio__buf_putc(w->out, '"');
+}
+
+static int
+put_literal(struct writer *w)
+{
+    char quote = *w->pos;
+    const char *start = ++w->pos;
+    const char *end = skip_plain(start, quote);
+    int err = begin_string(w);
+
+    if (err != SKIO_OK)
+        return err;
+    if (*end != quote)
+        return put_hard_literal(w, quote);
+    w->pos = end + 1;
+    return skio__json_quote_plain(w->out, start, (size_t)(end - start));
 }
 
 /* "%-s": one JSON value, finished. */

@@ -236,6 +236,8 @@ skio__json_escape(struct skio__buf *buf, const char *str, size_t len)
 int
 skio__json_quote(struct skio__buf *buf, const char *str, size_t len)
 {
+    if (len == 0 || skip_unescaped(str, str + len) == str + len)
+        return skio__json_quote_plain(buf, str, len);
     skio__buf_putc(buf, '"');
     skio__json_escape(buf, str, len);
     return skio__buf_putc(buf, '"');
