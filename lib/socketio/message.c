@@ -109,8 +109,8 @@ new_text(const struct sio_encoder *encoder, size_t len)
                                  : skio__blob_new(encoder->mem, false, len);
 }
 
-/* The text: `4 type [count "-"] [nsp ","] [id] [json]`. This is what goes before
- * the JSON; nsp_len 0: "/". */
+/* The text: `4 type [count "-"] [nsp ","] [id] [json]`. This is what goes ahead
+ * of the JSON; nsp_len 0: "/". */
 static inline char *
 put_head(char *to, const struct sio_encoder *encoder, size_t nsp_len,
          enum sio_type type, uint32_t attachments, uint64_t id)
