@@ -252,8 +252,8 @@ twin("middleware_still_deciding_when_connect_comes_again",
     async (server, t) => {
         const socket = await websocket(server, t);
 
-        socket.send('40/auth,{"token":"ok","slow":true}');
-        socket.send('40/auth,{"token":"ok","slow":true}');
+        socket.send('40/auth,{"token":"ok","slow":50}');
+        socket.send('40/auth,{"token":"ok","slow":50}');
         return (await socket.during(300)).map(hideId);
     }, {
         ours: (messages) => check(
@@ -266,7 +266,7 @@ twin("middleware_still_deciding_when_connect_comes_again",
 twin("event_while_the_middleware_decides", async (server, t) => {
     const socket = await websocket(server, t);
 
-    socket.send('40/auth,{"token":"ok","slow":true}');
+    socket.send('40/auth,{"token":"ok","slow":50}');
     socket.send('42/auth,["echo"]');
     return (await socket.during(300)).map(hideId);
 }, { expect: ["(closed 1005)"] });
@@ -274,7 +274,7 @@ twin("event_while_the_middleware_decides", async (server, t) => {
 twin("leaving_while_the_middleware_decides", async (server, t) => {
     const socket = await websocket(server, t);
 
-    socket.send('40/auth,{"token":"ok","slow":true}');
+    socket.send('40/auth,{"token":"ok","slow":50}');
     socket.send("41/auth,");
     return (await socket.during(300)).map(hideId);
 }, { expect: ["(closed 1005)"] });
@@ -282,13 +282,13 @@ twin("leaving_while_the_middleware_decides", async (server, t) => {
 twin("other_namespace_while_the_middleware_decides", async (server, t) => {
     const socket = await websocket(server, t);
 
-    socket.send('40/auth,{"token":"ok","slow":true}');
+    socket.send('40/auth,{"token":"ok","slow":50}');
     socket.send("40");
     return (await socket.during(300)).map(hideId);
 }, {
     expect: ['40{"sid":"ID"}', '42["welcome","/",{}]',
              '40/auth,{"sid":"ID"}',
-             '42/auth,["welcome","/auth",{"token":"ok","slow":true}]'],
+             '42/auth,["welcome","/auth",{"token":"ok","slow":50}]'],
 });
 
 /*
