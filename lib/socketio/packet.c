@@ -347,7 +347,7 @@ skio__packet_decode(const char *text, size_t len,
                     const struct sio_packet_limits *limits,
                     struct sio_packet *packet, const char **why)
 {
-    struct decoder d = {text, text + len, limits, packet, why};
+    struct decoder d = {text, text + len, limits, NULL, why};
 
     packet->attachments = 0;
     packet->nsp = "/";
@@ -359,6 +359,7 @@ skio__packet_decode(const char *text, size_t len,
     packet->root = (struct skio__json_slice){0, 0, SKIO__JSON_NULL, 0};
     packet->count = 0;
     *why = "";
+    d.packet = packet;
     return decode(&d);
 }
 
