@@ -169,7 +169,18 @@ deliver(skio_socket *socket, void *user)
 static void
 deliver_to_member(struct member *member, void *user)
 {
-    deliver(member->socket, user);
+    const struct delivery *delivery = user;
+
+    skio_adapter_deliver(member->socket, delivery->message, delivery->flags);
+}
+
+static void
+ask_member(struct member *member, void *user)
+{
+    const struct delivery *delivery = user;
+
+    skio_adapter_deliver_asking(member->socket, delivery->message,
+                                delivery->flags, delivery->asking);
 }
 
 static int
@@ -182,7 +193,10 @@ deliver_all(skio_adapter *adapter, const skio_target *target,
     if (skio_adapter_is_watched(adapter->nsp))
         return each_of(memory, target, deliver, delivery);
 
-    skio__memory_visit(memory, target, deliver_to_member, delivery);
+    skio__memory_visit(memory, target,
+                       delivery->asking != NULL ? ask_member
+                                                : deliver_to_member,
+                       delivery);
     return SKIO_OK;
 }
 

@@ -252,20 +252,24 @@ is_plain(char c, char quote)
            c != '"' && c != '\\' && c != '%';
 }
 
-static int
-put_literal(struct writer *w)
+static const char *
+skip_plain(const char *pos, char quote)
 {
-    char quote = *w->pos;
-    int err = begin_string(w);
+    while (is_plain(*pos, quote))
+        pos++;
+    return pos;
+}
 
-    if (err == SKIO_OK)
-        err = skio__buf_putc(w->out, '"');
-    w->pos++;
+/* What is not plain to its end. */
+static int
+put_hard_literal(struct writer *w, char quote)
+{
+    int err = skio__buf_putc(w->out, '"');
+
     while (err == SKIO_OK && *w->pos != quote) {
         const char *start = w->pos;
 
-        while (is_plain(*w->pos, quote))
-            w->pos++;
+        w->pos = skip_plain(start, quote);
         if (w->pos > start)
             err = skio__buf_append(w->out, start, (size_t)(w->pos - start));
         else
@@ -275,6 +279,22 @@ put_literal(struct writer *w)
         return err;
     w->pos++;
     return skio__buf_putc(w->out, '"');
+}
+
+static int
+put_literal(struct writer *w)
+{
+    char quote = *w->pos;
+    const char *start = ++w->pos;
+    const char *end = skip_plain(start, quote);
+    int err = begin_string(w);
+
+    if (err != SKIO_OK)
+        return err;
+    if (*end != quote)
+        return put_hard_literal(w, quote);
+    w->pos = end + 1;
+    return skio__json_quote_plain(w->out, start, (size_t)(end - start));
 }
 
 /* "%-s": one JSON value, finished. */
@@ -461,31 +481,6 @@ begin(struct writer *w, const struct skio__format_options *options)
     w->state = options->is_value ? VALUE : FIRST;
 }
 
-/*
- * An answer is often what was received, and nothing else: "%p" with a list of
- * arguments. Its text is valid as a list of its own and needs no template.
- * NULL: this is another case.
- */
-static const struct skio_value *
-received_list(const struct skio__format_options *options, const char *format,
-              va_list *args)
-{
-    const struct skio_value *value;
-    const skio_arg *arg;
-    va_list copy;
-
-    if (format[0] != '%' || format[1] != 'p' || format[2] != '\0' ||
-        options->is_value)
-        return NULL;
-    va_copy(copy, *args);
-    arg = va_arg(copy, const void *);
-    va_end(copy);
-    if (arg == NULL || arg->tag != SKIO_ARG_VALUE || arg->data == NULL)
-        return NULL;
-    value = arg->data;
-    return value->is_list && value->attachment_count == 0 ? value : NULL;
-}
-
 static int
 write_template(const struct skio__format_options *options,
                struct skio__buf *out, const char *format, va_list *args)
@@ -519,7 +514,8 @@ int
 skio__format(const struct skio__format_options *options, struct skio__buf *out,
              const char *format, va_list *args)
 {
-    const struct skio_value *list = received_list(options, format, args);
+    const struct skio_value *list =
+        options->is_value ? NULL : skio__format_list(format, args);
     const char *text;
     size_t len;
 

@@ -8,6 +8,8 @@
 #ifndef SKIO_BASE_FORMAT_H
 #define SKIO_BASE_FORMAT_H
 
+#include <stdarg.h>
+
 #include <socketio/base.h>
 
 #include "base/attachments.h"
@@ -34,5 +36,28 @@ struct skio__format_options {
  */
 int skio__format(const struct skio__format_options *options,
                  struct skio__buf *out, const char *format, va_list *args);
+
+/*
+ * An answer is often what was received, and nothing else: "%p" with a list of
+ * arguments. Its text is valid as a list of its own and needs no template.
+ * Takes nothing from args. NULL: this is another case.
+ */
+static inline const struct skio_value *
+skio__format_list(const char *format, va_list *args)
+{
+    const struct skio_value *value;
+    const skio_arg *arg;
+    va_list copy;
+
+    if (format[0] != '%' || format[1] != 'p' || format[2] != '\0')
+        return NULL;
+    va_copy(copy, *args);
+    arg = va_arg(copy, const void *);
+    va_end(copy);
+    if (arg == NULL || arg->tag != SKIO_ARG_VALUE || arg->data == NULL)
+        return NULL;
+    value = arg->data;
+    return value->is_list && value->attachment_count == 0 ? value : NULL;
+}
 
 #endif /* SKIO_BASE_FORMAT_H */

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/json_plain.h"
 #include "base/number.h"
 #include "base/utf8.h"
 
@@ -26,9 +27,6 @@
 #define PLACEHOLDER_KEY "_placeholder"
 #define NUM_KEY "num"
 
-#define LONG_STRING 128 /* bytes; a multiple of a word's */
-#define SEARCHED 1024   /* bytes, at once */
-
 enum key { KEY_OTHER, KEY_PLACEHOLDER, KEY_NUM };
 
 struct scanner {
@@ -37,7 +35,6 @@ struct scanner {
     struct skio__json_scan *out;
     uint32_t depth;
     uint32_t max_depth;
-    uint32_t count;
     uint32_t placeholders;
     enum key key; /* of the member whose value comes next */
     int err;
@@ -82,115 +79,14 @@ next_token(struct scanner *s, const char *pos)
     return pos < s->end ? pos : fail(s, SKIO_EPROTO);
 }
 
-static bool
-is_plain(char c)
-{
-    unsigned char byte = (unsigned char)c;
-
-    return byte >= 0x20 && byte < 0x80 && byte != '"' && byte != '\\';
-}
-
-/*
- * Eight bytes at a time: a byte below 0x80 minus n borrows into its top bit
- * exactly if it is below n, or if a lower byte did. So a mark of one of these
- * may be false, but never the lowest.
- */
-#define ONES UINT64_C(0x0101010101010101)
-#define TOPS UINT64_C(0x8080808080808080)
-
+/* Marks all that is no digit, which becomes 0 to 9. */
 static inline uint64_t
-word_at(const char *pos)
+mark_no_digit(uint64_t word)
 {
-    uint64_t word;
+    uint64_t value = word ^ SKIO__ONES * '0';
 
-    memcpy(&word, pos, sizeof(word));
-    return word;
-}
-
-/* Marks control characters and bytes of multi-byte UTF-8. */
-static inline uint64_t
-mark_unprintable(uint64_t word)
-{
-    return word | (word - ONES * 0x20);
-}
-
-/* Marks all that is_plain() is not. A quote becomes 0x20, and that 0x22. */
-static inline uint64_t
-mark_special(uint64_t word)
-{
-    return (word | ((word ^ ONES * 2) - ONES * 0x21) |
-            ((word ^ ONES * '\\') - ONES)) &
-           TOPS;
-}
-
-static const char *
-skip_printable(const char *pos, const char *end)
-{
-    for (; end - pos >= 32; pos += 32)
-        if (((mark_unprintable(word_at(pos)) |
-              mark_unprintable(word_at(pos + 8)) |
-              mark_unprintable(word_at(pos + 16)) |
-              mark_unprintable(word_at(pos + 24))) &
-             TOPS) != 0)
-            break;
-    for (; end - pos >= 8; pos += 8)
-        if ((mark_unprintable(word_at(pos)) & TOPS) != 0)
-            break;
-    while (pos < end && is_plain(*pos))
-        pos++;
-    return pos;
-}
-
-/*
- * The same as skip_plain() in a long string: the library finds quotes and
- * backslashes faster than a loop does. Not in all that is left, or many
- * backslashes before a far quote would have it searched for each time.
- */
-static skio__rare const char *
-skip_long(const char *pos, const char *end)
-{
-    while (end - pos >= LONG_STRING) {
-        const char *stop = end - pos > SEARCHED ? pos + SEARCHED : end;
-        const char *quote = memchr(pos, '"', (size_t)(stop - pos));
-        const char *slash;
-
-        if (quote != NULL)
-            stop = quote;
-        slash = memchr(pos, '\\', (size_t)(stop - pos));
-        if (slash != NULL)
-            stop = slash;
-        pos = skip_printable(pos, stop);
-        if (pos < stop || quote != NULL || slash != NULL)
-            return pos;
-    }
-    while (pos < end && is_plain(*pos))
-        pos++;
-    return pos;
-}
-
-/*
- * Skip what needs no look inside a string: stop at a control character, a
- * quote, a backslash or a byte of multi-byte UTF-8.
- */
-static inline const char *
-skip_plain(const char *pos, const char *end)
-{
-    const char *last = end - pos > LONG_STRING ? pos + LONG_STRING : end;
-
-    for (; last - pos >= 8; pos += 8) {
-        uint64_t marks = mark_special(word_at(pos));
-
-        if (marks != 0) {
-            if (SKIO__LOW_BYTE_FIRST)
-                return pos + skio__trailing_zeros(marks) / 8;
-            break;
-        }
-    }
-    if (last < end && pos == last)
-        return skip_long(pos, end);
-    while (pos < end && is_plain(*pos))
-        pos++;
-    return pos;
+    return (((value & ~SKIO__TOPS) + SKIO__ONES * (0x80 - 10)) | value) &
+           SKIO__TOPS;
 }
 
 /* The value of a hexadecimal digit, -1 if it is none. */
@@ -279,7 +175,7 @@ scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
             if (pos == NULL)
                 return fail(s, SKIO_EUTF8);
         }
-        pos = skip_plain(pos, end);
+        pos = skio__json_skip_plain(pos, end);
     }
 }
 
@@ -287,7 +183,7 @@ scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
 static inline const char *
 scan_string(struct scanner *s, const char *start, uint8_t *flags)
 {
-    const char *pos = skip_plain(start + 1, s->end);
+    const char *pos = skio__json_skip_plain(start + 1, s->end);
 
     *flags = 0;
     if (skio__likely(pos < s->end && *pos == '"'))
@@ -295,19 +191,48 @@ scan_string(struct scanner *s, const char *start, uint8_t *flags)
     return scan_hard_string(s, pos, flags);
 }
 
-/* The same below the outermost array, where it need not be inline. */
+/* The same of any length, where it need not be inline. */
 static skio__rare const char *
-scan_inner_string(struct scanner *s, const char *start, uint8_t *flags)
+scan_any_string(struct scanner *s, const char *start, uint8_t *flags)
 {
     return scan_string(s, start, flags);
 }
 
+/* The same again: most keys and many values are shorter than a word, and one
+ * look at it finds their end. */
+static inline const char *
+scan_inner_string(struct scanner *s, const char *start, uint8_t *flags)
+{
+    const char *pos = start + 1;
+
+    if (SKIO__LOW_BYTE_FIRST && s->end - pos >= 8) {
+        uint64_t marks = skio__json_mark_special(skio__word_at(pos));
+
+        if (marks != 0) {
+            pos += skio__trailing_zeros(marks) / 8;
+            *flags = 0;
+            if (*pos == '"')
+                return pos + 1;
+        }
+    }
+    return scan_any_string(s, start, flags);
+}
+
 /* At least one digit; NULL if there is none. */
-static const char *
+static inline const char *
 scan_digits(const char *pos, const char *end)
 {
     if (pos == end || !is_digit(*pos))
         return NULL;
+    for (; end - pos >= 8; pos += 8) {
+        uint64_t marks = mark_no_digit(skio__word_at(pos));
+
+        if (marks != 0) {
+            if (SKIO__LOW_BYTE_FIRST)
+                return pos + skio__trailing_zeros(marks) / 8;
+            break;
+        }
+    }
     while (pos < end && is_digit(*pos))
         pos++;
     return pos;
@@ -402,7 +327,7 @@ note_member(struct scanner *s, const char *start, const char *end)
         *top(s) |= LEVEL_NUM;
 }
 
-static const char *
+static inline const char *
 scan_scalar(struct scanner *s, const char *start)
 {
     const char *pos;
@@ -435,13 +360,13 @@ scan_scalar(struct scanner *s, const char *start)
     return pos;
 }
 
-static void
+static inline void
 set_slice(struct skio__json_slice *out, const char *text, const char *start,
-          const char *end, uint8_t flags)
+          const char *end, enum skio__json_type type, uint8_t flags)
 {
     out->start = (uint32_t)(start - text);
     out->len = (uint32_t)(end - start);
-    out->type = (uint8_t)skio__json_type(*start);
+    out->type = (uint8_t)type;
     out->flags = flags;
 }
 
@@ -467,7 +392,7 @@ which_key(const char *key, size_t len, uint8_t flags)
  * A key, its colon, and up to its value. What an earlier member of the same
  * key said is forgotten here, so that any value may follow, containers too.
  */
-static const char *
+static inline const char *
 scan_key(struct scanner *s, const char *start)
 {
     const char *pos;
@@ -493,28 +418,20 @@ scan_key(struct scanner *s, const char *start)
     return next_token(s, pos + 1);
 }
 
-/* To the value of the innermost container's next element or member. */
-static const char *
-scan_member(struct scanner *s, const char *pos)
-{
-    return (*top(s) & LEVEL_OBJECT) != 0 ? scan_key(s, pos) : pos;
-}
-
 /*
  * A value has ended at pos: so do the containers above `depth` that are closed
- * here. Returns where the next value begins, or at that depth the end.
+ * here. Returns where the next element or member begins, or at that depth the
+ * end.
  */
-static const char *
+static inline const char *
 end_value(struct scanner *s, const char *pos, uint32_t depth)
 {
     while (pos != NULL && s->depth > depth) {
         pos = next_token(s, pos);
         if (pos == NULL)
             return NULL;
-        if (*pos == ',') {
-            pos = next_token(s, pos + 1);
-            return pos != NULL ? scan_member(s, pos) : NULL;
-        }
+        if (*pos == ',')
+            return next_token(s, pos + 1);
         pos =
             is_closed(s, pos) ? close_container(s, pos) : fail(s, SKIO_EPROTO);
     }
@@ -528,14 +445,18 @@ scan_value(struct scanner *s, const char *pos)
     const uint32_t depth = s->depth;
 
     do {
+        if (s->depth > depth && (*top(s) & LEVEL_OBJECT) != 0) {
+            pos = scan_key(s, pos);
+            if (pos == NULL)
+                return NULL;
+        }
         if (*pos == '[' || *pos == '{') {
             pos = open_container(s, pos);
-            if (pos != NULL && !is_closed(s, pos)) {
-                pos = scan_member(s, pos);
+            if (pos == NULL)
+                return NULL;
+            if (!is_closed(s, pos))
                 continue;
-            }
-            if (pos != NULL)
-                pos = close_container(s, pos);
+            pos = close_container(s, pos);
         } else {
             pos = scan_scalar(s, pos);
         }
@@ -544,59 +465,123 @@ scan_value(struct scanner *s, const char *pos)
     return pos;
 }
 
-/* An element of the outermost array. Strings, the most frequent, go first. */
+/*
+ * The strings that a list begins with, as most events do, where nothing but a
+ * comma stands between: that takes few steps. text begins with the bracket.
+ * Returns where the first element is to be scanned that is anything else; NULL
+ * when the list ends without one, and the text with it.
+ */
 static inline const char *
-scan_item(struct scanner *s, const char *start)
+scan_strings(const char *text, const char *end, struct skio__json_scan *scan)
+{
+    struct skio__json_slice *item = scan->items;
+    const char *start = text + 1;
+    uint32_t count = 0;
+
+    while (start < end && *start == '"') {
+        const char *pos = skio__json_skip_plain(start + 1, end);
+
+        /* the quote, and at least the bracket */
+        if (end - pos < 2 || *pos != '"' ||
+            (pos[1] != ',' && (pos[1] != ']' || pos + 2 != end)))
+            break;
+        if (count < scan->cap)
+            set_slice(item++, text, start, pos + 1, SKIO__JSON_STRING, 0);
+        count++;
+        start = pos[1] == ',' ? pos + 2 : NULL;
+        if (start == NULL)
+            break;
+    }
+    scan->count = count;
+    return start;
+}
+
+/* The outermost array, whose elements are recorded; scan_strings() came to pos,
+ * and counted those before. */
+static const char *
+scan_list(struct scanner *s, const char *start, const char *pos)
 {
     struct skio__json_scan *out = s->out;
-    const uint32_t placeholders = s->placeholders;
-    uint8_t flags = 0;
-    const char *end =
-        *start == '"' ? scan_string(s, start, &flags) : scan_value(s, start);
 
-    if (end != NULL && s->count < out->cap) {
+    start = open_container(s, start);
+    if (start == NULL)
+        return NULL;
+    if (out->count == 0 && *start == ']')
+        return start + 1;
+    pos = out->count > 0 ? next_token(s, pos) : start;
+
+    while (pos != NULL) {
+        const uint32_t placeholders = s->placeholders;
+        uint8_t flags = 0;
+
+        start = pos;
+        pos = *start == '"' ? scan_any_string(s, start, &flags)
+                            : scan_value(s, start);
+        if (pos == NULL)
+            return NULL;
         if (s->placeholders != placeholders)
             flags |= SKIO__JSON_PLACEHOLDER;
-        set_slice(&out->items[s->count], s->text, start, end, flags);
-    }
-    s->count++;
-    return end;
-}
+        if (out->count < out->cap)
+            set_slice(&out->items[out->count], s->text, start, pos,
+                      skio__json_type(*start), flags);
+        out->count++;
 
-/* The outermost array, whose elements are recorded. */
-static const char *
-scan_list(struct scanner *s, const char *pos)
-{
-    pos = open_container(s, pos);
-    if (pos == NULL || *pos == ']')
-        return pos != NULL ? pos + 1 : NULL;
-
-    for (;;) {
-        pos = scan_item(s, pos);
-        if (pos != NULL)
-            pos = next_token(s, pos);
-        if (pos == NULL)
-            return NULL;
-        if (*pos == ']')
+        pos = next_token(s, pos);
+        if (pos != NULL && *pos == ']')
             return pos + 1;
-        pos = *pos == ',' ? next_token(s, pos + 1) : fail(s, SKIO_EPROTO);
-        if (pos == NULL)
-            return NULL;
+        if (pos != NULL)
+            pos = *pos == ',' ? next_token(s, pos + 1) : fail(s, SKIO_EPROTO);
     }
+    return NULL;
 }
 
-/* The whole text. Returns the end of its value. */
+/* The whole text; scan_strings() came to pos. Returns the end of its value. */
 static const char *
-scan_root(struct scanner *s, const char *start, uint8_t *flags)
+scan_root(struct scanner *s, const char *start, const char *pos, uint8_t *flags)
 {
     switch (*start) {
     case '[':
-        return scan_list(s, start);
+        return scan_list(s, start, pos);
     case '"':
-        return scan_inner_string(s, start, flags);
+        return scan_any_string(s, start, flags);
     default:
         return scan_value(s, start);
     }
+}
+
+/* What is more than a list of plain strings. */
+static skio__rare int
+scan_all(const char *text, const char *pos, const char *text_end,
+         const struct skio__json_limits *limits, struct skio__json_scan *scan)
+{
+    struct scanner s;
+    const char *start;
+    const char *end;
+    uint8_t flags = 0;
+
+    s.text = text;
+    s.end = text_end;
+    s.out = scan;
+    s.depth = 0;
+    s.max_depth = limits->max_depth < SKIO__JSON_DEPTH_MAX
+                      ? limits->max_depth
+                      : SKIO__JSON_DEPTH_MAX;
+    s.placeholders = 0;
+    s.key = KEY_OTHER;
+    s.err = SKIO_OK;
+    s.attachments = limits->placeholders;
+
+    start = next_token(&s, text);
+    end = start != NULL ? scan_root(&s, start, pos, &flags) : NULL;
+    if (end == NULL)
+        return s.err;
+
+    if (s.placeholders > 0)
+        flags |= SKIO__JSON_PLACEHOLDER;
+    set_slice(&scan->root, text, start, end, skio__json_type(*start), flags);
+    scan->placeholders = s.placeholders;
+
+    return skip_space(end, s.end) == s.end ? SKIO_OK : SKIO_EPROTO;
 }
 
 int
@@ -604,39 +589,20 @@ skio__json_scan(const char *text, size_t len,
                 const struct skio__json_limits *limits,
                 struct skio__json_scan *scan)
 {
-    struct scanner s;
-    const char *start;
-    const char *end;
-    uint8_t flags = 0;
+    const char *end = text + len;
+    const char *pos = text;
 
     if (len > UINT32_MAX)
         return SKIO_ETOOBIG;
     if (len == 0)
         return SKIO_EPROTO;
 
-    s.text = text;
-    s.end = text + len;
-    s.out = scan;
-    s.depth = 0;
-    s.max_depth = limits->max_depth < SKIO__JSON_DEPTH_MAX
-                      ? limits->max_depth
-                      : SKIO__JSON_DEPTH_MAX;
-    s.count = 0;
-    s.placeholders = 0;
-    s.key = KEY_OTHER;
-    s.err = SKIO_OK;
-    s.attachments = limits->placeholders;
-
-    start = next_token(&s, text);
-    end = start != NULL ? scan_root(&s, start, &flags) : NULL;
-    if (end == NULL)
-        return s.err;
-
-    if (s.placeholders > 0)
-        flags |= SKIO__JSON_PLACEHOLDER;
-    set_slice(&scan->root, text, start, end, flags);
-    scan->count = s.count;
-    scan->placeholders = s.placeholders;
-
-    return skip_space(end, s.end) == s.end ? SKIO_OK : SKIO_EPROTO;
+    scan->count = 0;
+    if (*text == '[' && limits->max_depth > 0)
+        pos = scan_strings(text, end, scan);
+    if (pos != NULL)
+        return scan_all(text, pos, end, limits, scan);
+    set_slice(&scan->root, text, text, end, SKIO__JSON_ARRAY, 0);
+    scan->placeholders = 0;
+    return SKIO_OK;
 }

@@ -173,6 +173,23 @@ size_t skio__json_unescape(const char *text,
  */
 int skio__json_quote(struct skio__buf *buf, const char *str, size_t len);
 
+/* The same of what needs no escape. */
+static inline int
+skio__json_quote_plain(struct skio__buf *buf, const char *str, size_t len)
+{
+    char *to;
+
+    if (skio__buf_reserve(buf, len + 2) != SKIO_OK)
+        return buf->err;
+    to = buf->data + buf->len;
+    to[0] = '"';
+    if (len > 0)
+        memcpy(to + 1, str, len);
+    to[len + 1] = '"';
+    buf->len += len + 2;
+    return SKIO_OK;
+}
+
 /* The same without the quotes. */
 int skio__json_escape(struct skio__buf *buf, const char *str, size_t len);
 

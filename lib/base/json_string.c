@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "base/json_plain.h"
+
 #define SURROGATE_HIGH 0xD800
 #define SURROGATE_LOW 0xDC00
 #define SURROGATE_END 0xE000
@@ -202,29 +204,40 @@ append_escape(struct skio__buf *buf, unsigned char c, char letter)
     skio__buf_append(buf, escape, letter == 'u' ? 6 : 2);
 }
 
+/* The first byte that must be escaped, or end. */
+static inline const char *
+skip_unescaped(const char *pos, const char *end)
+{
+    pos = skio__json_skip_plain(pos, end);
+    while (pos < end && (unsigned char)*pos >= 0x80)
+        pos = skio__json_skip_plain(pos + 1, end);
+    return pos;
+}
+
 int
 skio__json_escape(struct skio__buf *buf, const char *str, size_t len)
 {
-    size_t from = 0; /* what is not appended yet */
-    size_t i;
+    const char *from = str; /* what is not appended yet */
+    const char *end = str + len;
+    const char *pos;
 
-    for (i = 0; i < len; i++) {
-        char letter = short_escape((unsigned char)str[i]);
-
-        if (letter == '\0')
-            continue;
-        skio__buf_append(buf, str + from, i - from);
-        append_escape(buf, (unsigned char)str[i], letter);
-        from = i + 1;
+    if (len == 0)
+        return buf->err;
+    for (pos = skip_unescaped(str, end); pos < end;
+         pos = skip_unescaped(from, end)) {
+        skio__buf_append(buf, from, (size_t)(pos - from));
+        append_escape(buf, (unsigned char)*pos,
+                      short_escape((unsigned char)*pos));
+        from = pos + 1;
     }
-    if (from < len)
-        skio__buf_append(buf, str + from, len - from);
-    return buf->err;
+    return skio__buf_append(buf, from, (size_t)(end - from));
 }
 
 int
 skio__json_quote(struct skio__buf *buf, const char *str, size_t len)
 {
+    if (len == 0 || skip_unescaped(str, str + len) == str + len)
+        return skio__json_quote_plain(buf, str, len);
     skio__buf_putc(buf, '"');
     skio__json_escape(buf, str, len);
     return skio__buf_putc(buf, '"');

@@ -3,7 +3,7 @@
  */
 #include "base/value.h"
 
-#include <string.h>
+#include "base/compiler.h"
 
 int
 skio__value_arg(const struct skio_value *value, uint64_t n,
@@ -21,23 +21,32 @@ skio__value_arg(const struct skio_value *value, uint64_t n,
                : SKIO_ENOENT;
 }
 
+/* Where the first argument begins that was not kept. */
+static skio__rare uint32_t
+walk_to_first(const struct skio_value *value)
+{
+    struct skio__json_slice first = value->root;
+
+    (void)skio__value_arg(value, 0, &first); /* there is one */
+    return first.start;
+}
+
 void
 skio__value_raw(const struct skio_value *value, const char **text, size_t *len)
 {
-    struct skio__json_slice first;
-    uint32_t end = value->root.start + value->root.len;
+    uint32_t start = value->root.start;
+    uint32_t end = start + value->root.len;
 
-    *text = value->text + value->root.start;
-    *len = value->root.len;
-    if (!value->is_list)
-        return;
-
-    *len = 0;
-    if (skio__value_arg(value, 0, &first) != SKIO_OK)
-        return;
-    end--; /* the bracket; before it no byte of a value is so low */
-    while ((unsigned char)value->text[end - 1] <= ' ')
-        end--;
-    *text = value->text + first.start;
-    *len = end - first.start;
+    if (value->is_list && skio__value_arg_count(value) == 0) {
+        end = start;
+    } else if (value->is_list) {
+        start = value->skip < value->item_count
+                    ? value->items[value->skip].start
+                    : walk_to_first(value);
+        end--; /* the bracket; before it no byte of a value is so low */
+        while ((unsigned char)value->text[end - 1] <= ' ')
+            end--;
+    }
+    *text = value->text + start;
+    *len = end - start;
 }

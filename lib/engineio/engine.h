@@ -40,6 +40,9 @@ struct eio_tap;
  */
 struct eio_upper {
     size_t state_size; /* zeroed bytes in every session, eio_upper_state() */
+    /* message() reads each byte of a text anyway, and may be given one that
+     * is not UTF-8: then it calls skio__session_bad_text(), and that is all. */
+    bool checks_text;
     void (*open)(struct skio_session *session);
     void (*message)(struct skio_session *session, const char *data, size_t len,
                     bool binary);
@@ -173,14 +176,9 @@ void skio__engine_flush(struct eio_engine *engine);
  * already; refuse new ones. */
 void skio__engine_shutdown(struct eio_engine *engine);
 
-/* ---- Sessions, as the upper layer sees them ---- */
+/* ---- Sessions, as the upper layer sees them; session.h has more ---- */
 
-/* The upper's zeroed state inside the session. */
-void *skio__session_state(struct skio_session *session);
-struct eio_engine *skio__session_engine(const struct skio_session *session);
 bool skio__session_is_open(const struct skio_session *session);
-/* Of Engine.IO: 4, or 3 with allow_eio3. */
-int skio__session_protocol(const struct skio_session *session);
 const char *skio__session_id(const struct skio_session *session);
 /* "polling" or "websocket". */
 const char *skio__session_transport(const struct skio_session *session);
@@ -219,6 +217,10 @@ bool skio__session_closes_at_once(const struct skio_session *session);
  */
 void skio__session_close(struct skio_session *session,
                          enum skio_disconnect reason, bool discard);
+
+/* The text that upper->message() was just given is not UTF-8: the client is
+ * told so, as if the text had not come so far. */
+void skio__session_bad_text(struct skio_session *session);
 
 /* Say more of the close that is about to be told. */
 void skio__session_detail(struct skio_session *session, const char *format, ...)

@@ -8,19 +8,18 @@
 #define SLOTS_KEPT 16u /* an empty queue holds on to no more, */
 #define SLOTS_USED 64u /* but for a ring that turns need again and again */
 
-struct skio__blob **
-skio__queue_widen(struct eio_queue *queue, const skio_allocator *mem)
+/* A ring of twice the places. */
+static int
+widen(struct eio_queue *queue, const skio_allocator *mem)
 {
     uint32_t cap = queue->cap != 0 ? queue->cap * 2 : SLOTS_MIN;
     struct skio__blob **ring;
 
-    if (queue->count == 0 && queue->cap == 0)
-        return &queue->one;
     if (queue->cap > UINT32_MAX / 4)
-        return NULL;
+        return SKIO_ENOMEM;
     ring = skio__mem_array(mem, NULL, cap, sizeof *ring);
     if (ring == NULL)
-        return NULL;
+        return SKIO_ENOMEM;
     if (queue->cap != 0) {
         uint32_t head = queue->cap - queue->first; /* to the ring's end */
 
@@ -33,7 +32,17 @@ skio__queue_widen(struct eio_queue *queue, const skio_allocator *mem)
     queue->ring = ring;
     queue->cap = cap;
     queue->first = 0;
-    return &ring[queue->count];
+    return SKIO_OK;
+}
+
+int
+skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
+                 struct skio__blob *blob)
+{
+    if (!skio__queue_has_place(queue) && widen(queue, mem) != SKIO_OK)
+        return SKIO_ENOMEM;
+    skio__queue_put(queue, blob);
+    return SKIO_OK;
 }
 
 static void
@@ -74,18 +83,29 @@ skio__queue_consume(struct eio_queue *queue, const skio_allocator *mem,
     return 0;
 }
 
+static inline void
+release_run(struct skio__blob *const *from, uint32_t count)
+{
+    struct skio__blob *const *end = from + count;
+
+    for (; from < end; from++)
+        skio__blob_drop(*from);
+}
+
 /* Drop the references: for a broadcast the last step of each delivery. */
-static void
+static inline void
 release(const struct eio_queue *queue)
 {
-    struct skio__blob *const *ring =
-        queue->cap != 0 ? queue->ring : &queue->one;
-    const uint32_t mask = queue->cap != 0 ? queue->cap - 1 : 0;
-    const uint32_t end = queue->first + queue->count;
-    uint32_t i;
+    uint32_t head = queue->cap - queue->first; /* to the ring's end */
 
-    for (i = queue->first; i != end; i++)
-        skio__blob_unref(ring[i & mask]);
+    if (queue->cap == 0) {
+        release_run(&queue->one, queue->count);
+    } else if (queue->count <= head) {
+        release_run(queue->ring + queue->first, queue->count);
+    } else {
+        release_run(queue->ring + queue->first, head);
+        release_run(queue->ring, queue->count - head);
+    }
 }
 
 void

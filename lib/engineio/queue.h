@@ -24,28 +24,29 @@ struct eio_queue {
     uint32_t offset; /* of the first frame, bytes that were written */
 };
 
-/* A place for one more where the ring has none; NULL: no memory. */
-struct skio__blob **skio__queue_widen(struct eio_queue *queue,
-                                      const skio_allocator *mem);
-
-/* Takes a reference of its own. Returns SKIO_OK or SKIO_ENOMEM. */
-static inline int SKIO_MUST_CHECK
-skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
-                 struct skio__blob *blob)
+/* Whether there is a place for one more: in the ring, or alone. */
+static inline bool
+skio__queue_has_place(const struct eio_queue *queue)
 {
-    struct skio__blob **place;
+    return queue->count < queue->cap || (queue->count | queue->cap) == 0;
+}
 
-    if (queue->count < queue->cap)
+/* Takes a reference of its own; to where there is a place. */
+static inline void
+skio__queue_put(struct eio_queue *queue, struct skio__blob *blob)
+{
+    struct skio__blob **place = &queue->one;
+
+    if (queue->cap != 0)
         place = &queue->ring[(queue->first + queue->count) & (queue->cap - 1)];
-    else
-        place = skio__queue_widen(queue, mem);
-    if (place == NULL)
-        return SKIO_ENOMEM;
     *place = skio__blob_ref(blob);
     queue->count++;
     queue->bytes += skio__blob_frame_len(blob);
-    return SKIO_OK;
 }
+
+/* Anywhere. Returns SKIO_OK or SKIO_ENOMEM. */
+int skio__queue_push(struct eio_queue *queue, const skio_allocator *mem,
+                     struct skio__blob *blob) SKIO_MUST_CHECK;
 
 /* The n-th waiting blob, n < count. */
 static inline struct skio__blob *

@@ -1,5 +1,6 @@
 #include "engineio/session.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -409,64 +410,110 @@ skio__session_parse_error(struct skio_session *session)
     skio__session_end(session, SKIO_DISCONNECT_PARSE_ERROR, "1", true);
 }
 
+void
+skio__session_bad_text(struct skio_session *session)
+{
+    assert(session->ws != NULL); /* polling checks whole payloads */
+    session->engine->counters.packets_in--;
+    skio__ws_bad_text(session->ws);
+}
+
 /* ---- Packets out ---- */
 
-static inline int
-queue_blob(struct skio_session *session, struct skio__blob *blob)
+static inline void
+note_push(struct skio_session *session)
 {
     struct eio_engine *engine = session->engine;
-    size_t max = engine->options->max_outbound_bytes;
-    size_t len;
 
-    if (skio__unlikely(session->state != EIO_STATE_OPEN || session->doom != 0))
-        return session->state != EIO_STATE_OPEN || is_left(session)
-                   ? SKIO_ECLOSED
-                   : SKIO_ENOBUFS;
-    if (skio__unlikely(session->window_bits != 0))
-        blob = skio__compression_of(engine, blob, session->window_bits);
-    len = skio__blob_frame_len(blob);
-    if (skio__unlikely(len > max || session->queue.bytes > max - len)) {
-        skio__session_doom(session, SKIO_DISCONNECT_SLOW_CONSUMER);
-        return SKIO_ENOBUFS;
-    }
-    if (skio__queue_push(&session->queue, engine->mem, blob) != SKIO_OK)
-        return SKIO_ENOMEM;
     engine->counters.packets_out++;
     skio__dirty_mark(engine, session->ws != NULL ? &session->ws->dirty
                                                  : &session->dirty);
-    return SKIO_OK;
 }
 
-/* A packet that somebody watches, or that protocol 3 has a form of its own
- * for: a binary one. */
-static int
-queue_with_care(struct skio_session *session, struct skio__blob *blob)
+/* Queue as it is, where the session takes anything. */
+static skio__rare int
+push(struct skio_session *session, struct skio__blob *blob)
 {
-    struct skio__blob *form = NULL;
-    int err;
+    int err = skio__queue_push(&session->queue, session->engine->mem, blob);
+
+    if (err == SKIO_OK)
+        note_push(session);
+    return err;
+}
+
+/* Whether it may wait with the others. */
+static inline bool
+has_room(const struct skio_session *session, const struct skio__blob *blob)
+{
+    size_t len = skio__blob_frame_len(blob);
+    size_t max = session->engine->options->max_outbound_bytes;
+
+    return len <= max && session->queue.bytes <= max - len;
+}
+
+/* In the form that its client takes: protocol 3 has one of its own for a binary
+ * packet, and there are compressed ones. */
+static int
+queue_form(struct skio_session *session, struct skio__blob *blob)
+{
+    struct skio__blob *own = NULL;
+    int err = SKIO_ENOBUFS;
 
     if (session->protocol == 3 && (blob->flags & SKIO__BLOB_BINARY) != 0) {
-        if (session->state != EIO_STATE_OPEN)
-            return SKIO_ECLOSED;
-        form = skio__blob3_new(blob, session->wants_base64);
-        if (form == NULL)
+        own = skio__blob3_new(blob, session->wants_base64);
+        if (own == NULL)
             return SKIO_ENOMEM;
+        blob = own;
     }
-    err = queue_blob(session, form != NULL ? form : blob);
-    skio__blob_unref(form);
+    if (session->window_bits != 0)
+        blob =
+            skio__compression_of(session->engine, blob, session->window_bits);
+    if (has_room(session, blob))
+        err = push(session, blob);
+    else
+        skio__session_doom(session, SKIO_DISCONNECT_SLOW_CONSUMER);
+    skio__blob_unref(own);
+    return err;
+}
+
+/* A packet that is not as usual, or that somebody watches. */
+static skio__rare int
+queue_with_care(struct skio_session *session, struct skio__blob *blob)
+{
+    int err;
+
+    if (session->state != EIO_STATE_OPEN || is_left(session))
+        return SKIO_ECLOSED;
+    if (session->doom != 0)
+        return SKIO_ENOBUFS;
+    err = queue_form(session, blob);
     if (err == SKIO_OK && session->engine->taps != NULL)
         skio__taps_created(session, blob);
     return err;
 }
 
+/* Whether nothing stands in the way of a packet, nor wants a look at it. */
+static inline bool
+takes_plain(const struct skio_session *session)
+{
+    return session->state == EIO_STATE_OPEN && session->protocol == 4 &&
+           session->doom == 0 && session->window_bits == 0 &&
+           session->engine->taps == NULL;
+}
+
+/* Each delivery of a broadcast comes here: what is usual needs no call. */
 int
 skio__session_queue(struct skio_session *session, struct skio__blob *blob)
 {
     skio__engine_check_thread(session->engine);
 
-    if (skio__unlikely(session->protocol == 3 || session->engine->taps != NULL))
+    if (skio__unlikely(!takes_plain(session) || !has_room(session, blob)))
         return queue_with_care(session, blob);
-    return queue_blob(session, blob);
+    if (skio__unlikely(!skio__queue_has_place(&session->queue)))
+        return push(session, blob);
+    skio__queue_put(&session->queue, blob);
+    note_push(session);
+    return SKIO_OK;
 }
 
 void
@@ -538,18 +585,6 @@ skio__session_queued(const struct skio_session *session)
     return session->queue.bytes;
 }
 
-void *
-skio__session_state(struct skio_session *session)
-{
-    return session->upper;
-}
-
-struct eio_engine *
-skio__session_engine(const struct skio_session *session)
-{
-    return session->engine;
-}
-
 bool
 skio__session_is_open(const struct skio_session *session)
 {
@@ -561,12 +596,6 @@ skio__session_transport(const struct skio_session *session)
 {
     return session->ws != NULL || session->is_upgraded ? "websocket"
                                                        : "polling";
-}
-
-int
-skio__session_protocol(const struct skio_session *session)
-{
-    return session->protocol;
 }
 
 const char *

@@ -42,11 +42,6 @@ struct skio_session {
     struct skio_session *next_dead;
     void *data;                    /* skio_session_set_data() */
     char own_id[SKIO__ID_LEN + 1]; /* see skio__session_id() */
-    /* From here on is what each packet out needs: two lines of the cache. */
-    uint8_t state; /* enum eio_state */
-    uint8_t protocol;
-    uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
-    uint8_t window_bits; /* of compressed messages out; 0: none are sent */
     bool is_admitted : 1;
     bool awaits_pong : 1;
     bool had_grace : 1;  /* a packet has restarted the pong timer already */
@@ -55,6 +50,12 @@ struct skio_session {
     bool is_upgraded : 1;
     bool has_long_id : 1;  /* it stands behind the upper layer's state */
     bool wants_base64 : 1; /* protocol 3: the client takes no binary */
+    /* From here on is what each packet out needs: two lines of the cache. The
+     * first four are compared as one word. */
+    alignas(4) uint8_t state; /* enum eio_state */
+    uint8_t protocol;
+    uint8_t doom; /* enum skio_disconnect: the next flush closes it; 0: no */
+    uint8_t window_bits; /* of compressed messages out; 0: none are sent */
     struct eio_engine *engine;
     struct eio_queue queue;
     skio_ws *ws; /* the current transport; NULL: polling */
@@ -62,6 +63,26 @@ struct skio_session {
      * a long id. */
     alignas(max_align_t) unsigned char upper[];
 };
+
+/* The upper's zeroed state inside the session. */
+static inline void *
+skio__session_state(struct skio_session *session)
+{
+    return session->upper;
+}
+
+static inline struct eio_engine *
+skio__session_engine(const struct skio_session *session)
+{
+    return session->engine;
+}
+
+/* Of Engine.IO: 4, or 3 with allow_eio3. */
+static inline int
+skio__session_protocol(const struct skio_session *session)
+{
+    return session->protocol;
+}
 
 /*
  * Make a session and enter it in the maps: it is found by its id but nothing

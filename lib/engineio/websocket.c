@@ -7,6 +7,7 @@
 #include "base/utf8.h"
 #include "engineio/compression.h"
 #include "engineio/exchange.h"
+#include "engineio/heartbeat.h"
 #include "engineio/packet.h"
 #include "engineio/payload3.h"
 #include "engineio/taps.h"
@@ -125,7 +126,7 @@ skio__ws_answer_probe(skio_ws *ws)
 
 /* The queue whose frames this connection carries; while probing: its own,
  * which is empty. */
-static const struct eio_queue *
+static inline const struct eio_queue *
 queue_of(const skio_ws *ws)
 {
     if (ws->session != NULL && ws->session->ws == ws)
@@ -133,13 +134,17 @@ queue_of(const skio_ws *ws)
     return &ws->rest;
 }
 
-static bool
+/* What is not in a queue: mostly nothing. */
+static inline bool
+has_extras(const skio_ws *ws)
+{
+    return ws->probe_replies > 0 || ws->close_written < ws->close_len;
+}
+
+static inline bool
 has_output(const skio_ws *ws)
 {
-    const struct eio_queue *queue = queue_of(ws);
-
-    return ws->probe_replies > 0 || queue->count > 0 ||
-           ws->close_written < ws->close_len;
+    return queue_of(ws)->count > 0 || has_extras(ws);
 }
 
 void
@@ -162,7 +167,7 @@ skio__ws_hand_out(skio_ws *ws)
     ws->is_stuck = has_output(ws);
     if (is_watched && !ws->is_stuck && ws->session != NULL)
         EIO_TAP(ws->session, drain);
-    if (ws->session != NULL && ws->session->ws == ws)
+    if (ws->is_stuck && ws->session != NULL && ws->session->ws == ws)
         skio__session_press(ws->session);
 }
 
@@ -198,8 +203,8 @@ receive_packet(skio_ws *ws, const struct eio_packet *packet)
         skio__upgrade_receive(ws->session, packet);
 }
 
-static skio__rare void
-refuse_text(skio_ws *ws)
+void
+skio__ws_bad_text(skio_ws *ws)
 {
     if (ws->session->ws == ws)
         skio__session_detail(ws->session, "a text message is not UTF-8");
@@ -226,19 +231,50 @@ receive_packet3(skio_ws *ws, const char *data, size_t len, bool binary)
         receive_no_packet(ws);
 }
 
-static inline void
-receive_text(skio_ws *ws, const char *data, size_t len)
+/* What every text may be. */
+static skio__rare void
+receive_any_text(skio_ws *ws, const char *data, size_t len)
 {
     struct eio_packet packet;
 
     if (!skio__utf8_valid(data, len))
-        refuse_text(ws);
+        skio__ws_bad_text(ws);
     else if (ws->session->protocol == 3)
         receive_packet3(ws, data, len, false);
     else if (skio__packet_read(data, len, &packet) == SKIO_OK)
         receive_packet(ws, &packet);
     else
         receive_no_packet(ws);
+}
+
+/* A message to a session that is open and that nobody watches. */
+static inline bool
+is_usual(const skio_ws *ws, const char *data, size_t len)
+{
+    const struct skio_session *session = ws->session;
+
+    return len > 0 && *data == EIO_MESSAGE && session->ws == ws &&
+           session->state == EIO_STATE_OPEN && session->protocol == 4 &&
+           session->doom == 0 && session->engine->taps == NULL;
+}
+
+/* Nearly all that comes is usual, and goes straight to who sits on top; each
+ * byte is looked at once. */
+static inline void
+receive_text(skio_ws *ws, const char *data, size_t len)
+{
+    struct skio_session *session = ws->session;
+    struct eio_engine *engine = ws->engine;
+
+    if (skio__unlikely(
+            !is_usual(ws, data, len) ||
+            (!engine->upper->checks_text && !skio__utf8_valid(data, len)))) {
+        receive_any_text(ws, data, len);
+        return;
+    }
+    engine->counters.packets_in++;
+    skio__heartbeat_other(session);
+    engine->upper->message(session, data + 1, len - 1, false);
 }
 
 static skio__rare void
@@ -376,7 +412,8 @@ receive_part(skio_ws *ws, const void *data, size_t len, bool binary, bool first,
     skio__mem_free(ws->engine->mem, inbox);
 }
 
-static inline void
+/* What is not a message as it is, or too large for one. */
+static skio__rare void
 receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
               bool first, bool final)
 {
@@ -389,10 +426,8 @@ receive_piece(skio_ws *ws, const void *data, size_t len, bool binary,
         receive_part(ws, data, len, binary, first, final, compressed);
     else if (len > ws->engine->options->max_http_buffer_size)
         too_big(ws, len);
-    else if (compressed)
-        receive_compressed(ws, data, len, binary);
     else
-        receive_message(ws, data, len, binary);
+        receive_compressed(ws, data, len, binary);
 }
 
 /* It was being judged: the verdict, when it comes, finds nobody. */
@@ -443,7 +478,11 @@ skio_ws_receive(skio_ws *ws, const void *data, size_t len, bool binary,
         return;
     skio__engine_enter(engine);
     engine->counters.bytes_in += len;
-    receive_piece(ws, data, len, binary, first, final);
+    if (skio__likely(first && final && ws->inbox == NULL && !ws->has_rsv1 &&
+                     len <= engine->options->max_http_buffer_size))
+        receive_message(ws, data, len, binary);
+    else
+        receive_piece(ws, data, len, binary, first, final);
     skio__engine_leave(engine);
 }
 
@@ -461,7 +500,7 @@ peek_probe_replies(const skio_ws *ws, skio_bytes *slices, size_t count)
     return n;
 }
 
-static size_t
+static inline size_t
 peek_frames(const struct eio_queue *queue, skio_bytes *slices, size_t count)
 {
     size_t n;
@@ -478,16 +517,23 @@ peek_frames(const struct eio_queue *queue, skio_bytes *slices, size_t count)
     return n;
 }
 
-size_t
-skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+static inline size_t
+peek_queue(skio_ws *ws, skio_bytes *slices, size_t count)
 {
     const struct eio_queue *queue = queue_of(ws);
+
+    if (queue->count > 1 && count > 0 &&
+        skio__run_join(&ws->engine->run, queue, slices))
+        return 1;
+    return peek_frames(queue, slices, count);
+}
+
+static skio__rare size_t
+peek_extras(skio_ws *ws, skio_bytes *slices, size_t count)
+{
     size_t n = peek_probe_replies(ws, slices, count);
 
-    if (n < count && skio__run_join(&ws->engine->run, queue, &slices[n]))
-        n++;
-    else
-        n += peek_frames(queue, slices + n, count - n);
+    n += peek_queue(ws, slices + n, count - n);
     if (n < count && ws->close_written < ws->close_len) {
         slices[n].data = ws->close + ws->close_written;
         slices[n].len = (size_t)(ws->close_len - ws->close_written);
@@ -496,8 +542,16 @@ skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
     return n;
 }
 
-void
-skio_ws_consume(skio_ws *ws, size_t len)
+size_t
+skio_ws_peek(skio_ws *ws, skio_bytes *slices, size_t count)
+{
+    if (skio__unlikely(has_extras(ws)))
+        return peek_extras(ws, slices, count);
+    return peek_queue(ws, slices, count);
+}
+
+static skio__rare void
+consume_part(skio_ws *ws, size_t len)
 {
     struct skio_session *session = ws->session;
     bool carries = session != NULL && session->ws == ws;
@@ -505,7 +559,6 @@ skio_ws_consume(skio_ws *ws, size_t len)
     size_t close_left = (size_t)(ws->close_len - ws->close_written);
     bool was_stuck = ws->is_stuck;
 
-    ws->engine->counters.bytes_out += len;
     while (ws->probe_replies > 0 && len > 0) {
         size_t left = sizeof probe_reply - ws->probe_written;
 
@@ -528,6 +581,23 @@ skio_ws_consume(skio_ws *ws, size_t len)
     /* What was written at once is told when it was handed out. */
     if (was_stuck && carries && !ws->is_stuck && ws->session == session)
         EIO_TAP(session, drain);
+}
+
+void
+skio_ws_consume(skio_ws *ws, size_t len)
+{
+    struct eio_engine *engine = ws->engine;
+    struct skio_session *session = ws->session;
+
+    engine->counters.bytes_out += len;
+    if (skio__unlikely(session == NULL || session->ws != ws || ws->is_stuck ||
+                       has_extras(ws) || len != session->queue.bytes)) {
+        consume_part(ws, len);
+        return;
+    }
+    /* Nearly always: all that waited was written. */
+    skio__queue_clear(&session->queue, engine->mem);
+    session->is_pressed = false;
 }
 
 bool

@@ -71,6 +71,9 @@ void skio__ws_refuse(skio_ws *ws, const char *json, enum eio_ws_status status);
 void skio__ws_detach(skio_ws *ws, struct skio_session *session, bool discard,
                      enum eio_ws_status status);
 
+/* The peer sent a text that is none. */
+void skio__ws_bad_text(skio_ws *ws);
+
 /* Queue a `3probe`. False when too many wait already. */
 bool skio__ws_answer_probe(skio_ws *ws);
 

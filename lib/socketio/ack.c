@@ -3,7 +3,9 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/format.h"
 #include "base/mem.h"
+#include "socketio/outgoing.h"
 #include "socketio/recovery_remote.h"
 
 #define WAITS_SEEN 4 /* of a socket, the latest, before the map is asked */
@@ -149,7 +151,6 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
                    skio_ack_fn *on_ack, void *user, const char *event,
                    const char *format, ...)
 {
-    struct sio_encoder encoder;
     struct skio_message *message;
     struct sio_wait *wait;
     va_list args;
@@ -163,10 +164,10 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
         return SKIO_ECLOSED;
 
     id = socket->nsp->next_ack_id;
-    skio__nsp_encoder(socket->nsp, &encoder);
     va_start(args, format);
     va_copy(copy, args);
-    err = skio__message_event(&encoder, event, id, format, &copy, &message);
+    err = skio__message_event(&socket->nsp->encoder, event, id, format, &copy,
+                              &message);
     va_end(copy);
     va_end(args);
     if (err != SKIO_OK)
@@ -198,14 +199,49 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
 
 /* ---- Asked by a client ---- */
 
+/*
+ * What is most often answered: what was asked, as it came. The text goes into
+ * the frame at once, without a message around it, which nobody would see.
+ */
+static inline int
+pass_on(skio_socket *socket, uint64_t id, const skio_value *list)
+{
+    struct skio__blob *blob;
+    int err = skio__message_ack_list(&socket->nsp->encoder, id, list, &blob);
+
+    if (err != SKIO_OK)
+        return err;
+    err = socket->client != NULL
+              ? skio__session_queue(socket->client->session, blob)
+              : SKIO_ECLOSED;
+    skio__blob_unref(blob);
+    return err;
+}
+
+static int
+answer(skio_socket *socket, uint64_t id, const char *format, va_list *args)
+{
+    const skio_value *list =
+        format != NULL ? skio__format_list(format, args) : NULL;
+    struct skio_message *message;
+    int err;
+
+    if (list != NULL && socket->nsp->encoder.parser == NULL &&
+        !skio__outgoing_is_watched(socket->nsp))
+        return pass_on(socket, id, list);
+    err = skio__message_ack(&socket->nsp->encoder, id, format, args, &message);
+    if (err != SKIO_OK)
+        return err;
+    err = skio__socket_send(socket, message, 0);
+    skio__message_unref(message);
+    return err;
+}
+
 int
 skio_ack_send(skio_ack *ack, const char *format, ...)
 {
-    struct skio_message *message;
-    struct sio_encoder encoder;
     skio_socket *socket;
     va_list args;
-    va_list copy;
     int err;
 
     if (ack == NULL)
@@ -219,22 +255,14 @@ skio_ack_send(skio_ack *ack, const char *format, ...)
         goto done;
     }
 
-    skio__nsp_encoder(socket->nsp, &encoder);
     va_start(args, format);
-    va_copy(copy, args);
-    err = skio__message_ack(&encoder, ack->id, format, &copy, &message);
-    va_end(copy);
+    err = answer(socket, ack->id, format, &args);
     va_end(args);
 
     /* A template at fault leaves the ack as it was, to be answered rightly;
-     * whatever else fails uses it up, as a failure to send does. */
+     * whatever else fails uses it up. */
     if (err == SKIO_EINVAL || err == SKIO_ETOOBIG)
         return err;
-    if (err != SKIO_OK)
-        goto done;
-
-    err = skio__socket_send(socket, message, 0);
-    skio__message_unref(message);
 
 done:
     ack->is_done = true;

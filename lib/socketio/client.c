@@ -97,17 +97,6 @@ skio__client_socket(const struct sio_client *client, const skio_nsp *nsp)
     return NULL;
 }
 
-skio_socket *
-skio__client_socket_of(const struct sio_client *client, const char *nsp,
-                       size_t len)
-{
-    for (skio_socket *each = client->sockets; each != NULL; each = each->next)
-        if (each->nsp->name_len == len && each->nsp->name[0] == nsp[0] &&
-            (len == 1 || memcmp(each->nsp->name, nsp, len) == 0))
-            return each;
-    return NULL;
-}
-
 void
 skio__client_add(struct sio_client *client, skio_socket *socket)
 {
@@ -419,6 +408,7 @@ on_beat(struct skio_session *session)
 
 const struct eio_upper skio__client_upper = {
     .state_size = sizeof(struct sio_client),
+    .checks_text = true,
     .open = on_open,
     .message = skio__incoming,
     .close = on_close,

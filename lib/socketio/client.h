@@ -15,7 +15,7 @@
 #define SKIO_SOCKETIO_CLIENT_H
 
 #include "base/compiler.h"
-#include "engineio/engine.h"
+#include "engineio/session.h"
 #include "socketio/server.h"
 
 struct sio_assembly;
@@ -50,13 +50,6 @@ skio__client_is_old(const struct sio_client *client)
 /* The client's socket of a namespace, or NULL. */
 skio_socket *skio__client_socket(const struct sio_client *client,
                                  const skio_nsp *nsp);
-
-/*
- * The same by the namespace's name. Each packet asks: the few that a client
- * has joined are compared sooner than a name is hashed.
- */
-skio_socket *skio__client_socket_of(const struct sio_client *client,
-                                    const char *nsp, size_t len);
 
 void skio__client_add(struct sio_client *client, skio_socket *socket);
 void skio__client_remove(struct sio_client *client, skio_socket *socket);

@@ -13,13 +13,12 @@ static int
 encode(skio_nsp *nsp, const char *event, const char *format, va_list args,
        struct skio_message **out)
 {
-    struct sio_encoder encoder;
     va_list copy;
     int err;
 
-    skio__nsp_encoder(nsp, &encoder);
     va_copy(copy, args);
-    err = skio__message_event(&encoder, event, SIO_NO_ID, format, &copy, out);
+    err = skio__message_event(&nsp->encoder, event, SIO_NO_ID, format, &copy,
+                              out);
     va_end(copy);
     if (err == SKIO_OK)
         (*out)->nsp = nsp;
@@ -128,16 +127,14 @@ int
 skio_emit_json(skio_socket *socket, const char *event, const char *json,
                size_t len)
 {
-    struct sio_encoder encoder;
     struct skio_message *message;
     int err;
 
     if (socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
 
-    skio__nsp_encoder(socket->nsp, &encoder);
-    err = skio__message_event_json(&encoder, event, SIO_NO_ID, json, len,
-                                   &message);
+    err = skio__message_event_json(&socket->nsp->encoder, event, SIO_NO_ID,
+                                   json, len, &message);
     if (err != SKIO_OK)
         return err;
 
@@ -294,9 +291,11 @@ skio_message_new(skio_nsp *nsp, const char *event, const char *format, ...)
 int
 skio_message_emit(skio_message *message, skio_socket *socket)
 {
-    if (skio__socket_nsp(socket) != NULL && socket->nsp != message->nsp)
+    const skio_nsp *nsp = skio__socket_nsp(socket);
+
+    if (nsp != NULL && nsp != message->nsp)
         return SKIO_EINVAL;
-    if (socket->state == SIO_GONE || socket->client == NULL)
+    if (nsp == NULL || socket->state == SIO_GONE || socket->client == NULL)
         return SKIO_ECLOSED;
     return send(socket, message, 0);
 }

@@ -135,33 +135,13 @@ skio__events_find(const struct sio_events *events, const char *name, size_t len)
                         : skio__container_of(node, struct sio_event, node);
 }
 
-/*
- * Names are the application's, who has no reason to make them collide: a peer
- * that asks for others finds nothing, at the price of a hash.
- */
-static struct sio_event **
-recent_place(struct sio_events *events, const char *name, size_t len)
-{
-    size_t place = len;
-
-    if (len > 0)
-        place +=
-            (unsigned char)name[0] + 3 * (size_t)(unsigned char)name[len - 1];
-    return &events->recent[place % SIO_EVENTS_RECENT];
-}
-
 struct sio_event *
-skio__events_recall(struct sio_events *events, const char *name, size_t len)
+skio__events_remember(struct sio_events *events, const char *name, size_t len)
 {
-    struct sio_event **recent = recent_place(events, name, len);
-    struct sio_event *event = *recent;
+    struct sio_event *event = skio__events_find(events, name, len);
 
-    if (event != NULL && event->len == len &&
-        memcmp(event->name, name, len) == 0)
-        return event;
-    event = skio__events_find(events, name, len);
     if (event != NULL)
-        *recent = event;
+        *skio__events_recent(events, name, len) = event;
     return event;
 }
 

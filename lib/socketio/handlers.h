@@ -8,8 +8,11 @@
 #ifndef SKIO_SOCKETIO_HANDLERS_H
 #define SKIO_SOCKETIO_HANDLERS_H
 
+#include <string.h>
+
 #include <socketio/namespace.h>
 
+#include "base/compiler.h"
 #include "base/map.h"
 
 /* C has no generic function pointer but this one, cast back before the call. */
@@ -123,9 +126,37 @@ void skio__events_deinit(struct sio_events *events);
 /* The handlers of an event, or NULL. */
 struct sio_event *skio__events_find(const struct sio_events *events,
                                     const char *name, size_t len);
-/* The same, remembered: for each event that arrives. */
-struct sio_event *skio__events_recall(struct sio_events *events,
-                                      const char *name, size_t len);
+/* The same, remembered. */
+struct sio_event *skio__events_remember(struct sio_events *events,
+                                        const char *name, size_t len);
+
+/*
+ * Names are the application's, who has no reason to make them collide: a peer
+ * that asks for others finds nothing, at the price of a hash.
+ */
+static inline struct sio_event **
+skio__events_recent(struct sio_events *events, const char *name, size_t len)
+{
+    size_t place = len;
+
+    if (len > 0)
+        place +=
+            (unsigned char)name[0] + 3 * (size_t)(unsigned char)name[len - 1];
+    return &events->recent[place % SIO_EVENTS_RECENT];
+}
+
+/* The handlers of an event that arrives, or NULL. */
+static inline struct sio_event *
+skio__events_recall(struct sio_events *events, const char *name, size_t len)
+{
+    struct sio_event *event = *skio__events_recent(events, name, len);
+
+    if (skio__likely(event != NULL && event->len == len &&
+                     memcmp(event->name, name, len) == 0))
+        return event;
+    return skio__events_remember(events, name, len);
+}
+
 /* The same, made on first use; NULL: no memory. */
 struct sio_event *skio__events_get(struct sio_events *events, const char *name,
                                    size_t len);

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/utf8.h"
 #include "socketio/ack.h"
 #include "socketio/assembly.h"
 #include "socketio/legacy.h"
@@ -35,6 +36,75 @@ skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
     return name;
 }
 
+/* Ask one list of event middlewares. SKIO_OK: all pass the event on. */
+static int
+ask_middlewares(skio_nsp *nsp, skio_socket *socket, const char *event,
+                const skio_value *args, skio_ack *ack)
+{
+    int err = SKIO_OK;
+
+    SIO_HANDLERS_RUN(&nsp->event_middlewares, skio_event_middleware_fn,
+                     if (err == SKIO_OK) err =
+                         fn(socket, event, args, ack, user_data));
+    return err;
+}
+
+/* Tell those who watch all events. False: one of them took it away. */
+static skio__rare bool
+tell_watchers(skio_nsp *nsp, skio_socket *socket, const char *event,
+              const skio_value *args, skio_ack *ack)
+{
+    int err = SKIO_OK;
+
+    SIO_NSP_RUN(nsp, any, skio_any_fn, fn(socket, event, args, user_data));
+
+    if (nsp->parent != NULL && nsp->parent->event_middlewares.count > 0)
+        err = ask_middlewares(nsp->parent, socket, event, args, ack);
+    if (err == SKIO_OK && nsp->event_middlewares.count > 0)
+        err = ask_middlewares(nsp, socket, event, args, ack);
+    if (err != SKIO_OK)
+        SIO_NSP_RUN(nsp, error, skio_error_fn,
+                    fn(socket, err, event, user_data));
+    return err == SKIO_OK;
+}
+
+/* A handler can add and remove handlers, but events never go away. */
+static inline void
+run_event(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
+          const skio_value *args, skio_ack *ack)
+{
+    struct sio_event *found = skio__events_recall(&nsp->events, event, len);
+
+    if (found != NULL)
+        SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
+                         fn(socket, args, ack, user_data));
+}
+
+static skio__rare void
+run_parents_event(skio_nsp *nsp, skio_socket *socket, const char *event,
+                  size_t len, const skio_value *args, skio_ack *ack)
+{
+    run_event(nsp->parent, socket, event, len, args, ack);
+}
+
+/*
+ * Run the handlers of an event: the catch-all ones first. The name must be
+ * NUL-terminated only if the namespace is watched.
+ */
+static inline void
+dispatch(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
+         const skio_value *args, skio_ack *ack, bool is_watched)
+{
+    if (is_watched && !tell_watchers(nsp, socket, event, args, ack))
+        return;
+
+    /* Any of them may have disconnected the socket. */
+    if (nsp->parent != NULL && socket->state == SIO_CONNECTED)
+        run_parents_event(nsp, socket, event, len, args, ack);
+    if (socket->state == SIO_CONNECTED)
+        run_event(nsp, socket, event, len, args, ack);
+}
+
 /*
  * The name as it stands in the packet, where that is what it means: not
  * NUL-terminated. NULL: there is an escape in it.
@@ -57,14 +127,25 @@ plain_name(const struct sio_packet *packet, size_t *len)
     return packet->json + first->start;
 }
 
+/* Whether catch-all handlers or event middlewares are told of each event. */
+static inline bool
+has_watchers(const skio_nsp *nsp)
+{
+    return (nsp->any.count | nsp->event_middlewares.count) != 0;
+}
+
 /* Hand an event, complete with its attachments, to the namespace. */
-static inline void
+static void
 deliver_event(skio_socket *socket, const struct sio_packet *packet,
               const skio_bytes *attachments)
 {
     skio_server *server = socket->nsp->server;
     struct skio__arena_mark mark = skio__arena_mark(&server->arena);
     skio_ack ack = {.socket = socket, .id = packet->id};
+    skio_nsp *nsp = socket->nsp;
+    const bool is_watched =
+        has_watchers(nsp) ||
+        skio__unlikely(nsp->parent != NULL && has_watchers(nsp->parent));
     struct skio_value args;
     const char *event;
     size_t len;
@@ -75,7 +156,7 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
 
     /* Only who watches all events is given the name itself. */
     event = plain_name(packet, &len);
-    if (event == NULL || skio__nsp_is_watched(socket->nsp))
+    if (skio__unlikely(event == NULL || is_watched))
         event = skio__incoming_event_name(server, packet, &len);
     if (event == NULL) {
         skio__client_nomem(socket->client);
@@ -86,10 +167,13 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
                       &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
-    skio_socket_ref(socket);
-    skio__nsp_dispatch(socket->nsp, socket, event, len, &args,
-                       packet->has_id ? &ack : NULL);
-    skio_socket_unref(socket);
+    socket->refs++;
+    dispatch(nsp, socket, event, len, &args, packet->has_id ? &ack : NULL,
+             is_watched);
+    if (skio__likely(socket->refs > 1))
+        socket->refs--;
+    else
+        skio_socket_unref(socket);
 
     skio__value_deinit(&args);
     skio__arena_release(&server->arena, mark);
@@ -115,7 +199,7 @@ deliver_ack(skio_socket *socket, const struct sio_packet *packet,
     skio__arena_release(&server->arena, mark);
 }
 
-static inline void
+static void
 deliver(struct sio_client *client, skio_socket *socket,
         const struct sio_packet *packet, const skio_bytes *attachments)
 {
@@ -136,6 +220,23 @@ deliver(struct sio_client *client, skio_socket *socket,
         skio__client_misuse(client, "a packet that only servers send");
         break;
     }
+}
+
+/*
+ * The client's socket of a namespace, or NULL. Each packet asks: the few that a
+ * client has joined are compared sooner than a name is hashed.
+ */
+static inline skio_socket *
+socket_of(const struct sio_client *client, const struct sio_packet *packet)
+{
+    const char *name = packet->nsp;
+    const size_t len = packet->nsp_len;
+
+    for (skio_socket *each = client->sockets; each != NULL; each = each->next)
+        if (each->nsp->name_len == len && each->nsp->name[0] == *name &&
+            (len == 1 || memcmp(each->nsp->name, name, len) == 0))
+            return each;
+    return NULL;
 }
 
 /*
@@ -172,7 +273,7 @@ put_off(struct sio_client *client, skio_socket *socket,
 
 /* A packet that was decoded. attachments NULL: they are still to come, if it
  * has any. */
-static inline void
+static void
 on_packet(struct sio_client *client, struct sio_packet *packet,
           const skio_bytes *attachments)
 {
@@ -186,7 +287,7 @@ on_packet(struct sio_client *client, struct sio_packet *packet,
         skio__client_connect(client, packet, query, query_len);
         return;
     }
-    socket = skio__client_socket_of(client, packet->nsp, packet->nsp_len);
+    socket = socket_of(client, packet);
     if (skio__likely(socket != NULL && socket->state == SIO_CONNECTED &&
                      (packet->attachments == 0 || attachments != NULL)))
         deliver(client, socket, packet, attachments);
@@ -245,8 +346,7 @@ on_binary(struct sio_client *client, const char *data, size_t len)
 
     /* The namespace may have been left while the attachments came. */
     client->assembly = NULL;
-    socket = skio__client_socket_of(client, assembly->packet.nsp,
-                                    assembly->packet.nsp_len);
+    socket = socket_of(client, &assembly->packet);
     if (socket != NULL && socket->state == SIO_CONNECTED)
         deliver(client, socket, &assembly->packet, assembly->attachments);
     skio__assembly_free(assembly);
@@ -256,8 +356,10 @@ on_binary(struct sio_client *client, const char *data, size_t len)
 static skio__rare void
 on_special(struct sio_client *client, const char *data, size_t len, bool binary)
 {
-    if (client->assembly == NULL &&
-        skio__client_server(client)->options.parser != NULL)
+    if (!binary && !skio__utf8_valid(data, len))
+        skio__session_bad_text(client->session);
+    else if (client->assembly == NULL &&
+             skio__client_server(client)->options.parser != NULL)
         on_foreign(client, data, len, binary);
     else if (binary)
         on_binary(client, data, len);
@@ -266,6 +368,18 @@ on_special(struct sio_client *client, const char *data, size_t len, bool binary)
                           "got plaintext data when reconstructing a packet");
 }
 
+/* A text that could not be decoded, maybe for want of being one. */
+static skio__rare void
+refuse(struct sio_client *client, const char *data, size_t len, const char *why)
+{
+    if (skio__utf8_valid(data, len))
+        skio__client_fail(client, why);
+    else
+        skio__session_bad_text(client->session);
+}
+
+/* Whatever can be decoded is UTF-8: the JSON is read byte by byte, as is a
+ * namespace's name. */
 void
 skio__incoming(struct skio_session *session, const char *data, size_t len,
                bool binary)
@@ -273,13 +387,25 @@ skio__incoming(struct skio_session *session, const char *data, size_t len,
     struct sio_client *client = skio__session_state(session);
     const skio_server *server = skio__client_server(client);
     struct sio_packet packet;
+    skio_socket *socket;
     const char *why;
 
-    if (binary || client->assembly != NULL || server->options.parser != NULL)
+    if (skio__unlikely(binary || client->assembly != NULL ||
+                       server->options.parser != NULL)) {
         on_special(client, data, len, binary);
-    else if (skio__packet_decode(data, len, &server->packet_limits, &packet,
-                                 &why) == SKIO_OK)
-        on_packet(client, &packet, NULL);
+        return;
+    }
+    if (skio__packet_decode(data, len, &server->packet_limits, &packet, &why) !=
+        SKIO_OK) {
+        refuse(client, data, len, why);
+        return;
+    }
+    /* Nearly always an event, and its socket is there. */
+    socket = packet.type == SIO_EVENT && !skio__client_is_old(client)
+                 ? socket_of(client, &packet)
+                 : NULL;
+    if (skio__likely(socket != NULL && socket->state == SIO_CONNECTED))
+        deliver_event(socket, &packet, NULL);
     else
-        skio__client_fail(client, why);
+        on_packet(client, &packet, NULL);
 }

@@ -109,7 +109,27 @@ new_text(const struct sio_encoder *encoder, size_t len)
                                  : skio__blob_new(encoder->mem, false, len);
 }
 
-/* The text: `4 type [count "-"] [nsp ","] [id] [json]`. */
+/* The text: `4 type [count "-"] [nsp ","] [id] [json]`. This is what goes ahead
+ * of the JSON; nsp_len 0: "/". */
+static inline char *
+put_head(char *to, const struct sio_encoder *encoder, size_t nsp_len,
+         enum sio_type type, uint32_t attachments, uint64_t id)
+{
+    *to++ = ENGINE_MESSAGE;
+    *to++ = (char)('0' + (int)wire_type(type, attachments));
+    if (attachments > 0) {
+        to += skio__number_format_u64(attachments, to);
+        *to++ = '-';
+    }
+    if (nsp_len > 0) {
+        to = put(to, encoder->nsp, nsp_len);
+        *to++ = ',';
+    }
+    if (id != SIO_NO_ID)
+        to += skio__number_format_u64(id, to);
+    return to;
+}
+
 static struct skio__blob *
 encode_text(const struct sio_encoder *encoder, const struct parts *parts,
             uint32_t attachments)
@@ -127,19 +147,7 @@ encode_text(const struct sio_encoder *encoder, const struct parts *parts,
         return NULL;
 
     start = (char *)skio__blob_data(blob);
-    to = start;
-    *to++ = ENGINE_MESSAGE;
-    *to++ = (char)('0' + (int)wire_type(parts->type, attachments));
-    if (attachments > 0) {
-        to += skio__number_format_u64(attachments, to);
-        *to++ = '-';
-    }
-    if (nsp_len > 0) {
-        to = put(to, encoder->nsp, nsp_len);
-        *to++ = ',';
-    }
-    if (parts->id != SIO_NO_ID)
-        to += skio__number_format_u64(parts->id, to);
+    to = put_head(start, encoder, nsp_len, parts->type, attachments, parts->id);
     to = put(to, parts->json, parts->json_len);
     skio__blob_seal(blob, (size_t)(to - start));
     return blob;
@@ -407,7 +415,9 @@ skio__message_event_json(const struct sio_encoder *encoder, const char *event,
     int err = put_finished(encoder, text, event, json, len);
 
     if (err == SKIO_OK) {
-        const struct parts parts = {SIO_EVENT, id, text->data, text->len, NULL};
+        const struct parts parts = {
+            SIO_EVENT, id, text->data, text->len, NULL,
+        };
 
         err = encode(encoder, &parts, out);
     }
@@ -459,6 +469,36 @@ skio__message_ack(const struct sio_encoder *encoder, uint64_t id,
                   const char *format, va_list *args, struct skio_message **out)
 {
     return encode_format(encoder, NULL, id, format, args, out);
+}
+
+int
+skio__message_ack_list(const struct sio_encoder *encoder, uint64_t id,
+                       const struct skio_value *list, struct skio__blob **out)
+{
+    const size_t nsp_len = encoder->nsp[1] != '\0' ? strlen(encoder->nsp) : 0;
+    struct skio__blob *blob;
+    const char *args;
+    char *start;
+    char *to;
+    size_t len;
+
+    skio__value_raw(list, &args, &len);
+    blob = new_text(encoder, 2 + nsp_len + 1 + SKIO__NUMBER_MAX + 2 + len);
+    if (blob == NULL)
+        return SKIO_ENOMEM;
+    start = (char *)skio__blob_data(blob);
+    to = put_head(start, encoder, nsp_len, SIO_ACK, 0, id);
+    *to++ = '[';
+    to = put(to, args, len);
+    *to++ = ']';
+    skio__blob_seal(blob, (size_t)(to - start));
+    if (encoder->max_bytes > 0 &&
+        skio__blob_frame_len(blob) > encoder->max_bytes) {
+        skio__blob_unref(blob);
+        return SKIO_ENOBUFS;
+    }
+    *out = blob;
+    return SKIO_OK;
 }
 
 int

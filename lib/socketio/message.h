@@ -81,6 +81,14 @@ int skio__message_ack(const struct sio_encoder *encoder, uint64_t id,
                       struct skio_message **out);
 
 /*
+ * The same where the arguments are those of a list without attachments: the
+ * text alone, which the caller owns. For the default parser.
+ */
+int skio__message_ack_list(const struct sio_encoder *encoder, uint64_t id,
+                           const struct skio_value *list,
+                           struct skio__blob **out);
+
+/*
  * The other types: `type [nsp,] json`, json finished text or NULL: CONNECT
  * with `{"sid":"…"}`, CONNECT_ERROR, DISCONNECT.
  */

@@ -33,6 +33,7 @@ skio__nsp_new(skio_server *server, const char *name, size_t len,
     nsp->name_len = len;
     nsp->server = server;
     nsp->parent = parent;
+    skio__nsp_encoder(nsp, &nsp->encoder);
     skio__map_init(&nsp->sockets, mem, server->hash_key);
     skio__events_init(&nsp->events, mem, server->hash_key);
     skio__events_init(&nsp->server_events, mem, server->hash_key);
@@ -160,72 +161,6 @@ skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder)
         .parser = options->parser,
         .packed = &server->packed,
     };
-}
-
-/* Ask one list of event middlewares. SKIO_OK: all pass the event on. */
-static int
-ask_middlewares(skio_nsp *nsp, skio_socket *socket, const char *event,
-                const skio_value *args, skio_ack *ack)
-{
-    int err = SKIO_OK;
-
-    SIO_HANDLERS_RUN(&nsp->event_middlewares, skio_event_middleware_fn,
-                     if (err == SKIO_OK) err =
-                         fn(socket, event, args, ack, user_data));
-    return err;
-}
-
-/* Tell those who watch all events. False: one of them took it away. */
-static bool
-tell_watchers(skio_nsp *nsp, skio_socket *socket, const char *event,
-              const skio_value *args, skio_ack *ack)
-{
-    int err = SKIO_OK;
-
-    SIO_NSP_RUN(nsp, any, skio_any_fn, fn(socket, event, args, user_data));
-
-    if (nsp->parent != NULL && nsp->parent->event_middlewares.count > 0)
-        err = ask_middlewares(nsp->parent, socket, event, args, ack);
-    if (err == SKIO_OK && nsp->event_middlewares.count > 0)
-        err = ask_middlewares(nsp, socket, event, args, ack);
-    if (err != SKIO_OK)
-        SIO_NSP_RUN(nsp, error, skio_error_fn,
-                    fn(socket, err, event, user_data));
-    return err == SKIO_OK;
-}
-
-/* A handler can add and remove handlers, but events never go away. */
-static inline void
-run_event(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
-          const skio_value *args, skio_ack *ack)
-{
-    struct sio_event *found = skio__events_recall(&nsp->events, event, len);
-
-    if (found != NULL)
-        SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
-                         fn(socket, args, ack, user_data));
-}
-
-static skio__rare void
-run_parents_event(skio_nsp *nsp, skio_socket *socket, const char *event,
-                  size_t len, const skio_value *args, skio_ack *ack)
-{
-    run_event(nsp->parent, socket, event, len, args, ack);
-}
-
-void
-skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
-                   size_t len, const skio_value *args, skio_ack *ack)
-{
-    if (skio__nsp_is_watched(nsp) &&
-        !tell_watchers(nsp, socket, event, args, ack))
-        return;
-
-    /* Any of them may have disconnected the socket. */
-    if (nsp->parent != NULL && socket->state == SIO_CONNECTED)
-        run_parents_event(nsp, socket, event, len, args, ack);
-    if (socket->state == SIO_CONNECTED)
-        run_event(nsp, socket, event, len, args, ack);
 }
 
 const char *

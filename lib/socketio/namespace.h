@@ -18,8 +18,9 @@ struct skio_nsp {
     struct sio_recovery *recovery; /* NULL: off */
     struct sio_matcher *matcher;   /* this is a parent, dynamic.h */
     size_t refs; /* sockets and messages of the application, gone ones too */
-    struct skio__map sockets; /* id -> connected socket */
-    uint64_t next_ack_id;     /* Node counts them per namespace, too */
+    struct skio__map sockets;   /* id -> connected socket */
+    uint64_t next_ack_id;       /* Node counts them per namespace, too */
+    struct sio_encoder encoder; /* skio__nsp_encoder(); not of a parent */
 
     struct sio_events events;
     struct sio_events server_events; /* of other servers */
@@ -71,21 +72,8 @@ void skio__nsp_shutdown(skio_server *server);
          offsetof(skio_adapter_ops, op) + sizeof((adapter)->ops->op) &&        \
      (adapter)->ops->op != NULL)
 
-/* What an encoder of this namespace's packets needs. */
+/* What an encoder of this namespace's packets needs: to be changed by who asks
+ * for it. As it is it stands in nsp->encoder, for whoever sends much. */
 void skio__nsp_encoder(skio_nsp *nsp, struct sio_encoder *encoder);
-
-/* Whether catch-all handlers or event middlewares are told of each event. */
-static inline bool
-skio__nsp_is_watched(const skio_nsp *nsp)
-{
-    return SIO_NSP_HAS(nsp, any) || SIO_NSP_HAS(nsp, event_middlewares);
-}
-
-/*
- * Run the handlers of an event: the catch-all ones first. The name must be
- * NUL-terminated only if the namespace is watched.
- */
-void skio__nsp_dispatch(skio_nsp *nsp, skio_socket *socket, const char *event,
-                        size_t len, const skio_value *args, skio_ack *ack);
 
 #endif /* SKIO_SOCKETIO_NAMESPACE_H */

@@ -8,6 +8,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/utf8.h"
 
 #define ID_MAX ((UINT64_C(1) << 53) - 1) /* Number.MAX_SAFE_INTEGER */
@@ -26,13 +27,13 @@ struct decoder {
     const char *end;
     const struct sio_packet_limits *limits;
     struct sio_packet *packet;
-    const char *why;
+    const char **why;
 };
 
-static int
-refuse(struct decoder *d, int err, const char *why)
+static inline int
+refuse(const struct decoder *d, int err, const char *why)
 {
-    d->why = why;
+    *d->why = why;
     return err;
 }
 
@@ -47,31 +48,26 @@ is_digit(char c)
  * first digit that leads past max, so a megabyte of them costs nothing.
  * Returns SKIO_OK, SKIO_EPROTO without a digit, SKIO_ELIMIT past max.
  */
-static int
+static inline int
 decode_digits(struct decoder *d, uint64_t max, uint64_t *out)
 {
     const char *pos = d->pos;
-    const char *end = d->end;
     uint64_t n = 0;
 
-    for (; pos < end; pos++) {
-        unsigned digit = (unsigned)(unsigned char)*pos - '0';
-
-        if (digit > 9)
-            break;
-        n = 10 * n + digit;
+    if (pos == d->end || !is_digit(*pos))
+        return SKIO_EPROTO;
+    do {
+        n = 10 * n + (uint64_t)(*pos++ - '0');
         if (n > max)
             return SKIO_ELIMIT;
-    }
-    if (pos == d->pos)
-        return SKIO_EPROTO;
+    } while (pos < d->end && is_digit(*pos));
     d->pos = pos;
     *out = n;
     return SKIO_OK;
 }
 
 /* `count "-"`, of the binary types. */
-static int
+static inline int
 decode_attachments(struct decoder *d)
 {
     uint64_t count;
@@ -90,7 +86,7 @@ decode_attachments(struct decoder *d)
  * `"/" name ","`, up to the end of the text if there is no comma. A name with
  * a NUL is nobody's: refused here, so that it never looks like another one.
  */
-static int
+static inline int
 decode_nsp(struct decoder *d)
 {
     const char *start = d->pos;
@@ -118,7 +114,7 @@ decode_nsp(struct decoder *d)
     return SKIO_OK;
 }
 
-static int
+static inline int
 decode_id(struct decoder *d)
 {
     if (d->pos == d->end || !is_digit(*d->pos))
@@ -130,27 +126,32 @@ decode_id(struct decoder *d)
 }
 
 /* Why the scan said no. */
-static int
-refuse_json(struct decoder *d, int err, const struct skio__json_limits *limits)
+static skio__rare int
+refuse_json(const struct sio_packet *packet, int err,
+            const struct skio__json_limits *limits, const char **why)
 {
     struct skio__json_limits plain = {limits->max_depth, -1};
     struct skio__json_scan scan = {0};
 
     switch (err) {
     case SKIO_EUTF8:
-        return refuse(d, err, "invalid UTF-8");
+        *why = "invalid UTF-8";
+        return err;
     case SKIO_ELIMIT:
-        return refuse(d, err, "payload nested too deep");
+        *why = "payload nested too deep";
+        return err;
     case SKIO_ETOOBIG:
-        return refuse(d, SKIO_ELIMIT, "payload too large");
+        *why = "payload too large";
+        return SKIO_ELIMIT;
     default:
         break;
     }
+    *why = "invalid payload";
     if (limits->placeholders >= 0 &&
-        skio__json_scan(d->packet->json, d->packet->json_len, &plain, &scan) ==
+        skio__json_scan(packet->json, packet->json_len, &plain, &scan) ==
             SKIO_OK)
-        return refuse(d, SKIO_EPROTO, "illegal attachments");
-    return refuse(d, SKIO_EPROTO, "invalid payload");
+        *why = "illegal attachments";
+    return SKIO_EPROTO;
 }
 
 static inline int
@@ -168,7 +169,7 @@ scan_json(struct decoder *d, bool checks_placeholders)
     int err = skio__json_scan(packet->json, packet->json_len, &limits, &scan);
 
     if (err != SKIO_OK)
-        return refuse_json(d, err, &limits);
+        return refuse_json(packet, err, &limits, d->why);
 
     packet->root = scan.root;
     packet->count = scan.count;
@@ -177,7 +178,7 @@ scan_json(struct decoder *d, bool checks_placeholders)
 
 /* The rest of the text, if there is any. It begins with the value itself:
  * Node reads a blank here as the ack id 0. */
-static int
+static inline int
 decode_json(struct decoder *d)
 {
     struct sio_packet *packet = d->packet;
@@ -206,52 +207,66 @@ name_is_reserved(const char *text, const struct skio__json_slice *name)
     return false;
 }
 
-/* An array whose first element names the event: a string, or a number. */
-static inline int
-check_event(struct decoder *d)
+/* Whether an array's first element names an event: a string, or a number. */
+static int
+check_name(const struct sio_packet *packet,
+           const struct sio_packet_limits *limits, const char **why)
 {
-    const struct sio_packet *packet = d->packet;
+    const struct skio__json_slice *name = &packet->items[0];
+    bool is_string = name->type == SKIO__JSON_STRING;
+    size_t len = name->len - 2 * (size_t)is_string; /* as it is written */
+
+    if ((is_string || name->type == SKIO__JSON_NUMBER) &&
+        len > limits->max_name_bytes) {
+        *why = "event name too long";
+        return SKIO_ELIMIT;
+    }
+    if ((!is_string && name->type != SKIO__JSON_NUMBER) ||
+        (is_string && name_is_reserved(packet->json, name))) {
+        *why = "invalid payload";
+        return SKIO_EPROTO;
+    }
+    return SKIO_OK;
+}
+
+/* Whether it is an event with a name that is too short to be reserved: nearly
+ * all packets are. */
+static inline bool
+is_plain_event(const struct sio_packet *packet,
+               const struct sio_packet_limits *limits)
+{
     const struct skio__json_slice *name = &packet->items[0];
 
-    if (packet->root.type != SKIO__JSON_ARRAY || packet->count == 0)
-        return refuse(d, SKIO_EPROTO, "invalid payload");
-    if (name->type == SKIO__JSON_NUMBER)
-        return name->len <= d->limits->max_name_bytes
-                   ? SKIO_OK
-                   : refuse(d, SKIO_ELIMIT, "event name too long");
-    if (name->type != SKIO__JSON_STRING)
-        return refuse(d, SKIO_EPROTO, "invalid payload");
-    if (name->len - 2 > d->limits->max_name_bytes) /* as it is written */
-        return refuse(d, SKIO_ELIMIT, "event name too long");
-    if (name_is_reserved(packet->json, name))
-        return refuse(d, SKIO_EPROTO, "invalid payload");
-    return SKIO_OK;
+    return packet->type == SIO_EVENT && packet->root.type == SKIO__JSON_ARRAY &&
+           packet->count > 0 && name->type == SKIO__JSON_STRING &&
+           name->flags == 0 && name->len - 2 < RESERVED_MIN &&
+           name->len - 2 <= limits->max_name_bytes;
 }
 
 /*
  * Whether the type may carry this payload. Every type may come without one:
  * an event is then one without a name, which no handler hears.
  */
-static inline int
-check_payload(struct decoder *d)
+static int
+check_payload(const struct sio_packet *packet,
+              const struct sio_packet_limits *limits, const char **why)
 {
-    const struct sio_packet *packet = d->packet;
     uint8_t root = packet->root.type;
     bool fits = false;
 
     if (packet->json == NULL)
         return SKIO_OK;
-    if (packet->type == SIO_EVENT || packet->type == SIO_BINARY_EVENT)
-        return check_event(d);
 
     switch (packet->type) {
+    case SIO_EVENT:
+    case SIO_BINARY_EVENT:
+        if (root == SKIO__JSON_ARRAY && packet->count > 0)
+            return check_name(packet, limits, why);
+        break;
     case SIO_CONNECT:
         fits = root == SKIO__JSON_OBJECT;
         break;
     case SIO_DISCONNECT:
-        break;
-    case SIO_EVENT:
-    case SIO_BINARY_EVENT: /* see above */
         break;
     case SIO_ACK:
     case SIO_BINARY_ACK:
@@ -261,13 +276,16 @@ check_payload(struct decoder *d)
         fits = root == SKIO__JSON_OBJECT || root == SKIO__JSON_STRING;
         break;
     }
-    return fits ? SKIO_OK : refuse(d, SKIO_EPROTO, "invalid payload");
+    if (fits)
+        return SKIO_OK;
+    *why = "invalid payload";
+    return SKIO_EPROTO;
 }
 
 /* What a parser may have got from anybody: see decode_nsp(), decode_id() and
  * decode_attachments(), which make sure of the same. */
 static int
-check_head(struct decoder *d)
+check_head(const struct decoder *d)
 {
     const struct sio_packet *packet = d->packet;
 
@@ -290,7 +308,7 @@ check_head(struct decoder *d)
     return SKIO_OK;
 }
 
-static int
+static inline int
 decode_type(struct decoder *d)
 {
     unsigned type;
@@ -304,7 +322,7 @@ decode_type(struct decoder *d)
     return SKIO_OK;
 }
 
-static int
+static inline int
 decode(struct decoder *d)
 {
     int err = decode_type(d);
@@ -317,20 +335,20 @@ decode(struct decoder *d)
         err = decode_id(d);
     if (err == SKIO_OK)
         err = decode_json(d);
-    if (err == SKIO_OK)
-        err = check_payload(d);
+    if (err == SKIO_OK && !is_plain_event(d->packet, d->limits))
+        err = check_payload(d->packet, d->limits, d->why);
     return err;
 }
 
+/* No function that is called, and not inline, is given the decoder: so what is
+ * in it need not be in memory. */
 int
 skio__packet_decode(const char *text, size_t len,
                     const struct sio_packet_limits *limits,
                     struct sio_packet *packet, const char **why)
 {
-    struct decoder d = {text, text + len, limits, NULL, ""};
-    int err;
+    struct decoder d = {text, text + len, limits, NULL, why};
 
-    packet->type = SIO_CONNECT;
     packet->attachments = 0;
     packet->nsp = "/";
     packet->nsp_len = 1;
@@ -340,11 +358,9 @@ skio__packet_decode(const char *text, size_t len,
     packet->json_len = 0;
     packet->root = (struct skio__json_slice){0, 0, SKIO__JSON_NULL, 0};
     packet->count = 0;
-
+    *why = "";
     d.packet = packet;
-    err = decode(&d);
-    *why = d.why;
-    return err;
+    return decode(&d);
 }
 
 int
@@ -352,7 +368,7 @@ skio__packet_check(struct sio_packet *packet,
                    const struct sio_packet_limits *limits,
                    bool has_plain_placeholders, const char **why)
 {
-    struct decoder d = {NULL, NULL, limits, packet, *why};
+    struct decoder d = {NULL, NULL, limits, packet, why};
     int err = check_head(&d);
 
     packet->root = (struct skio__json_slice){0, 0, SKIO__JSON_NULL, 0};
@@ -360,8 +376,7 @@ skio__packet_check(struct sio_packet *packet,
     if (err == SKIO_OK && packet->json != NULL)
         err = scan_json(&d, has_plain_placeholders);
     if (err == SKIO_OK)
-        err = check_payload(&d);
-    *why = d.why;
+        err = check_payload(packet, limits, why);
     return err;
 }
 

@@ -307,10 +307,9 @@ tell_watchers(skio_socket *socket, const struct skio_message *message)
     return err;
 }
 
-/* A volatile message, or one that is watched. */
-static int
-send_with_care(skio_socket *socket, struct skio_message *message,
-               unsigned flags)
+int
+skio__socket_send_with_care(skio_socket *socket, struct skio_message *message,
+                            unsigned flags)
 {
     if ((flags & SKIO_VOLATILE) != 0 &&
         !skio__session_is_writable(socket->client->session)) {
@@ -320,18 +319,6 @@ send_with_care(skio_socket *socket, struct skio_message *message,
     if (skio__outgoing_is_watched(socket->nsp) &&
         tell_watchers(socket, message) != SKIO_OK)
         return SKIO_ECLOSED;
-    return skio__client_send(socket->client, message);
-}
-
-int
-skio__socket_send(skio_socket *socket, struct skio_message *message,
-                  unsigned flags)
-{
-    if (socket->state == SIO_GONE || socket->client == NULL)
-        return SKIO_ECLOSED;
-    if (skio__unlikely((flags & SKIO_VOLATILE) != 0 ||
-                       skio__outgoing_is_watched(socket->nsp)))
-        return send_with_care(socket, message, flags);
     return skio__client_send(socket->client, message);
 }
 

@@ -65,9 +65,23 @@ void skio__socket_connect(skio_socket *socket);
 void skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
                         bool keep_entry);
 
-/* Queue a message; volatile ones only when the client can take them now. */
-int skio__socket_send(skio_socket *socket, struct skio_message *message,
-                      unsigned flags);
+/* A volatile message, or one that is watched, to a socket with a client. */
+int skio__socket_send_with_care(skio_socket *socket,
+                                struct skio_message *message, unsigned flags);
+
+/* Queue a message; volatile ones only when the client can take them now.
+ * Inline, as each delivery of a broadcast does it. */
+static inline int
+skio__socket_send(skio_socket *socket, struct skio_message *message,
+                  unsigned flags)
+{
+    if (socket->state == SIO_GONE || socket->client == NULL)
+        return SKIO_ECLOSED;
+    if (skio__unlikely((flags & SKIO_VOLATILE) != 0 ||
+                       SIO_NSP_HAS(socket->nsp, any_outgoing)))
+        return skio__socket_send_with_care(socket, message, flags);
+    return skio__client_send(socket->client, message);
+}
 
 /* In its namespace and its rooms, be it that its `disconnecting` handlers run:
  * as Node's socket.connected. */

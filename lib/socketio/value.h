@@ -31,18 +31,21 @@ skio__value_init_args(struct skio_value *value, const char *text,
 {
     const struct skio__json_slice empty = {0, 2, SKIO__JSON_ARRAY, 0};
 
-    *value = (struct skio_value){
-        .text = text != NULL ? text : "[]",
-        .root = text != NULL ? *root : empty,
-        .items = items,
-        .item_count = text != NULL && items != NULL ? item_count : 0,
-        .count = text != NULL ? count : 0,
-        .skip = skip,
-        .is_list = true,
-        .attachments = attachments,
-        .attachment_count = attachment_count,
-        .arena = arena,
-    };
+    /* Member by member: to zero the whole first takes longer. */
+    value->text = text != NULL ? text : "[]";
+    value->root = text != NULL ? *root : empty;
+    value->items = items;
+    value->item_count = text != NULL && items != NULL ? item_count : 0;
+    value->count = text != NULL ? count : 0;
+    value->skip = skip;
+    value->is_list = true;
+    value->attachments = attachments;
+    value->attachment_count = attachment_count;
+    value->first_placeholder = 0;
+    value->arena = arena;
+    value->copies = NULL;
+    value->owner = NULL;
+    value->tree = NULL;
 }
 
 /*

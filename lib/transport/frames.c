@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/compiler.h"
 #include "base/utf8.h"
 
 #define FIN 0x80
@@ -41,7 +42,7 @@ refuse(struct skio__frames *frames, struct skio__frame *frame, uint16_t status,
 }
 
 /* Word by word: it is all that is left to do for each byte of a message. */
-static void
+static inline void
 unmask(unsigned char *data, size_t len, const unsigned char mask[4])
 {
     uint32_t half, key32;
@@ -63,6 +64,39 @@ unmask(unsigned char *data, size_t len, const unsigned char mask[4])
     }
     for (; i < len; i++)
         data[i] ^= mask[i & 3];
+}
+
+#define SHORT_HEAD (2 + 4) /* bytes: one of length, and the mask */
+#define SHORT_MAX 125
+
+/*
+ * Nearly all that comes: a message in one frame, short and complete, between
+ * others. Nothing of it need be remembered.
+ */
+static inline bool
+take_short(const struct skio__frames *frames, unsigned char **at,
+           const unsigned char *end, struct skio__frame *frame)
+{
+    unsigned char *head = *at;
+    size_t have = (size_t)(end - head);
+    size_t len;
+
+    if (frames->left > 0 || frames->amid || frames->over || have < SHORT_HEAD ||
+        (head[0] != (FIN | TEXT) && head[0] != (FIN | BINARY)) ||
+        head[1] < MASKED || head[1] > (MASKED | SHORT_MAX))
+        return false;
+    len = head[1] & LENGTH;
+    if (have - SHORT_HEAD < len)
+        return false;
+
+    unmask(head + SHORT_HEAD, len, head + 2);
+    frame->data = head + SHORT_HEAD;
+    frame->len = len;
+    frame->binary = head[0] == (FIN | BINARY);
+    frame->first = true;
+    frame->final = true;
+    *at = head + SHORT_HEAD + len;
+    return true;
 }
 
 /* The piece of the frame that has begun. */
@@ -194,9 +228,9 @@ begin_frame(struct skio__frames *frames, unsigned char first)
     frames->fragments = 0;
 }
 
-enum skio__frame_kind
-skio__frames_next(struct skio__frames *frames, unsigned char **at,
-                  unsigned char *end, struct skio__frame *frame)
+static skio__rare enum skio__frame_kind
+next_of_any_kind(struct skio__frames *frames, unsigned char **at,
+                 unsigned char *end, struct skio__frame *frame)
 {
     unsigned char *head = *at;
     size_t have = (size_t)(end - head);
@@ -241,4 +275,13 @@ skio__frames_next(struct skio__frames *frames, unsigned char **at,
     if (len > 0 && *at == end)
         return FRAME_NONE;
     return take_piece(frames, at, end, frame);
+}
+
+enum skio__frame_kind
+skio__frames_next(struct skio__frames *frames, unsigned char **at,
+                  unsigned char *end, struct skio__frame *frame)
+{
+    if (skio__likely(take_short(frames, at, end, frame)))
+        return FRAME_PIECE;
+    return next_of_any_kind(frames, at, end, frame);
 }

@@ -53,6 +53,22 @@ answer_wrongly(skio_socket *socket, const skio_value *args, skio_ack *ack,
 }
 
 static void
+pass_on(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)socket;
+    peer_note(user, "%s",
+              skio_err_name(skio_ack_send(ack, "%p", SKIO_VALUE(args))));
+}
+
+static void
+leave_and_pass_on(skio_socket *socket, const skio_value *args, skio_ack *ack,
+                  void *user)
+{
+    skio_disconnect(socket, false);
+    pass_on(socket, args, ack, user);
+}
+
+static void
 leave_and_answer(skio_socket *socket, const skio_value *args, skio_ack *ack,
                  void *user)
 {
@@ -72,6 +88,8 @@ answering(struct peer *peer)
     (void)skio_on(root, "take", take, peer);
     (void)skio_on(root, "wrongly", answer_wrongly, peer);
     (void)skio_on(root, "leave", leave_and_answer, peer);
+    (void)skio_on(root, "pass", pass_on, peer);
+    (void)skio_on(root, "leave and pass", leave_and_pass_on, peer);
     (void)skio_on(root, "ignore", sio_note_event, peer);
 }
 
@@ -152,6 +170,127 @@ SCENARIO(an_ack_after_the_disconnect_is_closed, NULL, answering)
     struct peer_ws *ws = sio_connect(peer, NULL);
 
     peer_say(ws, "423[\"leave\"]");
+    peer_expect(ws, "41");
+    peer_expect_nothing(ws);
+    peer_expect_event(peer, "SKIO_ECLOSED");
+}
+
+SCENARIO(what_was_asked_is_answered_as_it_came, NULL, answering)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+    char text[200];
+
+    peer_say(ws, "420[\"pass\",\"\\u0041\",1e2]");
+    peer_expect(ws, "430[\"\\u0041\",1e2]");
+    peer_say(ws, "421[\"pass\"]");
+    peer_expect(ws, "431[]");
+    peer_say(ws, "429007199254740991[ \"pass\" , { \"a\" : [ ] } ,null ]");
+    peer_expect(ws, "439007199254740991[{ \"a\" : [ ] } ,null]");
+    peer_say(ws, "422[\"pass\",1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]");
+    peer_expect(ws, "432[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17]");
+    for (int i = 0; i < 5; i++)
+        peer_expect_event(peer, i < 4 ? "SKIO_OK" : NULL);
+
+    /* frames on both sides of where their length takes more bytes */
+    for (size_t len = 110; len < 130; len++) {
+        snprintf(text, sizeof text, "423[\"pass\",\"%0*d\"]", (int)len, 0);
+        peer_say(ws, text);
+        snprintf(text, sizeof text, "433[\"%0*d\"]", (int)len, 0);
+        peer_expect(ws, text);
+        peer_expect_event(peer, "SKIO_OK");
+    }
+}
+
+SCENARIO(attachments_are_answered_as_they_came, NULL, answering)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "451-7[\"pass\",{\"_placeholder\":true,\"num\":0}]");
+    peer_say_bytes(ws, "ab", 2, true);
+    peer_expect(ws, "461-7[{\"_placeholder\":true,\"num\":0}]");
+    peer_expect_bytes(ws, "ab", 2);
+    peer_expect_event(peer, "SKIO_OK");
+}
+
+static void
+answering_in_namespace(struct peer *peer)
+{
+    skio_nsp *nsp = skio_of(peer->server, "/chat");
+
+    if (nsp != NULL)
+        (void)skio_on(nsp, "pass", pass_on, peer);
+}
+
+SCENARIO(what_was_asked_in_a_namespace_is_answered_there, NULL,
+         answering_in_namespace)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    sio_join(ws, "/chat");
+    peer_say(ws, "42/chat,5[\"pass\",true]");
+    peer_expect(ws, "43/chat,5[true]");
+    peer_expect_event(peer, "SKIO_OK");
+}
+
+static void
+watch_nothing(skio_socket *socket, const char *event, const skio_value *args,
+              void *user)
+{
+    (void)socket;
+    (void)args;
+    peer_note(user, "sent %s", event);
+}
+
+static void
+answering_watched(struct peer *peer)
+{
+    answering(peer);
+    (void)skio_on_any_outgoing(skio_of(peer->server, "/"), watch_nothing, peer);
+}
+
+SCENARIO(who_watches_what_is_sent_hears_of_no_answer, NULL, answering_watched)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "420[\"pass\",1]");
+    peer_expect(ws, "430[1]");
+    peer_expect_event(peer, "SKIO_OK");
+    peer_expect_event(peer, NULL);
+}
+
+static void
+little_room(skio_server_options *options)
+{
+    options->outbound_high_bytes = 200;
+    options->max_outbound_bytes = 200;
+}
+
+SCENARIO(what_was_asked_and_may_not_wait_is_not_answered, little_room,
+         answering)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+    char text[300];
+
+    /* "430", brackets, quotes and a header of four bytes make the rest */
+    snprintf(text, sizeof text, "420[\"pass\",\"%0189d\"]", 0);
+    peer_say(ws, text);
+    snprintf(text, sizeof text, "430[\"%0189d\"]", 0);
+    peer_expect(ws, text);
+    peer_expect_event(peer, "SKIO_OK");
+    snprintf(text, sizeof text, "421[\"pass\",\"%0190d\"]", 0);
+    peer_say(ws, text);
+    peer_expect_nothing(ws);
+    peer_expect_event(peer, "SKIO_ENOBUFS");
+    peer_say(ws, "422[\"pass\"]"); /* it was too large, not too much */
+    peer_expect(ws, "432[]");
+    peer_expect_event(peer, "SKIO_OK");
+}
+
+SCENARIO(what_was_asked_is_not_answered_after_the_disconnect, NULL, answering)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "423[\"leave and pass\",1]");
     peer_expect(ws, "41");
     peer_expect_nothing(ws);
     peer_expect_event(peer, "SKIO_ECLOSED");
@@ -426,6 +565,12 @@ main(void)
         cmocka_unit_test(a_taken_ack_is_answered_later),
         cmocka_unit_test(a_taken_ack_outlives_its_client_and_its_server),
         cmocka_unit_test(an_ack_after_the_disconnect_is_closed),
+        cmocka_unit_test(what_was_asked_is_answered_as_it_came),
+        cmocka_unit_test(attachments_are_answered_as_they_came),
+        cmocka_unit_test(what_was_asked_in_a_namespace_is_answered_there),
+        cmocka_unit_test(who_watches_what_is_sent_hears_of_no_answer),
+        cmocka_unit_test(what_was_asked_and_may_not_wait_is_not_answered),
+        cmocka_unit_test(what_was_asked_is_not_answered_after_the_disconnect),
         cmocka_unit_test(an_answer_is_called_back_once),
         cmocka_unit_test(answers_may_come_in_any_order),
         cmocka_unit_test(an_ack_after_its_timeout_is_ignored),

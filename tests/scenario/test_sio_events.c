@@ -1,6 +1,8 @@
 /*
  * Events: their handlers and names
  */
+#include <socketio/engine.h>
+
 #include "scenario/sio.h"
 
 static void
@@ -323,6 +325,103 @@ SCENARIO(bad_packets_end_the_connection, NULL, named)
                sio_counters(peer).parse_errors == sizeof bad / sizeof bad[0]);
 }
 
+/* ---- Texts that are none ---- */
+
+/* Some are bad packets before they are bad texts, and some after. */
+static const char *const no_texts[] = {
+    "4\xff",
+    "4x\xff",
+    "40\xff",
+    "41\xff",
+    "42\xff",
+    "42[\"e\",\"\xff\"]",
+    "42[\"\xc3(\"]",
+    "42[\"e\",\"\xed\xa0\x80\"]",
+    "42[\"e\",\"\xf0\x9f\x98\"]",
+    "42[\"e\",\"\xc3",
+    "42[\"e\",{\"\xff\":1}]",
+    "42[\"e\"]\xff",
+    "42[\"e\"] \xff",
+    "42[\"e\",x,\"\xff\"]",
+    "42[\"connect\",\"\xff\"]",
+    "42{\"a\":\"\xff\"}",
+    "42[],\xff",
+    "42 \xff",
+    "4299999999999999999999[\"\xff\"]",
+    "42/\xff,[\"e\"]",
+    "42/none,[\"e\",\"\xff\"]",
+    "430[\"\xff\"]",
+    "44\"\xff\"",
+    "45\xff",
+    "4599999-[\"\xff\"]",
+    "451-[\"e\",\"\xff\"]",
+    "451-[\"e\",{\"_placeholder\":true,\"num\":9},\"\xff\"]",
+};
+
+#define NO_TEXTS (sizeof no_texts / sizeof no_texts[0])
+
+SCENARIO(a_text_that_is_no_utf8_is_no_packet, NULL, told_of_errors)
+{
+    for (size_t i = 0; i < NO_TEXTS; i++) {
+        struct peer_ws *ws = sio_connect(peer, NULL);
+        size_t packets = sio_counters(peer).packets_in;
+
+        peer_say(ws, no_texts[i]);
+        peer_expect_close(ws, 1007);
+        peer_check(peer, sio_counters(peer).packets_in == packets);
+        peer_expect_event(peer, "disconnect / transport error");
+        peer_expect_event(peer, NULL);
+    }
+    peer_check(peer, sio_counters(peer).parse_errors == 0);
+}
+
+SCENARIO(nor_is_it_one_amid_attachments, NULL, told_of_errors)
+{
+    for (size_t i = 0; i < NO_TEXTS; i++) {
+        struct peer_ws *ws = sio_connect(peer, NULL);
+
+        peer_say(ws, "451-[\"e\",{\"_placeholder\":true,\"num\":0}]");
+        peer_say(ws, no_texts[i]);
+        peer_expect_close(ws, 1007);
+        peer_expect_event(peer, "disconnect / transport error");
+        peer_expect_event(peer, NULL);
+    }
+    peer_check(peer, sio_counters(peer).parse_errors == 0);
+}
+
+static void
+note_packet(skio_session *session, char type, const void *data, size_t len,
+            bool binary, void *user)
+{
+    (void)session;
+    (void)data;
+    (void)binary;
+    peer_note(user, "packet %c, %zu bytes", type, len);
+}
+
+static void
+tapped(struct peer *peer)
+{
+    static const skio_engine_taps taps = {
+        .struct_size = sizeof taps,
+        .packet = note_packet,
+    };
+
+    peer_check(peer, skio_engine_tap(peer->server, &taps, peer) == SKIO_OK);
+}
+
+SCENARIO(nor_is_a_tap_told_of_it, NULL, tapped)
+{
+    for (size_t i = 0; i < NO_TEXTS; i++) {
+        struct peer_ws *ws = sio_connect(peer, NULL);
+
+        peer_expect_event(peer, "packet 4, 1 bytes");
+        peer_say(ws, no_texts[i]);
+        peer_expect_close(ws, 1007);
+        peer_expect_event(peer, NULL);
+    }
+}
+
 static void
 nothing(struct peer *peer)
 {
@@ -379,6 +478,9 @@ main(void)
         cmocka_unit_test(event_names_may_be_numbers_and_anything_not_reserved),
         cmocka_unit_test(what_is_no_packet_is_an_error_of_the_sockets),
         cmocka_unit_test(bad_packets_end_the_connection),
+        cmocka_unit_test(a_text_that_is_no_utf8_is_no_packet),
+        cmocka_unit_test(nor_is_it_one_amid_attachments),
+        cmocka_unit_test(nor_is_a_tap_told_of_it),
         cmocka_unit_test(reserved_names_cannot_be_used),
         cmocka_unit_test(a_bad_template_sends_nothing),
     };

@@ -448,6 +448,16 @@ a_parser_without_functions_is_refused(void **state)
     assert_null(server);
 }
 
+SCENARIO(a_text_that_is_no_utf8_reaches_no_parser, packed, handled)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say(ws, "4\xff");
+    peer_expect_close(ws, 1007);
+    peer_check(peer, sio_counters(peer).parse_errors == 0);
+    peer_expect_event(peer, NULL);
+}
+
 int
 main(void)
 {
@@ -462,6 +472,7 @@ main(void)
         cmocka_unit_test(what_a_hosts_parser_gives_is_checked),
         cmocka_unit_test(what_a_hosts_parser_cannot_write_is_told),
         cmocka_unit_test(a_parser_without_functions_is_refused),
+        cmocka_unit_test(a_text_that_is_no_utf8_reaches_no_parser),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,7 @@
 
 #include "base/mem.h"
 #include "engineio/exchange.h"
+#include "engineio/session.h"
 #include "unit/alloc.h"
 
 /* An engine, an upper layer that takes notes, and a transport that writes

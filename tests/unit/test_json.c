@@ -520,6 +520,76 @@ elements_past_the_room_are_counted(void **state)
 }
 
 static void
+lists_of_strings_are_lists(void **state)
+{
+    static const struct {
+        const char *text;
+        int err;
+        uint32_t count;
+        const char *last; /* element */
+    } cases[] = {
+        {"[\"\"]", SKIO_OK, 1, "\"\""},
+        {"[\"a\"]", SKIO_OK, 1, "\"a\""},
+        {"[\"a\",\"bc\"]", SKIO_OK, 2, "\"bc\""},
+        {"[\"a\",\"b\",\"cd\"]", SKIO_OK, 3, "\"cd\""},
+        {"[\"a\" ]", SKIO_OK, 1, "\"a\""},
+        {"[\"a\"] ", SKIO_OK, 1, "\"a\""},
+        {"[ \"a\"]", SKIO_OK, 1, "\"a\""},
+        {"[\"a\", \"b\"]", SKIO_OK, 2, "\"b\""},
+        {"[\"a\" ,\"b\"]", SKIO_OK, 2, "\"b\""},
+        {"[\"a\",\"b\" , \"c\"]", SKIO_OK, 3, "\"c\""},
+        {"[\"a\",1]", SKIO_OK, 2, "1"},
+        {"[\"a\",1,\"b\"]", SKIO_OK, 3, "\"b\""},
+        {"[\"a\",[\"b\"]]", SKIO_OK, 2, "[\"b\"]"},
+        {"[\"a\",{},\"c\"]", SKIO_OK, 3, "\"c\""},
+        {"[\"a\",\"\\n\"]", SKIO_OK, 2, "\"\\n\""},
+        {"[\"a\",\"\xc3\xa9\",\"b\"]", SKIO_OK, 3, "\"b\""},
+        {"[\"", SKIO_EPROTO, 0, NULL},
+        {"[\"a", SKIO_EPROTO, 0, NULL},
+        {"[\"a\"", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",", SKIO_EPROTO, 0, NULL},
+        {"[\"a\", ", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",,\"b\"]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",\"]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",\"b\"", SKIO_EPROTO, 0, NULL},
+        {"[\"a\"\"b\"]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\"}", SKIO_EPROTO, 0, NULL},
+        {"[\"a\"]]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\"],", SKIO_EPROTO, 0, NULL},
+        {"[\"a\"]\"", SKIO_EPROTO, 0, NULL},
+        {"[\"a\":\"b\"]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",\"\n\"]", SKIO_EPROTO, 0, NULL},
+        {"[\"a\",\"\xff\"]", SKIO_EUTF8, 0, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const char *text = cases[i].text;
+
+        for (uint32_t cap = 0; cap < 4; cap++) {
+            struct skio__json_slice items[4] = {{0}};
+            struct skio__json_scan out = {.items = cap > 0 ? items : NULL,
+                                          .cap = cap};
+
+            assert_int_equal(scan(text, strlen(text), 8, -1, &out),
+                             cases[i].err);
+            assert_int_equal(items[cap].len, 0);
+            if (cases[i].err != SKIO_OK)
+                continue;
+            assert_int_equal(out.count, cases[i].count);
+            assert_int_equal(out.placeholders, 0);
+            assert_int_equal(out.root.type, SKIO__JSON_ARRAY);
+            if (out.count > cap)
+                continue;
+            assert_int_equal(items[out.count - 1].len, strlen(cases[i].last));
+            assert_memory_equal(text + items[out.count - 1].start,
+                                cases[i].last, strlen(cases[i].last));
+        }
+    }
+}
+
+static void
 only_an_array_has_elements(void **state)
 {
     static const struct {
@@ -704,6 +774,7 @@ main(void)
         cmocka_unit_test(a_million_brackets_end_at_the_limit),
         cmocka_unit_test(elements_of_the_outermost_array_are_recorded),
         cmocka_unit_test(elements_past_the_room_are_counted),
+        cmocka_unit_test(lists_of_strings_are_lists),
         cmocka_unit_test(only_an_array_has_elements),
         cmocka_unit_test(a_placeholder_names_an_attachment),
         cmocka_unit_test(elements_with_placeholders_are_flagged),
