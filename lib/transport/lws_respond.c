@@ -17,6 +17,7 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
+#include "transport/lws_own.h"
 
 #define WRITES_MAX 16 /* in one go; then the others' turn comes */
 
@@ -145,21 +146,25 @@ write_head(struct writer *writer, const skio_response *response, bool close)
     return writer->len <= writer->size ? writer->len : 0;
 }
 
-/* Keep what did not leave yet, none of ours or some, and go on with it when
- * there is room. */
+/* Keep what did not leave yet, of the first write and of the body behind it,
+ * maybe nothing of ours, and go on with it when there is room. */
 static int
-keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
+keep_rest(struct skio__conn *conn, skio_bytes first, skio_bytes body,
+          bool close)
 {
     struct skio__lws *transport = conn->transport;
 
-    conn->out = skio__mem_alloc(transport->mem, sizeof(*conn->out) + len);
+    conn->out = skio__mem_alloc(transport->mem,
+                                sizeof(*conn->out) + first.len + body.len);
     if (conn->out == NULL)
         return SKIO_ENOMEM;
 
-    conn->out->len = len;
+    conn->out->len = first.len + body.len;
     conn->out->offset = 0;
-    if (len > 0)
-        memcpy(conn->out->data, data, len);
+    if (first.len > 0)
+        memcpy(conn->out->data, first.data, first.len);
+    if (body.len > 0)
+        memcpy(conn->out->data + first.len, body.data, body.len);
     conn->kind = CONN_SENDING;
     conn->u.exchange = NULL;
     if (close)
@@ -167,6 +172,20 @@ keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
     skio__conn_wait(conn, &transport->idle_due);
 
     return skio__conn_await_room(conn) == 0 ? SKIO_OK : SKIO_ENOMEM;
+}
+
+/* Returns how much was written, or lws has taken; < 0: it failed. */
+static ptrdiff_t
+write_first(struct skio__conn *conn, const struct writer *writer, size_t len,
+            bool is_all)
+{
+    if (conn->wsi == NULL)
+        return skio__own_send(conn, writer->data, len);
+    /* HTTP_FINAL marks the end for lws' own accounting only. */
+    return lws_write(conn->wsi, (unsigned char *)writer->data, len,
+                     is_all ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0
+               ? -1
+               : (ptrdiff_t)len;
 }
 
 void
@@ -177,9 +196,12 @@ skio__conn_respond(void *handle, const skio_response *response)
     struct writer writer = {(char *)transport->scratch + LWS_PRE,
                             SKIO__LWS_WRITE, 0};
     bool close = response->close || !conn->keep_alive;
+    bool is_all;
     const char *body = response->body;
     size_t left = response->body_len;
-    size_t part;
+    skio_bytes rest = {NULL, 0};
+    size_t part, first;
+    ptrdiff_t sent;
 
     if (write_head(&writer, response, close) == 0) {
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
@@ -198,11 +220,15 @@ skio__conn_respond(void *handle, const skio_response *response)
     if (part > 0)
         memcpy(writer.data + writer.len, body, part);
 
-    /* An HTTP_FINAL write marks the end for lws' own accounting only. */
-    if (lws_write(conn->wsi, (unsigned char *)writer.data, writer.len + part,
-                  part == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0 ||
-        (part < left &&
-         keep_rest(conn, body + part, left - part, close) != SKIO_OK)) {
+    if (part < left)
+        rest = (skio_bytes){body + part, left - part};
+    first = writer.len + part;
+    sent = write_first(conn, &writer, first, part == left);
+    is_all = part == left && sent == (ptrdiff_t)first;
+    if (sent < 0 ||
+        (!is_all &&
+         keep_rest(conn, (skio_bytes){writer.data + sent, first - (size_t)sent},
+                   rest, close) != SKIO_OK)) {
         skio__conn_unhold(conn);
         conn->kind = CONN_IDLE;
         conn->u.exchange = NULL;
@@ -210,10 +236,11 @@ skio__conn_respond(void *handle, const skio_response *response)
         return;
     }
 
-    if (part < left)
+    if (!is_all)
         return;
-    if (lws_partial_buffered(conn->wsi) &&
-        keep_rest(conn, NULL, 0, close) == SKIO_OK)
+    if (conn->wsi != NULL && lws_partial_buffered(conn->wsi) &&
+        keep_rest(conn, (skio_bytes){NULL, 0}, (skio_bytes){NULL, 0}, close) ==
+            SKIO_OK)
         return; /* completed when it has left, see skio__conn_complete() */
     skio__conn_done(conn, close);
 }
@@ -235,6 +262,22 @@ skio__conn_refuse(struct skio__conn *conn, int status, const skio_header *extra)
     skio__conn_respond(conn, &response);
 }
 
+/* Returns 1 when all of it has left. */
+static int
+continue_own(struct skio__conn *conn)
+{
+    struct skio__rest *out = conn->out;
+    ptrdiff_t sent =
+        skio__own_send(conn, out->data + out->offset, out->len - out->offset);
+
+    if (sent < 0)
+        return -1;
+    if (sent > 0)
+        skio__conn_wait(conn, &conn->transport->idle_due);
+    out->offset += (size_t)sent;
+    return out->offset == out->len;
+}
+
 /* Whether lws holds nothing back, after another try to send it. */
 static int
 drain(struct skio__conn *conn)
@@ -250,7 +293,7 @@ skio__conn_continue(struct skio__conn *conn)
 {
     struct skio__rest *out = conn->out;
     unsigned char *scratch = conn->transport->scratch + LWS_PRE;
-    int drained = drain(conn);
+    int drained = conn->wsi != NULL ? drain(conn) : continue_own(conn);
 
     for (int i = 0; i < WRITES_MAX && drained > 0 && out->offset < out->len;
          i++) {
