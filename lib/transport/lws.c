@@ -56,7 +56,8 @@ skio__request_begin(struct skio__conn *conn, struct skio__head *head)
     skio__fifo_remove(&conn->timer);
     conn->head = strcmp(request->method, "HEAD") == 0;
     conn->body_waits = head->body_waits;
-    conn->lws_reads = head->body_waits;
+    /* it does not what it takes for less than nothing */
+    conn->lws_reads = head->body_waits && request->content_length != -2;
     conn->keep_alive = head->keep_alive && !transport->stopping;
 
     /* lws takes a POST without a length for one of 100 MB, and a body after
