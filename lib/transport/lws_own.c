@@ -14,10 +14,12 @@
 #include "base/mem.h"
 #include "transport/lws_accept.h"
 #include "transport/lws_direct.h"
+#include "transport/mount.h"
 #include "transport/plain.h"
 
-#define HEAD_MAX 16384 /* bytes that are looked at: lws takes longer heads */
-#define ACCEPT_MAX 32  /* SHA-1 in base64, and NUL */
+#define HEAD_USUAL 2048 /* bytes that are looked at first */
+#define HEAD_MAX 16384  /* and at most: lws takes longer heads */
+#define ACCEPT_MAX 32   /* SHA-1 in base64, and NUL */
 #define PROTOCOL_MAX 64
 
 /* What the answer to a handshake needs of it. */
@@ -251,6 +253,22 @@ is_welcome(const struct skio__lws *transport, const struct skio__plain *plain)
                options->max_header_bytes;
 }
 
+/* Whether a folder may be mounted inside of the server's path. */
+static bool
+is_mounted_over(const struct skio__lws *transport)
+{
+    const char *path = transport->options->path;
+    size_t len = strlen(path);
+
+    while (len > 1 && path[len - 1] == '/')
+        len--;
+    for (const struct skio__mount *mount = transport->mounts; mount != NULL;
+         mount = mount->next)
+        if (strncmp(mount->path, path, len) == 0)
+            return true;
+    return false;
+}
+
 /* Take what was looked at. */
 static bool
 take(struct skio__conn *conn, size_t len)
@@ -259,13 +277,68 @@ take(struct skio__conn *conn, size_t len)
                 MSG_DONTWAIT) == (ssize_t)len;
 }
 
+/* Between enter() and leave(). */
+static void
+feed(struct skio__conn *conn, const void *data, size_t len)
+{
+    conn->direct->body_left -= len;
+    skio__request_body(conn, data, len);
+    if (conn->direct->body_left == 0 && skio__request_end(conn) != 0) {
+        conn->body_waits = false;
+        conn->transport->outcome = OUTCOME_CLOSE;
+    }
+}
+
+/* used: the length of the head; more: of what came behind it. */
+static void
+begin_simple(struct skio__conn *conn, const struct skio__plain *plain,
+             struct skio__head *head, size_t used, size_t more)
+{
+    uint64_t body =
+        plain->content_length > 0 ? (uint64_t)plain->content_length : 0;
+
+    if (more > body)
+        more = (size_t)body;
+    if (!take(conn, used + more)) {
+        lose(conn);
+        return;
+    }
+    conn->direct->body_left = body;
+    head->body_waits = body > 0;
+    enter(conn);
+    skio__request_begin(conn, head);
+    if (more > 0)
+        feed(conn, conn->transport->inbox + used, more);
+    leave(conn);
+}
+
+/* Returns the length of a head that is plain and welcome, or <= 0. */
+static ptrdiff_t
+read_head(struct skio__lws *transport, struct skio__plain *plain, size_t len)
+{
+    ptrdiff_t used;
+
+    skio__buf_reset(&transport->head);
+    if (skio__buf_reserve(&transport->head, len) != SKIO_OK)
+        return SKIO__PLAIN_NONE;
+    used = skio__plain_read(plain, (char *)transport->inbox, len,
+                            transport->head.data);
+    return used <= 0 || is_welcome(transport, plain) ? used : SKIO__PLAIN_NONE;
+}
+
+/* Look at what came. Returns its length, or < 0. */
+static ssize_t
+peek(struct skio__conn *conn, size_t len)
+{
+    return recv(conn->direct->io.fd, conn->transport->inbox, len,
+                MSG_PEEK | MSG_DONTWAIT);
+}
+
 static void
 read_request(struct skio__conn *conn)
 {
     struct skio__lws *transport = conn->transport;
-    char *seen = (char *)transport->inbox;
-    ssize_t len =
-        recv(conn->direct->io.fd, seen, HEAD_MAX, MSG_PEEK | MSG_DONTWAIT);
+    ssize_t len = peek(conn, HEAD_USUAL);
     struct skio__plain plain;
     struct handshake handshake;
     struct skio__head head;
@@ -277,23 +350,67 @@ read_request(struct skio__conn *conn)
         lose(conn);
         return;
     }
-    skio__buf_reset(&transport->head);
-    used =
-        skio__buf_reserve(&transport->head, (size_t)len) == SKIO_OK
-            ? skio__plain_read(&plain, seen, (size_t)len, transport->head.data)
-            : SKIO__PLAIN_NONE;
-    if (used > 0 && used == len && is_welcome(transport, &plain) &&
-        skio__plain_is_upgrade(&plain) &&
+    used = read_head(transport, &plain, (size_t)len);
+    if (used == SKIO__PLAIN_MORE && len == HEAD_USUAL) {
+        len = peek(conn, HEAD_MAX);
+        used = len > 0 ? read_head(transport, &plain, (size_t)len)
+                       : SKIO__PLAIN_NONE;
+    }
+    if (used <= 0) {
+        hand_over(conn);
+        return;
+    }
+
+    make_head(conn, &plain, &head);
+    if (used == len && skio__plain_is_upgrade(&plain) &&
         read_handshake(&plain, &handshake) == 0) {
-        make_head(conn, &plain, &head);
         head.request.upgrade = true;
         if (take(conn, (size_t)used))
             begin_upgrade(conn, &head, &handshake);
         else
             lose(conn);
+    } else if (skio__plain_is_simple(&plain, &head.keep_alive) &&
+               !is_mounted_over(transport)) {
+        begin_simple(conn, &plain, &head, (size_t)used, (size_t)(len - used));
+    } else {
+        hand_over(conn);
+    }
+}
+
+/* Of a body that was refused, nothing is made. */
+static void
+read_body(struct skio__conn *conn)
+{
+    struct skio__direct *direct = conn->direct;
+    size_t room = direct->body_left < SKIO__READ_MAX ? (size_t)direct->body_left
+                                                     : SKIO__READ_MAX;
+    ssize_t got =
+        recv(direct->io.fd, conn->transport->inbox, room, MSG_DONTWAIT);
+
+    if (got < 0 && would_block())
+        return;
+    if (got <= 0) {
+        lose(conn);
         return;
     }
-    hand_over(conn);
+    enter(conn);
+    feed(conn, conn->transport->inbox, (size_t)got);
+    leave(conn);
+}
+
+/* A client that waits for an answer goes; or it sends its next request already,
+ * which has to wait: then another set tells that it goes. */
+static void
+watch_waiting(struct skio__conn *conn)
+{
+    ssize_t seen = peek(conn, 1);
+
+    if (seen < 0 && would_block())
+        return;
+    if (seen <= 0)
+        lose(conn);
+    else if (skio__conn_hold(conn) != 0)
+        skio__conn_kill_now(conn);
 }
 
 static void
@@ -303,7 +420,12 @@ on_ready(struct ev_loop *loop, struct ev_io *io, int events)
 
     (void)loop;
     (void)events;
-    read_request(conn);
+    if (conn->direct->body_left > 0)
+        read_body(conn);
+    else if (conn->kind == CONN_IDLE)
+        read_request(conn);
+    else
+        watch_waiting(conn);
 }
 
 /* ---- Beginning ---- */

@@ -402,11 +402,11 @@ skio__plain_is_upgrade(const struct skio__plain *plain)
 bool
 skio__plain_is_simple(const struct skio__plain *plain, bool *keep_alive)
 {
-    bool has_length = plain->content_length >= 0;
+    bool is_post = strcmp(plain->method, "POST") == 0;
 
     if (plain->upgrade != NULL)
         return false;
-    if (has_length != (strcmp(plain->method, "POST") == 0))
+    if (is_post ? plain->content_length < 0 : plain->content_length > 0)
         return false;
     *keep_alive = true;
     if (plain->connection == NULL)
