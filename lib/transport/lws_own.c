@@ -269,12 +269,15 @@ is_mounted_over(const struct skio__lws *transport)
     return false;
 }
 
-/* Take what was looked at. */
-static bool
-take(struct skio__conn *conn, size_t len)
+/* Take what was looked at, and more of what has come. Returns how much; < 0: it
+ * was not there. */
+static ssize_t
+take(struct skio__conn *conn, size_t seen, size_t most)
 {
-    return recv(conn->direct->io.fd, conn->transport->inbox, len,
-                MSG_DONTWAIT) == (ssize_t)len;
+    ssize_t got =
+        recv(conn->direct->io.fd, conn->transport->inbox, most, MSG_DONTWAIT);
+
+    return got < (ssize_t)seen ? -1 : got;
 }
 
 /* Between enter() and leave(). */
@@ -289,17 +292,18 @@ feed(struct skio__conn *conn, const void *data, size_t len)
     }
 }
 
-/* used: the length of the head; more: of what came behind it. */
+/* used: the length of the head. */
 static void
 begin_simple(struct skio__conn *conn, const struct skio__plain *plain,
-             struct skio__head *head, size_t used, size_t more)
+             struct skio__head *head, size_t used)
 {
     uint64_t body =
         plain->content_length > 0 ? (uint64_t)plain->content_length : 0;
+    size_t room = SKIO__READ_MAX - used;
+    ssize_t got = take(conn, used, used + (body < room ? (size_t)body : room));
+    size_t more = (size_t)got - used;
 
-    if (more > body)
-        more = (size_t)body;
-    if (!take(conn, used + more)) {
+    if (got < 0) {
         lose(conn);
         return;
     }
@@ -365,13 +369,13 @@ read_request(struct skio__conn *conn)
     if (used == len && skio__plain_is_upgrade(&plain) &&
         read_handshake(&plain, &handshake) == 0) {
         head.request.upgrade = true;
-        if (take(conn, (size_t)used))
+        if (take(conn, (size_t)used, (size_t)used) > 0)
             begin_upgrade(conn, &head, &handshake);
         else
             lose(conn);
     } else if (skio__plain_is_simple(&plain, &head.keep_alive) &&
                !is_mounted_over(transport)) {
-        begin_simple(conn, &plain, &head, (size_t)used, (size_t)(len - used));
+        begin_simple(conn, &plain, &head, (size_t)used);
     } else {
         hand_over(conn);
     }

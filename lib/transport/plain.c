@@ -404,7 +404,7 @@ skio__plain_is_simple(const struct skio__plain *plain, bool *keep_alive)
 {
     bool is_post = strcmp(plain->method, "POST") == 0;
 
-    if (plain->upgrade != NULL)
+    if (plain->upgrade != NULL || plain->host == NULL)
         return false;
     if (is_post ? plain->content_length < 0 : plain->content_length > 0)
         return false;

@@ -429,9 +429,11 @@ simple_requests_are_known(void **state)
     assert_false(skio__plain_is_simple(&plain, &keep_alive));
     assert_plain(with("Upgrade: h2c"));
     assert_false(skio__plain_is_simple(&plain, &keep_alive));
-    assert_plain("POST / HTTP/1.1\r\n\r\n");
+    assert_plain("GET / HTTP/1.1\r\n\r\n");
     assert_false(skio__plain_is_simple(&plain, &keep_alive));
-    assert_plain("POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n");
+    assert_plain("POST / HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_false(skio__plain_is_simple(&plain, &keep_alive));
+    assert_plain("POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\n");
     assert_true(skio__plain_is_simple(&plain, &keep_alive));
 }
 
