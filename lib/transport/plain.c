@@ -371,7 +371,7 @@ is_key(const char *key)
     return true;
 }
 
-/* A single one, whose first byte makes it neither a number nor a mark to lws. */
+/* A single one, whose first byte makes it neither number nor mark to lws. */
 static bool
 is_protocol(const char *name)
 {
