@@ -366,7 +366,9 @@ read_request(struct skio__conn *conn)
     }
 
     make_head(conn, &plain, &head);
-    if (used == len && skio__plain_is_upgrade(&plain) &&
+    /* Most clients offer permessage-deflate, which lws negotiates. */
+    if (used == len && !transport->options->per_message_deflate &&
+        skio__plain_is_upgrade(&plain) &&
         read_handshake(&plain, &handshake) == 0) {
         head.request.upgrade = true;
         if (take(conn, (size_t)used, (size_t)used) > 0)
@@ -440,10 +442,7 @@ skio__own_begin(struct skio__conn *conn, int fd)
     struct skio__lws *transport = conn->transport;
     struct skio__direct *direct;
 
-    /* Most clients offer permessage-deflate, which lws negotiates. */
-    if (transport->direct_loop == NULL ||
-        transport->options->per_message_deflate ||
-        !skio__direct_has_inbox(transport))
+    if (transport->direct_loop == NULL || !skio__direct_has_inbox(transport))
         return false;
     direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
     if (direct == NULL)
