@@ -381,7 +381,7 @@ is_protocol(const char *name)
         return false;
     while (is_alnum(name[len]) || name[len] == '-' || name[len] == '.')
         len++;
-    return name[len] == '\0' && len <= PROTOCOL_MAX;
+    return len <= PROTOCOL_MAX && name[len] == '\0';
 }
 
 bool
