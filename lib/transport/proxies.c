@@ -87,22 +87,6 @@ skio__peer_parse(const char *text, size_t len, struct in6_addr *out)
     return parse_plain(text, len, out, NULL);
 }
 
-/* For each request: inet_ntop() takes ten times as long. */
-static void
-print_v4(const unsigned char bytes[4], char *out)
-{
-    for (int i = 0; i < 4; i++) {
-        if (i > 0)
-            *out++ = '.';
-        if (bytes[i] >= 100)
-            *out++ = (char)('0' + bytes[i] / 100);
-        if (bytes[i] >= 10)
-            *out++ = (char)('0' + bytes[i] / 10 % 10);
-        *out++ = (char)('0' + bytes[i] % 10);
-    }
-    *out = '\0';
-}
-
 void
 skio__peer_print(const struct skio__peer *peer, char out[64])
 {
@@ -112,7 +96,7 @@ skio__peer_print(const struct skio__peer *peer, char out[64])
     if (peer->is_local)
         return;
     if (IN6_IS_ADDR_V4MAPPED(address))
-        print_v4(&address->s6_addr[12], out);
+        inet_ntop(AF_INET, &address->s6_addr[12], out, 64);
     else
         inet_ntop(AF_INET6, address, out, 64);
 }

@@ -7,7 +7,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -313,29 +312,11 @@ random_headers_yield_an_address_or_the_peers(void **state)
     skio__proxies_deinit(&proxies);
 }
 
-static void
-every_byte_of_an_ipv4_address_is_printed(void **state)
-{
-    (void)state;
-    for (unsigned i = 0; i < 256; i++) {
-        struct skio__peer peer = peer_of("192.0.2.1");
-        char text[64], expected[64];
-
-        for (int at = 12; at < 16; at++)
-            peer.address.s6_addr[at] = (uint8_t)(i * (unsigned)(2 * at + 1));
-        inet_ntop(AF_INET, &peer.address.s6_addr[12], expected,
-                  sizeof(expected));
-        skio__peer_print(&peer, text);
-        assert_string_equal(text, expected);
-    }
-}
-
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_contain_what_their_bits_say),
-        cmocka_unit_test(every_byte_of_an_ipv4_address_is_printed),
         cmocka_unit_test(words_name_the_own_machine),
         cmocka_unit_test(list_that_is_none_is_refused),
         cmocka_unit_test(list_has_room_for_256),
