@@ -185,8 +185,6 @@ struct skio__lws {
     uint16_t port;
     uint64_t stop_ms;       /* when a stopping server gives up waiting */
     unsigned char *scratch; /* LWS_PRE + SKIO__LWS_WRITE */
-    int64_t date_s;         /* the second that date is of */
-    char date[40];          /* for responses; "": none yet */
 
     /* lws_direct.c */
     struct ev_loop *direct_loop; /* NULL: lws reads and writes WebSockets */

@@ -70,26 +70,20 @@ reason_of(int status)
     return "Unknown";
 }
 
-/* RFC 9110, 5.6.7; English whatever the locale is. Printed once a second: it
- * takes longer than all else in a short response. */
-static const char *
-find_date(struct skio__lws *transport)
+/* RFC 9110, 5.6.7; English whatever the locale is. */
+static void
+print_date(char out[40])
 {
     static const char days[] = "SunMonTueWedThuFriSat";
     static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
     time_t now = time(NULL);
     struct tm tm;
 
-    if (transport->date[0] != '\0' && transport->date_s == (int64_t)now)
-        return transport->date;
     if (gmtime_r(&now, &tm) == NULL)
         memset(&tm, 0, sizeof(tm));
-    snprintf(transport->date, sizeof(transport->date),
-             "%.3s, %02d %.3s %d %02d:%02d:%02d GMT", days + 3 * tm.tm_wday,
-             tm.tm_mday, months + 3 * tm.tm_mon, 1900 + tm.tm_year, tm.tm_hour,
-             tm.tm_min, tm.tm_sec);
-    transport->date_s = (int64_t)now;
-    return transport->date;
+    snprintf(out, 40, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
+             days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
+             1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec);
 }
 
 struct writer {
@@ -119,19 +113,6 @@ put_header(struct writer *writer, const char *name, const char *value)
     put(writer, "\r\n");
 }
 
-static void
-put_number(struct writer *writer, size_t number)
-{
-    char digits[24];
-    char *at = digits + sizeof(digits) - 1;
-
-    *at = '\0';
-    do
-        *--at = (char)('0' + number % 10);
-    while ((number /= 10) > 0);
-    put(writer, at);
-}
-
 static bool
 has_no_body(int status)
 {
@@ -140,12 +121,12 @@ has_no_body(int status)
 
 /* Returns the length, or 0 when the headers do not fit. */
 static size_t
-write_head(struct writer *writer, const skio_response *response,
-           const char *date, bool close)
+write_head(struct writer *writer, const skio_response *response, bool close)
 {
-    put(writer, "HTTP/1.1 ");
-    put_number(writer, (size_t)response->status);
-    put(writer, " ");
+    char line[64];
+
+    snprintf(line, sizeof(line), "HTTP/1.1 %d ", response->status);
+    put(writer, line);
     put(writer, reason_of(response->status));
     put(writer, "\r\n");
     if (response->content_type != NULL)
@@ -154,11 +135,11 @@ write_head(struct writer *writer, const skio_response *response,
         put_header(writer, response->headers[i].name,
                    response->headers[i].value);
     if (!has_no_body(response->status)) {
-        put(writer, "Content-Length: ");
-        put_number(writer, response->body_len);
-        put(writer, "\r\n");
+        snprintf(line, sizeof(line), "%zu", response->body_len);
+        put_header(writer, "Content-Length", line);
     }
-    put_header(writer, "Date", date);
+    print_date(line);
+    put_header(writer, "Date", line);
     put_header(writer, "Connection", close ? "close" : "keep-alive");
     put(writer, "\r\n");
 
@@ -222,7 +203,7 @@ skio__conn_respond(void *handle, const skio_response *response)
     size_t part, first;
     ptrdiff_t sent;
 
-    if (write_head(&writer, response, find_date(transport), close) == 0) {
+    if (write_head(&writer, response, close) == 0) {
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
                            "http: the headers of a response exceed %d bytes",
                            SKIO__LWS_WRITE);
