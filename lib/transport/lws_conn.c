@@ -1,8 +1,11 @@
 /*
  * Connections: how they begin to wait, end, and are told of
  */
+#define _GNU_SOURCE /* MSG_DONTWAIT, MSG_NOSIGNAL */
+
 #include "transport/lws.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -42,6 +45,17 @@ skio__conn_fd(const struct skio__conn *conn)
 {
     return conn->wsi != NULL ? lws_get_socket_fd(conn->wsi)
                              : conn->direct->io.fd;
+}
+
+ptrdiff_t
+skio__conn_send(struct skio__conn *conn, const void *data, size_t len)
+{
+    ssize_t sent =
+        send(conn->direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    return sent;
 }
 
 /* Whether lws holds back some of what was written. */

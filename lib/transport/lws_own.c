@@ -469,12 +469,3 @@ skio__own_turn_reading(struct skio__conn *conn, bool on)
     else
         ev_io_stop(conn->transport->direct_loop, &conn->direct->io);
 }
-
-ptrdiff_t
-skio__own_send(struct skio__conn *conn, const void *data, size_t len)
-{
-    ssize_t sent =
-        send(conn->direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-    return sent < 0 && would_block() ? 0 : sent;
-}

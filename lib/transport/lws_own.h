@@ -26,8 +26,6 @@
 bool skio__own_begin(struct skio__conn *conn, int fd);
 /* Whether to be told when there is something to read. */
 void skio__own_turn_reading(struct skio__conn *conn, bool on);
-/* Write what there is room for. Returns how much, or < 0: it is lost. */
-ptrdiff_t skio__own_send(struct skio__conn *conn, const void *data, size_t len);
 /* Close it. The conn is freed. */
 void skio__own_close(struct skio__conn *conn);
 void skio__own_drop_all(struct skio__lws *transport);

@@ -17,7 +17,6 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "transport/lws_own.h"
 
 #define WRITES_MAX 16 /* in one go; then the others' turn comes */
 
@@ -176,16 +175,42 @@ keep_rest(struct skio__conn *conn, skio_bytes first, skio_bytes body,
 
 /* Returns how much was written, or lws has taken; < 0: it failed. */
 static ptrdiff_t
-write_first(struct skio__conn *conn, const struct writer *writer, size_t len,
-            bool is_all)
+write_first(struct skio__conn *conn, char *data, size_t len, bool is_all)
 {
     if (conn->wsi == NULL)
-        return skio__own_send(conn, writer->data, len);
+        return skio__conn_send(conn, data, len);
     /* HTTP_FINAL marks the end for lws' own accounting only. */
-    return lws_write(conn->wsi, (unsigned char *)writer->data, len,
+    return lws_write(conn->wsi, (unsigned char *)data, len,
                      is_all ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0
                ? -1
                : (ptrdiff_t)len;
+}
+
+/* data: the headers, and what of the body fits behind them. */
+static void
+send_response(struct skio__conn *conn, char *data, size_t len, skio_bytes rest,
+              bool close)
+{
+    ptrdiff_t sent = write_first(conn, data, len, rest.len == 0);
+    bool is_all = rest.len == 0 && sent == (ptrdiff_t)len;
+
+    if (sent < 0 ||
+        (!is_all &&
+         keep_rest(conn, (skio_bytes){data + sent, len - (size_t)sent}, rest,
+                   close) != SKIO_OK)) {
+        skio__conn_unhold(conn);
+        conn->kind = CONN_IDLE;
+        conn->u.exchange = NULL;
+        skio__conn_kill(conn);
+        return;
+    }
+
+    if (!is_all)
+        return;
+    if (conn->wsi != NULL && lws_partial_buffered(conn->wsi) &&
+        keep_rest(conn, (skio_bytes){NULL, 0}, rest, close) == SKIO_OK)
+        return; /* completed when it has left, see skio__conn_complete() */
+    skio__conn_done(conn, close);
 }
 
 void
@@ -196,12 +221,10 @@ skio__conn_respond(void *handle, const skio_response *response)
     struct writer writer = {(char *)transport->scratch + LWS_PRE,
                             SKIO__LWS_WRITE, 0};
     bool close = response->close || !conn->keep_alive;
-    bool is_all;
     const char *body = response->body;
     size_t left = response->body_len;
     skio_bytes rest = {NULL, 0};
-    size_t part, first;
-    ptrdiff_t sent;
+    size_t part;
 
     if (write_head(&writer, response, close) == 0) {
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
@@ -222,27 +245,7 @@ skio__conn_respond(void *handle, const skio_response *response)
 
     if (part < left)
         rest = (skio_bytes){body + part, left - part};
-    first = writer.len + part;
-    sent = write_first(conn, &writer, first, part == left);
-    is_all = part == left && sent == (ptrdiff_t)first;
-    if (sent < 0 ||
-        (!is_all &&
-         keep_rest(conn, (skio_bytes){writer.data + sent, first - (size_t)sent},
-                   rest, close) != SKIO_OK)) {
-        skio__conn_unhold(conn);
-        conn->kind = CONN_IDLE;
-        conn->u.exchange = NULL;
-        skio__conn_kill(conn);
-        return;
-    }
-
-    if (!is_all)
-        return;
-    if (conn->wsi != NULL && lws_partial_buffered(conn->wsi) &&
-        keep_rest(conn, (skio_bytes){NULL, 0}, (skio_bytes){NULL, 0}, close) ==
-            SKIO_OK)
-        return; /* completed when it has left, see skio__conn_complete() */
-    skio__conn_done(conn, close);
+    send_response(conn, writer.data, writer.len + part, rest, close);
 }
 
 void
@@ -268,7 +271,7 @@ continue_own(struct skio__conn *conn)
 {
     struct skio__rest *out = conn->out;
     ptrdiff_t sent =
-        skio__own_send(conn, out->data + out->offset, out->len - out->offset);
+        skio__conn_send(conn, out->data + out->offset, out->len - out->offset);
 
     if (sent < 0)
         return -1;
