@@ -3,6 +3,8 @@
  * one: requests in pieces, one after the other, half sent, with clients that
  * go, and a server that stops amid all that
  */
+#define _POSIX_C_SOURCE 200809L /* mkdtemp */
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -119,7 +121,7 @@ run(void *arg)
 }
 
 static void
-start_with(struct host *host, const skio_server_options *options, bool judged)
+make(struct host *host, const skio_server_options *options)
 {
     skio_server_options own = *options;
     skio_nsp *nsp;
@@ -136,9 +138,11 @@ start_with(struct host *host, const skio_server_options *options, bool judged)
     assert_int_equal(skio_on_disconnect(nsp, on_lost, host), SKIO_OK);
     assert_int_equal(skio_http_on(host->server, "GET", "/who", on_who, NULL),
                      SKIO_OK);
-    if (judged)
-        assert_int_equal(skio_allow_request(host->server, on_question, host),
-                         SKIO_OK);
+}
+
+static void
+serve(struct host *host)
+{
     assert_int_equal(skio_listen(host->server, "127.0.0.1", 0), SKIO_OK);
     assert_int_equal(pthread_create(&host->thread, NULL, run, host), 0);
 }
@@ -151,7 +155,8 @@ start(struct host *host)
     skio_server_options_init(&options);
     options.close_timeout_ms = 300;
     options.max_outbound_bytes = (size_t)16 << 20;
-    start_with(host, &options, false);
+    make(host, &options);
+    serve(host);
 }
 
 static void
@@ -302,6 +307,50 @@ upgrade_follows_what_lws_served(void **state)
             close(fd);
         }
     stop(&host);
+}
+
+/* Also inside of the server's path, where the folder wins. */
+static void
+upgrade_follows_a_file(void **state)
+{
+    static const char *const paths[] = {"/files/a.txt", "/socket.io/x/a.txt"};
+    static struct host host;
+    skio_server_options options;
+    char folder[] = "/tmp/skio-own-XXXXXX";
+    char name[64], text[128];
+    FILE *file;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(name, sizeof(name), "%s/a.txt", folder);
+    file = fopen(name, "w");
+    assert_non_null(file);
+    assert_true(fputs("a file", file) >= 0);
+    assert_int_equal(fclose(file), 0);
+
+    skio_server_options_init(&options);
+    options.close_timeout_ms = 300;
+    make(&host, &options);
+    assert_int_equal(skio_mount(host.server, "/files", folder, "a.txt"),
+                     SKIO_OK);
+    assert_int_equal(skio_mount(host.server, "/socket.io/x", folder, "a.txt"),
+                     SKIO_OK);
+    serve(&host);
+    for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+        int fd = dial(&host);
+
+        snprintf(text, sizeof(text), "GET %s HTTP/1.1\r\nHost: x\r\n\r\n",
+                 paths[i]);
+        home_say(fd, text);
+        assert_true(heard(fd, "a file"));
+        home_say(fd, POLL "\r\n");
+        assert_true(heard(fd, "maxPayload"));
+        assert_upgraded(fd, UPGRADE "\r\n");
+        close(fd);
+    }
+    stop(&host);
+    unlink(name);
+    rmdir(folder);
 }
 
 static void
@@ -600,7 +649,8 @@ slow_clients_are_dropped_in_time(void **state)
     options.body_timeout_ms = 200;
     options.idle_timeout_ms = 200;
     options.close_timeout_ms = 300;
-    start_with(&host, &options, false);
+    make(&host, &options);
+    serve(&host);
     for (int i = 0; i < 4; i++)
         fds[i] = dial(&host); /* the first says nothing */
     home_say(fds[1], "GET /socket.io/");
@@ -625,7 +675,10 @@ verdict_may_come_late_or_never(void **state)
     (void)state;
     skio_server_options_init(&options);
     options.close_timeout_ms = 300;
-    start_with(&host, &options, true);
+    make(&host, &options);
+    assert_int_equal(skio_allow_request(host.server, on_question, &host),
+                     SKIO_OK);
+    serve(&host);
     for (int i = 0; i < VERDICTS; i++) {
         fds[i] = dial(&host);
         home_say(fds[i], i % 2 == 0 ? UPGRADE "\r\n" : POLL "\r\n");
@@ -708,6 +761,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_follow_each_other),
         cmocka_unit_test(upgrade_follows_what_lws_served),
+        cmocka_unit_test(upgrade_follows_a_file),
         cmocka_unit_test(upgrade_in_two_parts_is_accepted),
         cmocka_unit_test(subprotocol_and_answer_are_right),
         cmocka_unit_test(frame_behind_an_upgrade_is_refused),
