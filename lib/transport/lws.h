@@ -256,8 +256,8 @@ void skio__conn_done(struct skio__conn *conn, bool close);
 /* Close it, or if more of a body comes, soon. */
 void skio__conn_end(struct skio__conn *conn);
 int skio__conn_fd(const struct skio__conn *conn);
-/* Write what there is room for, to one that lws does not know. Returns how much;
- * < 0: it is lost. */
+/* Write what there is room for, to one that lws does not know. Returns how
+ * much; < 0: it is lost. */
 ptrdiff_t skio__conn_send(struct skio__conn *conn, const void *data,
                           size_t len);
 /* lws_http_transaction_completed(), and what it left. Non-zero: close. */
