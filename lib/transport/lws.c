@@ -44,8 +44,8 @@ begin_core(struct skio__conn *conn, const struct skio__head *head)
         conn->kind = CONN_HELD;
 }
 
-static void
-begin_request(struct skio__conn *conn, struct skio__head *head)
+void
+skio__request_begin(struct skio__conn *conn, struct skio__head *head)
 {
     struct skio__lws *transport = conn->transport;
     const skio_request *request = &head->request;
@@ -56,7 +56,8 @@ begin_request(struct skio__conn *conn, struct skio__head *head)
     skio__fifo_remove(&conn->timer);
     conn->head = strcmp(request->method, "HEAD") == 0;
     conn->body_waits = head->body_waits;
-    conn->lws_reads = head->body_waits;
+    /* it does not what it takes for less than nothing */
+    conn->lws_reads = head->body_waits && request->content_length != -2;
     conn->keep_alive = head->keep_alive && !transport->stopping;
 
     /* lws takes a POST without a length for one of 100 MB, and a body after
@@ -90,15 +91,15 @@ on_http(struct skio__conn *conn, const char *target_end)
     if (skio__request_read(conn->transport, conn, conn->wsi,
                            skio__headers_start(conn->wsi, target_end),
                            &head) == SKIO_OK) {
-        begin_request(conn, &head);
+        skio__request_begin(conn, &head);
         return;
     }
     conn->keep_alive = false;
     skio__conn_refuse(conn, 503, NULL);
 }
 
-static void
-on_body(struct skio__conn *conn, const void *data, size_t len)
+void
+skio__request_body(struct skio__conn *conn, const void *data, size_t len)
 {
     if (len == 0)
         return;
@@ -108,8 +109,8 @@ on_body(struct skio__conn *conn, const void *data, size_t len)
         skio__endpoint_body(conn, data, len);
 }
 
-static int
-on_body_end(struct skio__conn *conn)
+int
+skio__request_end(struct skio__conn *conn)
 {
     if (conn->kind == CONN_LINGER)
         return -1;
@@ -179,10 +180,10 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
         on_http(conn, (const char *)in + len);
         return 0;
     case LWS_CALLBACK_HTTP_BODY:
-        on_body(conn, in, len);
+        skio__request_body(conn, in, len);
         return 0;
     case LWS_CALLBACK_HTTP_BODY_COMPLETION:
-        return on_body_end(conn);
+        return skio__request_end(conn);
     case LWS_CALLBACK_FILTER_PROTOCOL_CONNECTION:
         on_upgrade(conn);
         if (conn->kind != CONN_UPGRADE) {

@@ -5,8 +5,9 @@
  * place in a host's vhost (skio_lws_protocol). One skio__conn per connection
  * or request:
  *
- *     own listener   allocated at accept, freed when lws destroys the wsi:
- *                    one for all requests of a kept-alive connection
+ *     own listener   allocated at accept, freed when the connection is closed
+ *                    (lws destroys the wsi, if there is one): one for all
+ *                    requests of a kept-alive connection
  *     host's vhost   the per-session data that lws keeps for our protocol:
  *                    one per request, gone with the transaction
  *
@@ -40,6 +41,7 @@ struct ev_loop;
 struct skio__client_cache;
 struct skio__direct;
 struct skio__endpoints;
+struct skio__head;
 struct skio__listener;
 struct skio__loop;
 struct skio__mount;
@@ -77,7 +79,7 @@ struct skio__rest {
 };
 
 struct skio__conn {
-    struct lws *wsi;
+    struct lws *wsi; /* NULL: lws does not know it, see lws_own.h */
     struct skio__lws *transport;
     union {
         skio_exchange *exchange;
@@ -87,7 +89,7 @@ struct skio__conn {
     struct skio__fifo_node timer;
     struct in6_addr peer; /* own listener; IPv4 is mapped */
     struct skio__rest *out;
-    struct skio__direct *direct; /* CONN_WS: NULL, or lws does not read it */
+    struct skio__direct *direct; /* NULL: lws reads it */
     size_t frame_left;  /* bytes of a started WebSocket frame still to write */
     uint32_t fragments; /* of the message being received */
     uint8_t kind;
@@ -187,6 +189,7 @@ struct skio__lws {
     /* lws_direct.c */
     struct ev_loop *direct_loop; /* NULL: lws reads and writes WebSockets */
     struct skio__direct *fresh;  /* to be taken from lws with the turn's end */
+    struct skio__direct *owned;  /* those that lws does not know */
     unsigned char *inbox;        /* what was read; NULL: not needed yet */
 };
 
@@ -211,6 +214,12 @@ void skio__lws_on_wake(struct skio__lws *transport);
 void skio__lws_wake(struct skio__lws *transport);
 
 /* ---- lws.c ---- */
+
+/* A request that was read; and its body, if it has one. */
+void skio__request_begin(struct skio__conn *conn, struct skio__head *head);
+void skio__request_body(struct skio__conn *conn, const void *data, size_t len);
+/* Non-zero: close. */
+int skio__request_end(struct skio__conn *conn);
 
 /* Have lws watch a descriptor of ours, which it closes. NULL: it failed. */
 struct lws *skio__lws_adopt(struct skio__lws *transport, int fd);
@@ -244,6 +253,13 @@ void skio__conn_kill_now(struct skio__conn *conn);
 void skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo);
 /* A request is over: take the next one, or close. */
 void skio__conn_done(struct skio__conn *conn, bool close);
+/* Close it, or if more of a body comes, soon. */
+void skio__conn_end(struct skio__conn *conn);
+int skio__conn_fd(const struct skio__conn *conn);
+/* Write what there is room for, to one that lws does not know. Returns how
+ * much; < 0: it is lost. */
+ptrdiff_t skio__conn_send(struct skio__conn *conn, const void *data,
+                          size_t len);
 /* lws_http_transaction_completed(), and what it left. Non-zero: close. */
 int skio__conn_complete(struct skio__conn *conn);
 /* Those whose turn it is: before lws goes on with what it has in store. */
@@ -272,6 +288,10 @@ struct skio__head {
 int skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
                        struct lws *wsi, const char *start,
                        struct skio__head *head);
+/* Say for whom a request came: needs its headers. */
+void skio__request_peer(struct skio__lws *transport,
+                        const struct skio__conn *conn, struct lws *wsi,
+                        struct skio__head *head);
 /* A header of a request that was read, by lower-case name, or NULL. */
 const char *skio__request_find(const skio_request *request, const char *name);
 /* Whether the framing headers of a request are ones that lws 4.1 misreads. */

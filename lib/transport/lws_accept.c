@@ -18,6 +18,7 @@
 
 #include "base/mem.h"
 #include "transport/lws.h"
+#include "transport/lws_own.h"
 #include "transport/lws_preface.h"
 
 #define ACCEPTS_MAX 64 /* in one turn */
@@ -138,21 +139,30 @@ skio__accept_adopt(struct skio__lws *transport, int fd,
 {
     struct skio__conn *conn =
         skio__mem_calloc(transport->mem, 1, sizeof(*conn));
-    struct lws *wsi;
 
     if (conn == NULL) {
         close(fd);
         return;
     }
-    wsi = lws_adopt_socket_vhost(transport->vhost, fd);
-    if (wsi == NULL) { /* lws has closed fd */
-        skio__mem_free(transport->mem, conn);
+    skio__conn_init(conn, transport, NULL);
+    conn->is_local = !skio__address_read(from, &conn->peer);
+    skio__conn_wait(conn, &transport->header_due);
+    if (!skio__own_begin(conn, fd))
+        skio__accept_hand_over(conn, fd);
+}
+
+void
+skio__accept_hand_over(struct skio__conn *conn, int fd)
+{
+    struct skio__lws *transport = conn->transport;
+
+    conn->wsi = lws_adopt_socket_vhost(transport->vhost, fd);
+    if (conn->wsi != NULL) {
+        lws_set_opaque_user_data(conn->wsi, conn);
         return;
     }
-    skio__conn_init(conn, transport, wsi);
-    conn->is_local = !skio__address_read(from, &conn->peer);
-    lws_set_opaque_user_data(wsi, conn);
-    skio__conn_wait(conn, &transport->header_due);
+    skio__conn_detach(conn, true); /* lws has closed fd */
+    skio__mem_free(transport->mem, conn);
 }
 
 /* Whether this is a proxy, which has to speak first. */

@@ -9,6 +9,7 @@
 #include "transport/sockets.h"
 
 struct lws;
+struct skio__conn;
 struct skio__listener;
 struct skio__lws;
 
@@ -32,8 +33,12 @@ void skio__listeners_end(struct skio__lws *transport, bool shared);
  * the end of a turn. */
 void skio__listeners_turn(struct skio__lws *transport);
 
-/* Give a connection to lws. The descriptor is taken. */
+/* Take a connection, with its descriptor. */
 void skio__accept_adopt(struct skio__lws *transport, int fd,
                         const union skio__address *from);
+
+/* Give a connection to lws between two requests, with its descriptor. The conn
+ * is freed when it fails. */
+void skio__accept_hand_over(struct skio__conn *conn, int fd);
 
 #endif /* SKIO_TRANSPORT_LWS_ACCEPT_H */

@@ -1,8 +1,11 @@
 /*
  * Connections: how they begin to wait, end, and are told of
  */
+#define _GNU_SOURCE /* MSG_DONTWAIT, MSG_NOSIGNAL */
+
 #include "transport/lws.h"
 
+#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -12,13 +15,22 @@
 #include "base/mem.h"
 #include "transport/endpoint.h"
 #include "transport/lws_direct.h"
+#include "transport/lws_own.h"
 
 #define WATCHED_MAX 64 /* handled in one go */
 
-/* Close through lws, which calls back with whatever ends. */
+/* Close, through lws if it knows the connection: it calls back with whatever
+ * ends. The conn is freed. */
 static void
-close_wsi(struct skio__lws *transport, struct lws *wsi, bool hard)
+close_conn(struct skio__conn *conn, bool hard)
 {
+    struct skio__lws *transport = conn->transport;
+    struct lws *wsi = conn->wsi;
+
+    if (wsi == NULL) {
+        skio__own_close(conn);
+        return;
+    }
     if (lws_partial_buffered(wsi)) {
         /* lws waits up to 5 s for the rest to leave; not for one we drop */
         if (hard)
@@ -26,6 +38,40 @@ close_wsi(struct skio__lws *transport, struct lws *wsi, bool hard)
         skio__lws_tick(transport, 6000);
     }
     lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
+}
+
+int
+skio__conn_fd(const struct skio__conn *conn)
+{
+    return conn->wsi != NULL ? lws_get_socket_fd(conn->wsi)
+                             : conn->direct->io.fd;
+}
+
+ptrdiff_t
+skio__conn_send(struct skio__conn *conn, const void *data, size_t len)
+{
+    ssize_t sent =
+        send(conn->direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+        return 0;
+    return sent;
+}
+
+/* Whether lws holds back some of what was written. */
+static bool
+is_partial(const struct skio__conn *conn)
+{
+    return conn->wsi != NULL && lws_partial_buffered(conn->wsi);
+}
+
+static void
+turn_reading(struct skio__conn *conn, bool on)
+{
+    if (conn->wsi != NULL)
+        lws_rx_flow_control(conn->wsi, on);
+    else
+        skio__own_turn_reading(conn, on);
 }
 
 void
@@ -36,6 +82,15 @@ skio__conn_init(struct skio__conn *conn, struct skio__lws *transport,
     transport->conns++;
 }
 
+static void
+unwatch(struct skio__conn *conn)
+{
+    if (conn->watched)
+        epoll_ctl(conn->transport->watch_fd, EPOLL_CTL_DEL, skio__conn_fd(conn),
+                  NULL);
+    conn->watched = false;
+}
+
 void
 skio__conn_detach(struct skio__conn *conn, bool clean)
 {
@@ -44,14 +99,11 @@ skio__conn_detach(struct skio__conn *conn, bool clean)
     if (conn->kind == CONN_GONE || conn->transport == NULL)
         return;
 
-    if (conn->watched)
-        epoll_ctl(conn->transport->watch_fd, EPOLL_CTL_DEL,
-                  lws_get_socket_fd(conn->wsi), NULL);
-    conn->watched = false;
+    unwatch(conn);
     skio__fifo_remove(&conn->timer);
     skio__mem_free(conn->transport->mem, conn->out);
     conn->out = NULL;
-    if (conn->direct != NULL)
+    if (conn->direct != NULL && conn->wsi != NULL)
         skio__direct_end(conn);
     conn->kind = CONN_GONE;
     conn->u.exchange = NULL;
@@ -86,11 +138,8 @@ skio__conn_kill(struct skio__conn *conn)
 void
 skio__conn_kill_now(struct skio__conn *conn)
 {
-    struct skio__lws *transport = conn->transport;
-    struct lws *wsi = conn->wsi;
-
     skio__conn_detach(conn, conn->peer_closed || conn->finished || conn->lost);
-    close_wsi(transport, wsi, true);
+    close_conn(conn, true);
 }
 
 void
@@ -109,13 +158,13 @@ static void
 linger(struct skio__conn *conn)
 {
     conn->kind = CONN_LINGER;
-    if (!conn->lws_reads &&
-        (lws_partial_buffered(conn->wsi) || skio__conn_hold(conn) != 0)) {
-        close_wsi(conn->transport, conn->wsi, false);
+    if (conn->wsi != NULL && !conn->lws_reads &&
+        (is_partial(conn) || skio__conn_hold(conn) != 0)) {
+        close_conn(conn, false);
         return;
     }
-    if (!lws_is_ssl(conn->wsi) && !lws_partial_buffered(conn->wsi))
-        shutdown(lws_get_socket_fd(conn->wsi), SHUT_WR);
+    if (conn->wsi == NULL || (!lws_is_ssl(conn->wsi) && !is_partial(conn)))
+        shutdown(skio__conn_fd(conn), SHUT_WR);
     skio__conn_wait(conn, &conn->transport->linger_due);
 }
 
@@ -167,15 +216,23 @@ skio__conn_complete_all(struct skio__lws *transport)
             skio__container_of(node, struct skio__conn, timer);
 
         if (skio__conn_complete(conn) != 0)
-            close_wsi(transport, conn->wsi, false);
+            close_conn(conn, false);
     }
+}
+
+void
+skio__conn_end(struct skio__conn *conn)
+{
+    if (conn->body_waits)
+        linger(conn);
+    else
+        close_conn(conn, false);
 }
 
 void
 skio__conn_done(struct skio__conn *conn, bool close)
 {
     struct skio__lws *transport = conn->transport;
-    struct lws *wsi = conn->wsi;
 
     skio__fifo_remove(&conn->timer);
     skio__conn_unhold(conn);
@@ -191,13 +248,12 @@ skio__conn_done(struct skio__conn *conn, bool close)
     }
 
     if (close || !conn->keep_alive) {
-        if (conn->body_waits)
-            linger(conn);
-        else
-            close_wsi(transport, wsi, false);
+        skio__conn_end(conn);
+    } else if (conn->wsi == NULL) {
+        skio__conn_wait(conn, &transport->idle_due);
     } else {
         if (skio__conn_complete(conn) != 0)
-            close_wsi(transport, wsi, false);
+            close_conn(conn, false);
         skio__lws_wake(transport);
     }
 }
@@ -225,15 +281,6 @@ skio__conn_settle(struct skio__conn *conn, enum skio__outcome outcome)
     return 0;
 }
 
-static void
-unwatch(struct skio__conn *conn)
-{
-    if (conn->watched)
-        epoll_ctl(conn->transport->watch_fd, EPOLL_CTL_DEL,
-                  lws_get_socket_fd(conn->wsi), NULL);
-    conn->watched = false;
-}
-
 static int
 watch(struct skio__conn *conn, uint32_t events)
 {
@@ -241,12 +288,12 @@ watch(struct skio__conn *conn, uint32_t events)
                                 .data.ptr = conn};
 
     if (!conn->rx_off)
-        lws_rx_flow_control(conn->wsi, 0);
+        turn_reading(conn, false);
     conn->rx_off = true;
 
     if (epoll_ctl(conn->transport->watch_fd,
                   conn->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD,
-                  lws_get_socket_fd(conn->wsi), &event) != 0)
+                  skio__conn_fd(conn), &event) != 0)
         return -1;
     conn->watched = true;
     return 0;
@@ -261,8 +308,10 @@ watch(struct skio__conn *conn, uint32_t events)
 int
 skio__conn_hold(struct skio__conn *conn)
 {
-    lws_http_headers_detach(conn->wsi);
-    lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
+    if (conn->wsi != NULL) {
+        lws_http_headers_detach(conn->wsi);
+        lws_set_timeout(conn->wsi, NO_PENDING_TIMEOUT, 0);
+    }
     skio__fifo_remove(&conn->timer);
     return watch(conn, EPOLLRDHUP);
 }
@@ -282,7 +331,7 @@ skio__conn_unhold(struct skio__conn *conn)
 {
     unwatch(conn);
     if (conn->rx_off)
-        lws_rx_flow_control(conn->wsi, 1);
+        turn_reading(conn, true);
     conn->rx_off = false;
 }
 

@@ -7,40 +7,27 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <ev.h>
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "transport/frames.h"
 
-#define READ_MAX 65536 /* in one go; then the others' turn comes */
 #define PONG_MAX (2 + 125)
 #define PROTOCOL_ERROR 1002
 
 /* The beginning of a frame whose rest has not come yet. */
-struct beginning {
+struct skio__beginning {
     size_t len;
     unsigned char bytes[];
 };
 
 /* An answer to a ping. Only the latest of those that wait is answered, which
  * RFC 6455 5.5.3 allows: so a flood of them costs one answer a turn. */
-struct pong {
+struct skio__pong {
     size_t len; /* of the frame */
     size_t sent;
     size_t next_len; /* another ping came while this was amid its frame */
     unsigned char frame[PONG_MAX];
     unsigned char next[PONG_MAX];
-};
-
-struct skio__direct {
-    struct ev_io io; /* data: the conn */
-    struct skio__frames frames;
-    union {
-        struct skio__direct *next;   /* fresh */
-        struct beginning *beginning; /* NULL: none */
-    };
-    struct pong *pong; /* NULL: none waits */
 };
 
 /* What the next write consists of. */
@@ -60,6 +47,16 @@ skio__direct_may(const struct skio__conn *conn)
     return conn->transport->direct_loop != NULL && !conn->deflates;
 }
 
+bool
+skio__direct_has_inbox(struct skio__lws *transport)
+{
+    if (transport->inbox == NULL)
+        transport->inbox =
+            skio__mem_alloc(transport->mem,
+                            SKIO__FRAME_REST_MAX + SKIO__READ_MAX);
+    return transport->inbox != NULL;
+}
+
 static void on_ready(struct ev_loop *loop, struct ev_io *io, int events);
 
 int
@@ -73,14 +70,11 @@ skio__direct_begin(struct skio__conn *conn)
     if (lws_partial_buffered(conn->wsi))
         return -1;
 
-    if (transport->inbox == NULL)
-        transport->inbox =
-            skio__mem_alloc(transport->mem, SKIO__FRAME_REST_MAX + READ_MAX);
-    direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
-    if (transport->inbox == NULL || direct == NULL) {
-        skio__mem_free(transport->mem, direct);
+    if (!skio__direct_has_inbox(transport))
         return -1;
-    }
+    direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
+    if (direct == NULL)
+        return -1;
     /* Not ev_io_set(), which has libev take the descriptor for a new one: it is
      * in the epoll set already, by lws' watcher, and stays there as it is. */
     ev_init(&direct->io, on_ready);
@@ -116,6 +110,14 @@ skio__direct_begin_all(struct skio__lws *transport)
 }
 
 static void
+unlink_own(struct skio__direct *direct)
+{
+    *direct->own_link = direct->own_next;
+    if (direct->own_next != NULL)
+        direct->own_next->own_link = direct->own_link;
+}
+
+static void
 forget_fresh(struct skio__lws *transport, struct skio__direct *direct)
 {
     struct skio__direct **at = &transport->fresh;
@@ -131,6 +133,8 @@ skio__direct_end(struct skio__conn *conn)
     struct skio__lws *transport = conn->transport;
     struct skio__direct *direct = conn->direct;
 
+    if (direct->own_link != NULL)
+        unlink_own(direct);
     if (conn->fresh)
         forget_fresh(transport, direct);
     else
@@ -192,7 +196,7 @@ static void
 gather(struct skio__conn *conn, struct output *output)
 {
     struct skio__direct *direct = conn->direct;
-    const struct pong *pong = direct->pong;
+    const struct skio__pong *pong = direct->pong;
     skio_bytes slices[SKIO__LWS_SLICES];
     size_t count = skio_ws_peek(conn->u.ws, slices, SKIO__LWS_SLICES);
 
@@ -223,7 +227,7 @@ ends_amid(const struct output *output, size_t len)
 static void
 consume_pong(struct skio__conn *conn, size_t len)
 {
-    struct pong *pong = conn->direct->pong;
+    struct skio__pong *pong = conn->direct->pong;
 
     pong->sent += len;
     if (pong->sent < pong->len)
@@ -337,12 +341,44 @@ skio__direct_write(struct skio__conn *conn)
     return finish(conn);
 }
 
+/* One send for the answer and the packet that opens the session. */
+int
+skio__direct_greet(struct skio__conn *conn, const void *answer, size_t len)
+{
+    struct skio__direct *direct = conn->direct;
+    struct iovec parts[SKIO__LWS_SLICES + 2];
+    struct msghdr message = {.msg_iov = parts};
+    struct output output;
+    ssize_t sent;
+
+    direct->frames = (struct skio__frames){.left = 0};
+    direct->beginning = NULL;
+    ev_set_cb(&direct->io, on_ready);
+
+    gather(conn, &output);
+    parts[0].iov_base = (void *)(uintptr_t)answer;
+    parts[0].iov_len = len;
+    memcpy(parts + 1, output.parts, sizeof(parts[0]) * (size_t)output.count);
+    message.msg_iovlen = (size_t)output.count + 1;
+    sent = sendmsg(direct->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 || (size_t)sent < len) { /* it is the first that goes out */
+        conn->lost = true;
+        return -1;
+    }
+    sent -= (ssize_t)len;
+    if (sent > 0)
+        consume(conn, &output, (size_t)sent);
+    if ((size_t)sent < output.len || !output.is_all)
+        watch(conn, true);
+    return finish(conn);
+}
+
 /* ---- Reading ---- */
 
 static int
 answer_ping(struct skio__conn *conn, const struct skio__frame *ping)
 {
-    struct pong *pong = conn->direct->pong;
+    struct skio__pong *pong = conn->direct->pong;
     unsigned char *frame;
 
     if (conn->finished)
@@ -421,7 +457,7 @@ read_frames(struct skio__conn *conn, unsigned char **at, unsigned char *end)
 static int
 keep(struct skio__conn *conn, const unsigned char *data, size_t len)
 {
-    struct beginning *beginning;
+    struct skio__beginning *beginning;
 
     if (len == 0)
         return 0;
@@ -440,10 +476,11 @@ static int
 receive(struct skio__conn *conn)
 {
     struct skio__lws *transport = conn->transport;
-    struct beginning *beginning = conn->direct->beginning;
+    struct skio__beginning *beginning = conn->direct->beginning;
     unsigned char *at = transport->inbox;
     size_t had = beginning != NULL ? beginning->len : 0;
-    ssize_t got = recv(conn->direct->io.fd, at + had, READ_MAX, MSG_DONTWAIT);
+    ssize_t got =
+        recv(conn->direct->io.fd, at + had, SKIO__READ_MAX, MSG_DONTWAIT);
     unsigned char *end;
 
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))

@@ -1,11 +1,13 @@
 /*
- * WebSockets that are read and written here, on lws' socket
+ * WebSockets that are read and written here
  *
- * lws accepts, reads the request and shakes hands; from then on a WebSocket of
- * the own context without TLS and without permessage-deflate is ours: lws'
- * reading is turned off, and a watcher in the same libev loop tells when there
- * is something to read. One recv() takes what has come, into a buffer that all
- * share, and one send() writes what waits. lws learns of the end only, and
+ * From the handshake on a WebSocket of the own context without TLS and without
+ * permessage-deflate is ours: a watcher in lws' libev loop tells when there is
+ * something to read. One recv() takes what has come, into a buffer that all
+ * share, and one send() writes what waits.
+ *
+ * Most come from lws_own.c, and lws never knew of them. Where it read the
+ * request and shook hands, its reading is turned off; it learns of the end, and
  * closes the descriptor.
  *
  * The rest (a host's vhost, TLS, compression, lws' poll() loop) is read and
@@ -14,15 +16,45 @@
 #ifndef SKIO_TRANSPORT_LWS_DIRECT_H
 #define SKIO_TRANSPORT_LWS_DIRECT_H
 
+#include <ev.h>
+
+#include "transport/frames.h"
 #include "transport/lws.h"
+
+#define SKIO__READ_MAX 65536 /* in one go; then the others' turn comes */
+
+struct skio__beginning;
+struct skio__pong;
+
+struct skio__direct {
+    struct ev_io io; /* data: the conn */
+    union {
+        struct skio__frames frames;
+        uint64_t body_left; /* lws_own.c, before it is a WebSocket */
+    };
+    union {
+        struct skio__direct *next;         /* fresh */
+        struct skio__beginning *beginning; /* of a frame; NULL: none */
+    };
+    struct skio__pong *pong; /* NULL: none waits */
+
+    /* lws_own.c: those that lws does not know */
+    struct skio__direct *own_next;
+    struct skio__direct **own_link; /* what points here; NULL: lws knows it */
+};
 
 /* Whether a WebSocket whose handshake is done is one of these. */
 bool skio__direct_may(const struct skio__conn *conn);
+/* Make the buffer that all share. Returns whether it is there. */
+bool skio__direct_has_inbox(struct skio__lws *transport);
 /* From the end of the turn on. Returns 0, or -1: drop the connection. */
 int skio__direct_begin(struct skio__conn *conn);
 /* The end of a turn: lws has unwound. */
 void skio__direct_begin_all(struct skio__lws *transport);
-/* Before lws closes the descriptor. */
+/* At once, one that lws does not know: write the answer to its handshake, and
+ * what waits. Returns 0, or -1: drop the connection. */
+int skio__direct_greet(struct skio__conn *conn, const void *answer, size_t len);
+/* Before the descriptor is closed. */
 void skio__direct_end(struct skio__conn *conn);
 /* lws has bytes of this connection: see the definition. */
 void skio__direct_refuse(struct skio__conn *conn);

@@ -24,6 +24,7 @@
 #include "transport/lws_accept.h"
 #include "transport/lws_deflate.h"
 #include "transport/lws_direct.h"
+#include "transport/lws_own.h"
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
@@ -238,6 +239,7 @@ free_loop(struct skio__lws *transport)
 {
     skio__listeners_drop(transport, NULL);
     skio__preface_drop_all(transport);
+    skio__own_drop_all(transport);
     drop_context(transport);
     drop_ev_loop(transport->loop);
     skio__tls_free(transport);

@@ -232,7 +232,7 @@ find_peer(const struct skio__lws *transport, const struct skio__conn *conn,
 {
     struct skio__peer peer = {.address = conn->peer,
                               .is_local = conn->is_local,
-                              .secure = lws_is_ssl(wsi)};
+                              .secure = wsi != NULL && lws_is_ssl(wsi)};
     union skio__address from = {.in6 = {0}};
     socklen_t len = sizeof(from);
 
@@ -243,9 +243,9 @@ find_peer(const struct skio__lws *transport, const struct skio__conn *conn,
     return peer;
 }
 
-static void
-read_peer(struct skio__lws *transport, const struct skio__conn *conn,
-          struct lws *wsi, struct skio__head *head)
+void
+skio__request_peer(struct skio__lws *transport, const struct skio__conn *conn,
+                   struct lws *wsi, struct skio__head *head)
 {
     struct skio__peer peer = find_peer(transport, conn, wsi);
     skio_request *request = &head->request;
@@ -318,7 +318,7 @@ skio__request_read(struct skio__lws *transport, struct skio__conn *conn,
     request->headers = buf->data + headers;
     request->headers_len = buf->len - headers;
     request->content_length = read_length(wsi);
-    read_peer(transport, conn, wsi, head);
+    skio__request_peer(transport, conn, wsi, head);
 
     head->body_waits = skio__request_has_body(wsi);
     head->expects = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_EXPECT) > 0;

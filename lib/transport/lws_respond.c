@@ -145,21 +145,25 @@ write_head(struct writer *writer, const skio_response *response, bool close)
     return writer->len <= writer->size ? writer->len : 0;
 }
 
-/* Keep what did not leave yet, none of ours or some, and go on with it when
- * there is room. */
+/* Keep what did not leave yet, of the first write and of the body behind it,
+ * maybe nothing of ours, and go on with it when there is room. */
 static int
-keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
+keep_rest(struct skio__conn *conn, skio_bytes first, skio_bytes body,
+          bool close)
 {
     struct skio__lws *transport = conn->transport;
 
-    conn->out = skio__mem_alloc(transport->mem, sizeof(*conn->out) + len);
+    conn->out = skio__mem_alloc(transport->mem,
+                                sizeof(*conn->out) + first.len + body.len);
     if (conn->out == NULL)
         return SKIO_ENOMEM;
 
-    conn->out->len = len;
+    conn->out->len = first.len + body.len;
     conn->out->offset = 0;
-    if (len > 0)
-        memcpy(conn->out->data, data, len);
+    if (first.len > 0)
+        memcpy(conn->out->data, first.data, first.len);
+    if (body.len > 0)
+        memcpy(conn->out->data + first.len, body.data, body.len);
     conn->kind = CONN_SENDING;
     conn->u.exchange = NULL;
     if (close)
@@ -167,6 +171,46 @@ keep_rest(struct skio__conn *conn, const char *data, size_t len, bool close)
     skio__conn_wait(conn, &transport->idle_due);
 
     return skio__conn_await_room(conn) == 0 ? SKIO_OK : SKIO_ENOMEM;
+}
+
+/* Returns how much was written, or lws has taken; < 0: it failed. */
+static ptrdiff_t
+write_first(struct skio__conn *conn, char *data, size_t len, bool is_all)
+{
+    if (conn->wsi == NULL)
+        return skio__conn_send(conn, data, len);
+    /* HTTP_FINAL marks the end for lws' own accounting only. */
+    return lws_write(conn->wsi, (unsigned char *)data, len,
+                     is_all ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0
+               ? -1
+               : (ptrdiff_t)len;
+}
+
+/* data: the headers, and what of the body fits behind them. */
+static void
+send_response(struct skio__conn *conn, char *data, size_t len, skio_bytes rest,
+              bool close)
+{
+    ptrdiff_t sent = write_first(conn, data, len, rest.len == 0);
+    bool is_all = rest.len == 0 && sent == (ptrdiff_t)len;
+
+    if (sent < 0 ||
+        (!is_all &&
+         keep_rest(conn, (skio_bytes){data + sent, len - (size_t)sent}, rest,
+                   close) != SKIO_OK)) {
+        skio__conn_unhold(conn);
+        conn->kind = CONN_IDLE;
+        conn->u.exchange = NULL;
+        skio__conn_kill(conn);
+        return;
+    }
+
+    if (!is_all)
+        return;
+    if (conn->wsi != NULL && lws_partial_buffered(conn->wsi) &&
+        keep_rest(conn, (skio_bytes){NULL, 0}, rest, close) == SKIO_OK)
+        return; /* completed when it has left, see skio__conn_complete() */
+    skio__conn_done(conn, close);
 }
 
 void
@@ -179,6 +223,7 @@ skio__conn_respond(void *handle, const skio_response *response)
     bool close = response->close || !conn->keep_alive;
     const char *body = response->body;
     size_t left = response->body_len;
+    skio_bytes rest = {NULL, 0};
     size_t part;
 
     if (write_head(&writer, response, close) == 0) {
@@ -198,24 +243,9 @@ skio__conn_respond(void *handle, const skio_response *response)
     if (part > 0)
         memcpy(writer.data + writer.len, body, part);
 
-    /* An HTTP_FINAL write marks the end for lws' own accounting only. */
-    if (lws_write(conn->wsi, (unsigned char *)writer.data, writer.len + part,
-                  part == left ? LWS_WRITE_HTTP_FINAL : LWS_WRITE_HTTP) < 0 ||
-        (part < left &&
-         keep_rest(conn, body + part, left - part, close) != SKIO_OK)) {
-        skio__conn_unhold(conn);
-        conn->kind = CONN_IDLE;
-        conn->u.exchange = NULL;
-        skio__conn_kill(conn);
-        return;
-    }
-
     if (part < left)
-        return;
-    if (lws_partial_buffered(conn->wsi) &&
-        keep_rest(conn, NULL, 0, close) == SKIO_OK)
-        return; /* completed when it has left, see skio__conn_complete() */
-    skio__conn_done(conn, close);
+        rest = (skio_bytes){body + part, left - part};
+    send_response(conn, writer.data, writer.len + part, rest, close);
 }
 
 void
@@ -235,6 +265,22 @@ skio__conn_refuse(struct skio__conn *conn, int status, const skio_header *extra)
     skio__conn_respond(conn, &response);
 }
 
+/* Returns 1 when all of it has left. */
+static int
+continue_own(struct skio__conn *conn)
+{
+    struct skio__rest *out = conn->out;
+    ptrdiff_t sent =
+        skio__conn_send(conn, out->data + out->offset, out->len - out->offset);
+
+    if (sent < 0)
+        return -1;
+    if (sent > 0)
+        skio__conn_wait(conn, &conn->transport->idle_due);
+    out->offset += (size_t)sent;
+    return out->offset == out->len;
+}
+
 /* Whether lws holds nothing back, after another try to send it. */
 static int
 drain(struct skio__conn *conn)
@@ -250,7 +296,7 @@ skio__conn_continue(struct skio__conn *conn)
 {
     struct skio__rest *out = conn->out;
     unsigned char *scratch = conn->transport->scratch + LWS_PRE;
-    int drained = drain(conn);
+    int drained = conn->wsi != NULL ? drain(conn) : continue_own(conn);
 
     for (int i = 0; i < WRITES_MAX && drained > 0 && out->offset < out->len;
          i++) {

@@ -32,12 +32,11 @@ begin(struct skio__lws *transport)
 }
 
 static bool
-has_input(struct lws *wsi)
+has_input(const struct skio__conn *conn)
 {
     int waiting = 0;
 
-    return ioctl(lws_get_socket_fd(wsi), FIONREAD, &waiting) == 0 &&
-           waiting > 0;
+    return ioctl(skio__conn_fd(conn), FIONREAD, &waiting) == 0 && waiting > 0;
 }
 
 /* Connections without a request need not be waited for: those of this list that
@@ -51,9 +50,10 @@ end_idle(struct skio__fifo *fifo, uint64_t due_ms)
         struct skio__conn *conn =
             skio__container_of(node, struct skio__conn, timer);
 
-        if (conn->kind != CONN_IDLE || lws_partial_buffered(conn->wsi))
+        if (conn->kind != CONN_IDLE ||
+            (conn->wsi != NULL && lws_partial_buffered(conn->wsi)))
             skio__conn_wait(conn, &conn->transport->close_due);
-        else if (has_input(conn->wsi)) /* lws reads it in the next turn */
+        else if (has_input(conn)) /* which is read in the next turn */
             skio__conn_wait(conn, &conn->transport->header_due);
         else
             skio__conn_kill_now(conn);

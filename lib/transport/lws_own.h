@@ -1,0 +1,33 @@
+/*
+ * Connections that lws does not know, as long as nobody needs it
+ *
+ * A connection that the own listener accepts without TLS is watched here, in
+ * lws' libev loop. What a client sends first is only looked at, and stays in
+ * the kernel (MSG_PEEK):
+ *
+ *     a plain request (plain.h) of the server's path   is taken and answered
+ *     anything else                                    lws gets the socket, and
+ *                                                      reads it from the start
+ *
+ * The same happens with each further request of a kept-alive connection, so lws
+ * takes over between two requests, and answers all that is odd or wrong. It
+ * serves files and other paths as well. Once it has a connection, it keeps it.
+ *
+ * A WebSocket goes on in lws_direct.c. The struct skio__direct of a connection
+ * is made when it comes, and holds its watcher.
+ */
+#ifndef SKIO_TRANSPORT_LWS_OWN_H
+#define SKIO_TRANSPORT_LWS_OWN_H
+
+#include "transport/lws.h"
+
+/* Take a connection that has just come. Returns false, and does nothing, where
+ * lws has to have it. */
+bool skio__own_begin(struct skio__conn *conn, int fd);
+/* Whether to be told when there is something to read. */
+void skio__own_turn_reading(struct skio__conn *conn, bool on);
+/* Close it. The conn is freed. */
+void skio__own_close(struct skio__conn *conn);
+void skio__own_drop_all(struct skio__lws *transport);
+
+#endif /* SKIO_TRANSPORT_LWS_OWN_H */
