@@ -31,6 +31,7 @@
 
 #include "base/buf.h"
 #include "base/timer.h"
+#include "transport/http_date.h"
 #include "transport/post.h"
 #include "transport/proxies.h"
 
@@ -165,7 +166,8 @@ struct skio__lws {
     struct skio__fifo kill_due; /* no delay: closed at the end of the turn */
     struct skio__fifo done_due; /* likewise: requests that were answered */
 
-    struct skio__buf head; /* the request being read: its parts in one block */
+    struct skio__buf head;  /* the request being read: its parts in one block */
+    struct skio__date date; /* of responses */
     struct skio__post post;
     struct skio__loop *loop;          /* own context: libev */
     struct skio__listener *listeners; /* the newest first */

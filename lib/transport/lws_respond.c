@@ -6,17 +6,15 @@
  * leave in one write of at most SKIO__LWS_WRITE bytes, the rest of a longer
  * body whenever lws says that the socket takes more.
  */
-#define _POSIX_C_SOURCE 200809L /* gmtime_r */
-
 #include "transport/lws.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include <libwebsockets.h>
 
 #include "base/mem.h"
+#include "base/writer.h"
 
 #define WRITES_MAX 16 /* in one go; then the others' turn comes */
 
@@ -69,47 +67,13 @@ reason_of(int status)
     return "Unknown";
 }
 
-/* RFC 9110, 5.6.7; English whatever the locale is. */
 static void
-print_date(char out[40])
+put_header(struct skio__writer *writer, const char *name, const char *value)
 {
-    static const char days[] = "SunMonTueWedThuFriSat";
-    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t now = time(NULL);
-    struct tm tm;
-
-    if (gmtime_r(&now, &tm) == NULL)
-        memset(&tm, 0, sizeof(tm));
-    snprintf(out, 40, "%.3s, %02d %.3s %d %02d:%02d:%02d GMT",
-             days + 3 * tm.tm_wday, tm.tm_mday, months + 3 * tm.tm_mon,
-             1900 + tm.tm_year, tm.tm_hour, tm.tm_min, tm.tm_sec);
-}
-
-struct writer {
-    char *data;
-    size_t size;
-    size_t len; /* beyond size: it did not fit */
-};
-
-static void
-put(struct writer *writer, const char *text)
-{
-    size_t len = strlen(text);
-
-    if (writer->len <= writer->size && len <= writer->size - writer->len)
-        memcpy(writer->data + writer->len, text, len);
-    else
-        writer->len = writer->size;
-    writer->len += len;
-}
-
-static void
-put_header(struct writer *writer, const char *name, const char *value)
-{
-    put(writer, name);
-    put(writer, ": ");
-    put(writer, value);
-    put(writer, "\r\n");
+    skio__writer_str(writer, name);
+    skio__writer_str(writer, ": ");
+    skio__writer_str(writer, value);
+    skio__writer_str(writer, "\r\n");
 }
 
 static bool
@@ -120,27 +84,27 @@ has_no_body(int status)
 
 /* Returns the length, or 0 when the headers do not fit. */
 static size_t
-write_head(struct writer *writer, const skio_response *response, bool close)
+write_head(struct skio__writer *writer, const skio_response *response,
+           const char *date, bool close)
 {
-    char line[64];
-
-    snprintf(line, sizeof(line), "HTTP/1.1 %d ", response->status);
-    put(writer, line);
-    put(writer, reason_of(response->status));
-    put(writer, "\r\n");
+    skio__writer_str(writer, "HTTP/1.1 ");
+    skio__writer_u64(writer, (uint64_t)response->status);
+    skio__writer_str(writer, " ");
+    skio__writer_str(writer, reason_of(response->status));
+    skio__writer_str(writer, "\r\n");
     if (response->content_type != NULL)
         put_header(writer, "Content-Type", response->content_type);
     for (size_t i = 0; i < response->header_count; i++)
         put_header(writer, response->headers[i].name,
                    response->headers[i].value);
     if (!has_no_body(response->status)) {
-        snprintf(line, sizeof(line), "%zu", response->body_len);
-        put_header(writer, "Content-Length", line);
+        skio__writer_str(writer, "Content-Length: ");
+        skio__writer_u64(writer, response->body_len);
+        skio__writer_str(writer, "\r\n");
     }
-    print_date(line);
-    put_header(writer, "Date", line);
+    put_header(writer, "Date", date);
     put_header(writer, "Connection", close ? "close" : "keep-alive");
-    put(writer, "\r\n");
+    skio__writer_str(writer, "\r\n");
 
     return writer->len <= writer->size ? writer->len : 0;
 }
@@ -218,15 +182,16 @@ skio__conn_respond(void *handle, const skio_response *response)
 {
     struct skio__conn *conn = handle;
     struct skio__lws *transport = conn->transport;
-    struct writer writer = {(char *)transport->scratch + LWS_PRE,
-                            SKIO__LWS_WRITE, 0};
+    struct skio__writer writer = {(char *)transport->scratch + LWS_PRE,
+                                  SKIO__LWS_WRITE, 0};
+    const char *date = skio__date_text(&transport->date, time(NULL));
     bool close = response->close || !conn->keep_alive;
     const char *body = response->body;
     size_t left = response->body_len;
     skio_bytes rest = {NULL, 0};
     size_t part;
 
-    if (write_head(&writer, response, close) == 0) {
+    if (write_head(&writer, response, date, close) == 0) {
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
                            "http: the headers of a response exceed %d bytes",
                            SKIO__LWS_WRITE);

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "base/mem.h"
+#include "base/writer.h"
 
 #define NETWORKS_MAX 256
 
@@ -87,6 +88,21 @@ skio__peer_parse(const char *text, size_t len, struct in6_addr *out)
     return parse_plain(text, len, out, NULL);
 }
 
+/* As inet_ntop(3), which prints them with sprintf(3), in a tenth of the time:
+ * every request has one. */
+static void
+print_v4(const unsigned char bytes[4], char out[64])
+{
+    struct skio__writer writer = {out, 64, 0};
+
+    for (int i = 0; i < 4; i++) {
+        if (i > 0)
+            skio__writer_put(&writer, ".", 1);
+        skio__writer_u64(&writer, bytes[i]);
+    }
+    skio__writer_put(&writer, "", 1);
+}
+
 void
 skio__peer_print(const struct skio__peer *peer, char out[64])
 {
@@ -96,7 +112,7 @@ skio__peer_print(const struct skio__peer *peer, char out[64])
     if (peer->is_local)
         return;
     if (IN6_IS_ADDR_V4MAPPED(address))
-        inet_ntop(AF_INET, &address->s6_addr[12], out, 64);
+        print_v4(&address->s6_addr[12], out);
     else
         inet_ntop(AF_INET6, address, out, 64);
 }

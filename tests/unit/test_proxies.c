@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -312,11 +313,31 @@ random_headers_yield_an_address_or_the_peers(void **state)
     skio__proxies_deinit(&proxies);
 }
 
+static void
+an_address_is_printed_as_the_c_library_does(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 256; i++) {
+        struct skio__peer peer = peer_of("192.0.2.1");
+        unsigned char *bytes = &peer.address.s6_addr[12];
+        char text[64];
+        char want[64];
+
+        bytes[0] = (unsigned char)i;
+        bytes[1] = (unsigned char)(255 - i);
+        bytes[3] = (unsigned char)(i * 7);
+        assert_non_null(inet_ntop(AF_INET, bytes, want, sizeof want));
+        skio__peer_print(&peer, text);
+        assert_string_equal(text, want);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(networks_contain_what_their_bits_say),
+        cmocka_unit_test(an_address_is_printed_as_the_c_library_does),
         cmocka_unit_test(words_name_the_own_machine),
         cmocka_unit_test(list_that_is_none_is_refused),
         cmocka_unit_test(list_has_room_for_256),
