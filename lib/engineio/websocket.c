@@ -247,7 +247,7 @@ receive_any_text(skio_ws *ws, const char *data, size_t len)
         receive_no_packet(ws);
 }
 
-/* A message to a session that is open and that nobody watches. */
+/* A message to a session that is open and that nobody watches or counts. */
 static inline bool
 is_usual(const skio_ws *ws, const char *data, size_t len)
 {
@@ -255,7 +255,8 @@ is_usual(const skio_ws *ws, const char *data, size_t len)
 
     return len > 0 && *data == EIO_MESSAGE && session->ws == ws &&
            session->state == EIO_STATE_OPEN && session->protocol == 4 &&
-           session->doom == 0 && session->engine->taps == NULL;
+           session->doom == 0 && session->engine->taps == NULL &&
+           session->engine->rates == NULL;
 }
 
 /* Nearly all that comes is usual, and goes straight to who sits on top; each
