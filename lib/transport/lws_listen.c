@@ -188,9 +188,12 @@ make_context(struct skio__lws *transport)
         info.foreign_loops = loops;
     }
     info.user = transport; /* for the callback about TLS, which has no wsi */
+    /* No client shows a certificate: those of the authorities, a megabyte and
+     * a tenth of a second to read, judge nobody. */
     if (options->tls_cert_file != NULL)
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT |
-                        LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX;
+                        LWS_SERVER_OPTION_CREATE_VHOST_SSL_CTX |
+                        LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS;
 
     vhost = make_vhost(transport, &info);
     return vhost != NULL &&

@@ -139,6 +139,10 @@ skio__tls_attach(struct skio__lws *transport, void *ssl_ctx)
     if (transport->tls == NULL)
         return -1;
     SSL_CTX_set_cert_cb(ssl_ctx, on_handshake, transport);
+    /* Two by default, each a sixteenth of a handshake's cost; a client that
+     * comes back is given its next one then. */
+    if (SSL_CTX_set_num_tickets(ssl_ctx, 1) != 1)
+        return -1;
     return SSL_CTX_set_min_proto_version(ssl_ctx, version) == 1 ? 0 : -1;
 }
 

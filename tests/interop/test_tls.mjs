@@ -66,6 +66,26 @@ twin("tls_server_offers_no_http2", (server, t) => deadline(
         t.after(() => socket.destroy());
     }), 4000, "a TLS handshake"), { options, expect: "http/1.1" });
 
+const handshake = (server, t, event, session) => deadline(
+    new Promise((done, failed) => {
+        const socket = tlsConnect({
+            port: server.port, host: "127.0.0.1", ca, servername: "localhost",
+            session,
+        });
+        socket.on(event, (ticket) =>
+            done({ ticket, resumed: socket.isSessionReused() }));
+        socket.on("error", failed);
+        t.after(() => socket.destroy());
+    }), 4000, event);
+
+// With its ticket, a client that comes back skips half the handshake.
+twin("tls_session_is_resumed", async (server, t) => {
+    const { ticket, resumed } = await handshake(server, t, "session");
+    const again = await handshake(server, t, "secureConnect", ticket);
+
+    return [resumed, again.resumed];
+}, { options, expect: [false, true] });
+
 twin("tls_server_survives_plain_text", async (server, t) => {
     const plain = tcpConnect(server.port, "127.0.0.1");
 
