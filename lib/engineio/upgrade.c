@@ -84,6 +84,16 @@ commit(struct skio_session *session)
         skio__dirty_mark(session->engine, &ws->dirty);
 }
 
+/* Have a poll that waits answered, so that the client can go on. */
+static void
+release_poll(struct skio_session *session)
+{
+    if (session->poll == NULL)
+        return;
+    session->wants_noop = true;
+    skio__dirty_mark(session->engine, &session->dirty);
+}
+
 void
 skio__upgrade_receive(struct skio_session *session,
                       const struct eio_packet *packet)
@@ -95,6 +105,10 @@ skio__upgrade_receive(struct skio_session *session,
         memcmp(packet->data, "probe", 5) == 0 &&
         skio__ws_answer_probe(upgrade->ws)) {
         EIO_TAP(session, upgrading);
+        /* Node first does so 100 ms later, which each upgrade waits for. The
+         * answer to the probe goes out before, so that a client has paused its
+         * polling by then; one that has not, polls again. */
+        release_poll(session);
         skio__fifo_remove(&upgrade->noop);
         skio__heartbeat_arm(engine, &engine->noop_due, &upgrade->noop,
                             skio__engine_now(engine));
@@ -118,10 +132,7 @@ skio__upgrade_timeout(struct eio_engine *engine, uint64_t now_ms)
 
     while ((node = skio__fifo_pop_due(&engine->noop_due, now_ms)) != NULL) {
         upgrade = skio__container_of(node, struct eio_upgrade, noop);
-        if (upgrade->session->poll != NULL) {
-            upgrade->session->wants_noop = true;
-            skio__dirty_mark(engine, &upgrade->session->dirty);
-        }
+        release_poll(upgrade->session);
         skio__heartbeat_arm(engine, &engine->noop_due, node, now_ms);
     }
 }

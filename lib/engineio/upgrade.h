@@ -1,8 +1,8 @@
 /*
  * The upgrade of a session from polling to WebSocket (protocol v4, "Upgrade")
  *
- *      101 ──▶ probing ── `2probe` ▶ `3probe`, then every 100 ms a waiting
- *                │                   poll is released with a noop
+ *      101 ──▶ probing ── `2probe` ▶ `3probe`, then, and every 100 ms, a
+ *                │                   waiting poll is released with a noop
  *                ├────── `5` ──────▶ the WebSocket takes the session over
  *                └─ anything else, or upgrade_timeout ─▶ Close frame; the
  *                                    session stays on polling

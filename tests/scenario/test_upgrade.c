@@ -23,10 +23,7 @@ SCENARIO(an_upgrade_moves_the_session, NULL, peer_echo)
     peer_expect_nothing(ws);
     peer_say(ws, "2probe");
     peer_expect(ws, "3probe");
-    peer_wait(peer, 99);
-    peer_expect_held(poll);
-    peer_wait(peer, 1);
-    peer_expect_http(poll, 200, "6");
+    peer_expect_http(poll, 200, "6"); /* at once */
     peer_say(ws, "5");
     peer_expect_nothing(ws);
     peer_say(ws, "4hello");
@@ -78,10 +75,12 @@ SCENARIO(each_tick_releases_a_poll, NULL, peer_echo)
         peer_wait(peer, 100);
         peer_expect_http(poll, 200, "6");
     }
-    /* Another probe begins the wait anew. */
+    /* Another probe releases at once, and begins the wait anew. */
     poll = peer_get(peer, query);
     peer_wait(peer, 60);
     peer_say(ws, "2probe");
+    peer_expect_http(poll, 200, "6");
+    poll = peer_get(peer, query);
     peer_wait(peer, 99);
     peer_expect_held(poll);
     peer_wait(peer, 1);
@@ -106,6 +105,8 @@ SCENARIO(polling_works_while_the_probe_does, NULL, peer_echo)
 
     peer_say(ws, "2probe");
     peer_expect(ws, "3probe");
+    peer_expect_http(poll, 200, "6");
+    poll = peer_get(peer, query);
     peer_expect_http(peer_post(peer, query, "4a"), 200, "ok");
     peer_expect_http(poll, 200, "4a");
     /* Without a poll packets wait, and go over the new transport in order. */
@@ -129,6 +130,8 @@ SCENARIO(a_poll_that_waits_at_the_upgrade_gets_a_close_packet, NULL, peer_echo)
     struct peer_ws *ws = peer_probe(peer, query);
 
     peer_say(ws, "2probe");
+    peer_expect_http(poll, 200, "6");
+    poll = peer_get(peer, query);
     peer_say(ws, "5");
     peer_expect_http(poll, 200, "1");
     peer_expect(ws, "3probe");
@@ -212,7 +215,9 @@ SCENARIO(a_probe_that_breaks_is_forgotten, NULL, peer_echo)
     struct peer_ws *ws = peer_probe(peer, query);
 
     peer_say(ws, "2probe");
+    peer_expect_http(poll, 200, "6");
     peer_hang_up(ws, false);
+    poll = peer_get(peer, query);
     peer_wait(peer, 1000); /* no noop any more */
     peer_expect_held(poll);
     ws = peer_probe(peer, query);
