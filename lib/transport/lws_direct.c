@@ -10,6 +10,7 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
+#include "transport/lws_sealed.h"
 
 #define PONG_MAX (2 + 125)
 #define PROTOCOL_ERROR 1002
@@ -75,6 +76,14 @@ skio__direct_begin(struct skio__conn *conn)
     direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
     if (direct == NULL)
         return -1;
+    if (lws_is_ssl(conn->wsi)) {
+        direct->sealed =
+            skio__sealed_new(transport->mem, lws_get_ssl(conn->wsi));
+        if (direct->sealed == NULL) {
+            skio__mem_free(transport->mem, direct);
+            return -1;
+        }
+    }
     /* Not ev_io_set(), which has libev take the descriptor for a new one: it is
      * in the epoll set already, by lws' watcher, and stays there as it is. */
     ev_init(&direct->io, on_ready);
@@ -106,6 +115,8 @@ skio__direct_begin_all(struct skio__lws *transport)
         if (lws_rx_flow_control(conn->wsi, 0) != 0)
             skio__conn_kill(conn);
         ev_io_start(transport->direct_loop, &direct->io);
+        if (direct->sealed != NULL && skio__sealed_has_more(direct->sealed))
+            ev_feed_event(transport->direct_loop, &direct->io, EV_READ);
     }
 }
 
@@ -141,8 +152,19 @@ skio__direct_end(struct skio__conn *conn)
         skio__mem_free(transport->mem, direct->beginning);
     ev_io_stop(transport->direct_loop, &direct->io);
     skio__mem_free(transport->mem, direct->pong);
+    skio__sealed_free(direct->sealed);
     skio__mem_free(transport->mem, direct);
     conn->direct = NULL;
+}
+
+/* The peer is told that nothing follows. */
+static void
+end_writing(struct skio__conn *conn)
+{
+    if (conn->direct->sealed != NULL)
+        skio__sealed_end(conn->direct->sealed);
+    else
+        shutdown(conn->direct->io.fd, SHUT_WR);
 }
 
 static void
@@ -150,7 +172,7 @@ fail(struct skio__conn *conn, unsigned status, const char *why)
 {
     skio_ws_fail(conn->u.ws, status, why);
     if (conn->finished)
-        shutdown(conn->direct->io.fd, SHUT_WR);
+        end_writing(conn);
 }
 
 /*
@@ -256,29 +278,55 @@ consume(struct skio__conn *conn, const struct output *output, size_t len)
         skio_ws_consume(conn->u.ws, len - pong);
 }
 
+static ssize_t
+send_bytes(struct skio__direct *direct, const void *data, size_t len)
+{
+    if (direct->sealed != NULL)
+        return skio__sealed_write(direct->sealed, data, len);
+    return send(direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* Small frames cost less joined than as parts, which the kernel checks one by
  * one. */
 static ssize_t
 send_output(struct skio__conn *conn, struct output *output)
 {
-    int fd = conn->direct->io.fd;
+    struct skio__direct *direct = conn->direct;
     struct msghdr message = {.msg_iov = output->parts,
                              .msg_iovlen = (size_t)output->count};
     unsigned char *joined = conn->transport->scratch;
     size_t at = 0;
 
     if (output->count == 1)
-        return send(fd, output->parts[0].iov_base, output->len,
-                    MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (output->len > SKIO__LWS_WRITE)
-        return sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        return send_bytes(direct, output->parts[0].iov_base, output->len);
+    if (output->len > SKIO__LWS_WRITE && direct->sealed == NULL)
+        return sendmsg(direct->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-    for (int i = 0; i < output->count; i++) {
-        memcpy(joined + at, output->parts[i].iov_base,
-               output->parts[i].iov_len);
-        at += output->parts[i].iov_len;
+    for (int i = 0; i < output->count && at < SKIO__LWS_WRITE; i++) {
+        size_t len = output->parts[i].iov_len;
+
+        if (len > SKIO__LWS_WRITE - at)
+            len = SKIO__LWS_WRITE - at;
+        memcpy(joined + at, output->parts[i].iov_base, len);
+        at += len;
     }
-    return send(fd, joined, at, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return send_bytes(direct, joined, at);
+}
+
+/* Nothing waits but what TLS may have kept. Returns 0, or -1 when the
+ * connection is lost. */
+static int
+flush(struct skio__conn *conn)
+{
+    struct skio__sealed *sealed = conn->direct->sealed;
+    int done = sealed != NULL ? skio__sealed_flush(sealed) : 1;
+
+    if (done < 0) {
+        conn->lost = true;
+        return -1;
+    }
+    watch(conn, done == 0);
+    return 0;
 }
 
 /* Returns 1 when there may be more to write, 0 when it has to wait for room or
@@ -286,14 +334,13 @@ send_output(struct skio__conn *conn, struct output *output)
 static int
 write_some(struct skio__conn *conn)
 {
+    struct skio__sealed *sealed = conn->direct->sealed;
     struct output output;
     ssize_t sent;
 
     gather(conn, &output);
-    if (output.len == 0) {
-        watch(conn, false);
-        return 0;
-    }
+    if (output.len == 0)
+        return flush(conn);
     sent = send_output(conn, &output);
     if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
         conn->lost = true;
@@ -301,14 +348,13 @@ write_some(struct skio__conn *conn)
     }
     if (sent > 0)
         consume(conn, &output, (size_t)sent);
-    if (sent < 0 || (size_t)sent < output.len) {
+    if (sent < 0 || ((size_t)sent < output.len && sealed == NULL)) {
         watch(conn, true);
         return 0;
     }
-    if (!output.is_all)
+    if ((size_t)sent < output.len || !output.is_all)
         return 1;
-    watch(conn, false);
-    return 0;
+    return flush(conn);
 }
 
 static int
@@ -316,13 +362,15 @@ finish(struct skio__conn *conn)
 {
     if (conn->finished || !skio_ws_is_finished(conn->u.ws))
         return 0;
+    if (conn->direct->sealed != NULL && conn->stuck)
+        return 0; /* its last record is kept */
 
     conn->finished = true;
     if (conn->peer_closed)
         return -1;
     /* The reference ends its side as well when the peer broke the rules. */
     if (conn->direct->frames.over)
-        shutdown(conn->direct->io.fd, SHUT_WR);
+        end_writing(conn);
     skio__conn_wait(conn, &conn->transport->close_due);
     return 0;
 }
@@ -417,8 +465,7 @@ answer_close(struct skio__conn *conn, const struct skio__frame *frame)
         conn->stuck)
         return;
     memcpy(answer + 2, frame->data, frame->len);
-    if (send(conn->direct->io.fd, answer, 2 + frame->len,
-             MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+    if (send_bytes(conn->direct, answer, 2 + frame->len) < 0)
         conn->lost = true;
 }
 
@@ -470,6 +517,14 @@ keep(struct skio__conn *conn, const unsigned char *data, size_t len)
     return 0;
 }
 
+static ssize_t
+receive_bytes(struct skio__direct *direct, void *out)
+{
+    if (direct->sealed != NULL)
+        return skio__sealed_read(direct->sealed, out, SKIO__READ_MAX);
+    return recv(direct->io.fd, out, SKIO__READ_MAX, MSG_DONTWAIT);
+}
+
 /* One recv(): when more has come than it takes, the loop says so again.
  * Returns -1 when the connection has ended. */
 static int
@@ -479,8 +534,7 @@ receive(struct skio__conn *conn)
     struct skio__beginning *beginning = conn->direct->beginning;
     unsigned char *at = transport->inbox;
     size_t had = beginning != NULL ? beginning->len : 0;
-    ssize_t got =
-        recv(conn->direct->io.fd, at + had, SKIO__READ_MAX, MSG_DONTWAIT);
+    ssize_t got = receive_bytes(conn->direct, at + had);
     unsigned char *end;
 
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
@@ -497,6 +551,11 @@ receive(struct skio__conn *conn)
     end = at + had + (size_t)got;
     if (read_frames(conn, &at, end) != 0)
         return -1;
+    if (conn->direct->sealed != NULL &&
+        skio__sealed_is_over(conn->direct->sealed)) {
+        conn->lost = true;
+        return -1;
+    }
     return keep(conn, at, (size_t)(end - at));
 }
 
@@ -506,6 +565,9 @@ on_ready(struct ev_loop *loop, struct ev_io *io, int events)
     struct skio__conn *conn = io->data;
 
     (void)loop;
+    /* TLS may have had to write something of its own before it reads on. */
+    if (conn->direct->sealed != NULL)
+        events |= EV_READ;
     if (((events & EV_WRITE) != 0 && skio__direct_write(conn) != 0) ||
         ((events & EV_READ) != 0 && receive(conn) != 0))
         skio__conn_kill_now(conn);

@@ -1,16 +1,16 @@
 /*
  * WebSockets that are read and written here
  *
- * From the handshake on a WebSocket of the own context without TLS and without
+ * From the handshake on a WebSocket of the own context without
  * permessage-deflate is ours: a watcher in lws' libev loop tells when there is
  * something to read. One recv() takes what has come, into a buffer that all
- * share, and one send() writes what waits.
+ * share, and one send() writes what waits; with TLS, lws_sealed.c does so.
  *
  * Most come from lws_own.c, and lws never knew of them. Where it read the
  * request and shook hands, its reading is turned off; it learns of the end, and
  * closes the descriptor.
  *
- * The rest (a host's vhost, TLS, compression, lws' poll() loop) is read and
+ * The rest (a host's vhost, compression, lws' poll() loop) is read and
  * written by lws: lws_frames.c.
  */
 #ifndef SKIO_TRANSPORT_LWS_DIRECT_H
@@ -25,6 +25,7 @@
 
 struct skio__beginning;
 struct skio__pong;
+struct skio__sealed;
 
 struct skio__direct {
     struct ev_io io; /* data: the conn */
@@ -36,7 +37,8 @@ struct skio__direct {
         struct skio__direct *next;         /* fresh */
         struct skio__beginning *beginning; /* of a frame; NULL: none */
     };
-    struct skio__pong *pong; /* NULL: none waits */
+    struct skio__pong *pong;     /* NULL: none waits */
+    struct skio__sealed *sealed; /* NULL: there is no TLS */
 
     /* lws_own.c: those that lws does not know */
     struct skio__direct *own_next;

@@ -72,7 +72,7 @@ choose_reader(struct skio__lws *transport)
     const skio_server_options *options = transport->options;
     struct skio__loop *loop = transport->loop;
 
-    transport->direct_loop = options->tls_cert_file == NULL ? loop->ev : NULL;
+    transport->direct_loop = loop->ev;
     loop->protocols[0].rx_buffer_size =
         transport->direct_loop != NULL && !options->per_message_deflate
             ? 1

@@ -442,7 +442,8 @@ skio__own_begin(struct skio__conn *conn, int fd)
     struct skio__lws *transport = conn->transport;
     struct skio__direct *direct;
 
-    if (transport->direct_loop == NULL || !skio__direct_has_inbox(transport))
+    if (transport->direct_loop == NULL || transport->tls != NULL ||
+        !skio__direct_has_inbox(transport))
         return false;
     direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
     if (direct == NULL)

@@ -1,0 +1,48 @@
+/*
+ * The TLS of a WebSocket that is read and written here (lws_direct.c)
+ *
+ * lws shakes hands and closes; between, its SSL is used as it would use it, but
+ * with what has come read in one go, and not in two for each record.
+ */
+#ifndef SKIO_TRANSPORT_LWS_SEALED_H
+#define SKIO_TRANSPORT_LWS_SEALED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include <socketio/server.h>
+
+struct skio__sealed;
+
+/* ssl: an SSL *, lws'. Returns NULL when memory ran out. */
+struct skio__sealed *skio__sealed_new(const skio_allocator *mem, void *ssl);
+/* NULL is allowed. The SSL stays. */
+void skio__sealed_free(struct skio__sealed *sealed);
+
+/*
+ * As recv(): returns how many bytes came, 0 at the end, -1 with errno EAGAIN
+ * when none are there, or with another one when the connection is lost. Leaves
+ * nothing behind that the descriptor would not tell of again.
+ *
+ * room  At least 64 KiB.
+ */
+ssize_t skio__sealed_read(struct skio__sealed *sealed, void *out, size_t room);
+/* Whether bytes are here that the descriptor does not tell of. */
+bool skio__sealed_has_more(const struct skio__sealed *sealed);
+/* Whether nothing can come after what was read last. */
+bool skio__sealed_is_over(const struct skio__sealed *sealed);
+
+/*
+ * As send(), 16 KiB at most, but that a record which does not go out as a whole
+ * is kept: see skio__sealed_flush(). While one is, errno is EAGAIN.
+ */
+ssize_t skio__sealed_write(struct skio__sealed *sealed, const void *data,
+                           size_t len);
+/* Write what is kept. Returns 1 when nothing is, 0 when there is no room for
+ * it, -1 when the connection is lost. */
+int skio__sealed_flush(struct skio__sealed *sealed);
+/* Tell the peer that nothing follows. */
+void skio__sealed_end(struct skio__sealed *sealed);
+
+#endif /* SKIO_TRANSPORT_LWS_SEALED_H */
