@@ -209,7 +209,7 @@ typedef struct skio_server_options {
     uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
                                        for its last bytes to leave */
     uint32_t rx_buffer_size;      /**< 256: read at once, per WebSocket that
-                                       libwebsockets reads (TLS and others) */
+                                       libwebsockets reads (a host's) */
     const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
     const char *tls_key_file;     /**< PEM */
     const char *tls_key_password; /**< NULL: the key is not encrypted */

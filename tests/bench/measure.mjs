@@ -40,13 +40,14 @@ async function runLoad(args) {
 
 /** { result } or { why }. */
 export async function measure(server, row, { seconds, certificate }) {
-    const { args = [], tls = false, processes = 1, descriptors } = row.server;
+    const { args = [], tls = false, processes = 1, descriptors, program } =
+        row.server;
     const started = [];
 
     if (tls && !(server.tls && certificate)) return { why: "no TLS" };
     try {
         for (let i = 0; i < processes; i++)
-            started.push(await server.start({ args, descriptors,
+            started.push(await server.start({ args, descriptors, program,
                 tls: tls ? certificate : undefined, port: started[0]?.port }));
         const pids = started.flatMap(({ pids }) => pids);
         return { result: await runLoad([

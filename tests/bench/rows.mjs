@@ -5,9 +5,10 @@
 //     what          "cpu" (server's µs for an operation), "memory" (bytes for a
 //                   connection) or "mixed"
 //     quick         part of a quick run; an object: with these args instead
-//     server        { args, tls, processes } for the server; rows with args or
-//                   processes are those of ours alone. descriptors: so many
-//                   may be open, as many as systems allow a service by default
+//     server        { args, tls, processes, program } for the server; rows with
+//                   args, processes or program (not bench-server) are those
+//                   of ours alone. descriptors: so many may be open, as many
+//                   as systems allow a service by default
 const echo = (...args) => [...args, "echo"];
 const many = ["--clients", "1000"];
 const rooms = [...many, "--rooms", "10"];
@@ -64,19 +65,15 @@ const everybody = [
 
 const cores = ["--clients", "200", "--depth", "16", "echo"];
 const buffers = [128, 256, 512, 1024].flatMap((bytes) => {
-    const server = { args: ["--rx", String(bytes)], tls: true };
+    const server = { program: "embedded-server", args: ["--rx", String(bytes)] };
 
     return [
-        { name: `rx ${bytes}: echo, TLS, depth 16`, group: "Buffers", server,
+        { name: `rx ${bytes}: echo, depth 16`, group: "Buffers", server,
             args: echo("--clients", "100", "--depth", "16") },
-        { name: `rx ${bytes}: echo, TLS, 16 KB`, group: "Buffers", server,
+        { name: `rx ${bytes}: echo, 16 KB`, group: "Buffers", server,
             args: echo("--clients", "100", "--size", "16384") },
-        { name: `rx ${bytes}: memory, TLS`, group: "Buffers", what: "memory",
+        { name: `rx ${bytes}: memory`, group: "Buffers", what: "memory",
             server, args: ["--clients", "2000", "idle"] },
-        { name: `rx ${bytes}: memory, held poll`, group: "Buffers",
-            what: "memory", server: { args: server.args },
-            args: ["--clients", "4000", "--polling", "--one-connection",
-                "idle"] },
     ];
 });
 const alone = [

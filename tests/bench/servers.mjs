@@ -78,10 +78,11 @@ class BenchServer {
     }
 
     /** Start it, at a port of its own or (ours) one that exists. */
-    async start({ args = [], tls, port, descriptors } = {}) {
+    async start({ args = [], tls, port, descriptors, program } = {}) {
         let command = [...this.command, ...args];
         const env = { ...process.env, ...this.env };
 
+        if (program) command[0] = `${build}/${program}`;
         if (port) command[1] = String(port);
         if (this.peer && tls)
             Object.assign(env, { TLS_CERT: tls.cert, TLS_KEY: tls.key });
