@@ -1,13 +1,13 @@
 /*
- * Draining: sessions are closed one after the other, evenly over a time, while
- * new ones are refused
+ * Draining: load balancers notice first, then sessions are closed one after the
+ * other, evenly over a time, while new ones are refused
  *
- *     start                       start + ms                + close_timeout_ms
- *       │ close  close  close  close │ polling clients take what │ the rest is
- *       ▼                            ▼ is queued for them        ▼ ended
+ *   call        lead            start + ms                + close_timeout_ms
+ *    │ all as     │ close  close  close │ polling clients take what │ the rest
+ *    ▼ before     ▼                     ▼ is queued for them        ▼ is ended
  *
- * The list of sessions is made at the start; none joins it. done() is called
- * when the last one has gone.
+ * The list of sessions is made at the lead's end; none joins it. done() is
+ * called when the last one has gone.
  */
 #ifndef SKIO_SOCKETIO_DRAIN_H
 #define SKIO_SOCKETIO_DRAIN_H

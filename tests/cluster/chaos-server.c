@@ -193,6 +193,7 @@ main(int argc, char **argv)
     options.log_user = (void *)"chaos-server";
     options.cookie = "io";
     options.recovery_ms = 120000;
+    options.drain_lead_ms = 0;
     options.trusted_proxies = "127.0.0.1";
     err = skio_server_new(&io, &options);
     if (err == SKIO_OK)
