@@ -52,9 +52,10 @@ FORCE:
 # ------------------------------------------------------------------ sources
 
 lib_of = $(wildcard $(patsubst %,$(srcdir)/lib/%.c,$(1)))
-LWS_yes = $(call lib_of,transport/*)
+# Addons that serve or watch need the transport.
+LWS_yes = $(call lib_of,transport/* addon/*)
 REDIS_yes = $(call lib_of,adapter/redis* adapter/cluster* adapter/wire*)
-SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory* addon/*) \
+SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory*) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
 HEADERS_LWS_no = %/lws.h
