@@ -25,7 +25,7 @@ SKIO_BEGIN_DECLS
  * other plans.
  *
  * ms  Goes to skio_server_drain(). From the signal to the return of skio_run()
- *     pass at most drain_lead_ms + ms + 2 * close_timeout_ms.
+ *     pass at most drain_lead_ms + ms + close_timeout_ms and half a second.
  *
  * Returns SKIO_OK; SKIO_EINVAL for more than INT32_MAX; SKIO_EIO when there is
  * no descriptor left; SKIO_ENOMEM. For one server of a process.

@@ -288,6 +288,11 @@ enum skio_expected {
 /** What a transport asks at a turn's end. Returns an enum skio_expected. */
 SKIO_API int skio_transport_expects(const skio_server *server) SKIO_NONNULL(1);
 
+/** How many milliseconds a stop waits for last bytes to leave: close_timeout_ms,
+ *  or what is left of it at the end of a drain. */
+SKIO_API uint32_t skio_transport_patience(const skio_server *server)
+    SKIO_NONNULL(1);
+
 /** A watched descriptor is ready: of enum skio_ready. The watch may be gone
  *  afterwards, and others with it. */
 SKIO_API void skio_watch_ready(skio_watch *watch, unsigned ready)

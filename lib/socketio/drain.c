@@ -202,6 +202,19 @@ skio__drain_turn(skio_server *server)
         finish(server);
 }
 
+uint32_t
+skio__drain_patience(const skio_server *server)
+{
+    const struct sio_drain *drain = server->drain;
+    uint32_t patience = server->options.close_timeout_ms;
+    uint64_t now = skio__engine_now(&server->engine);
+
+    if (drain == NULL || drain->done != NULL ||
+        drain->last_ms >= now + patience)
+        return patience;
+    return drain->last_ms > now ? (uint32_t)(drain->last_ms - now) : 0;
+}
+
 void
 skio__drain_free(skio_server *server)
 {

@@ -23,6 +23,9 @@ uint64_t skio__drain_next_due(const skio_server *server);
 void skio__drain_timeout(skio_server *server, uint64_t now_ms);
 /* The end of a turn: the last session may have gone. */
 void skio__drain_turn(skio_server *server);
+/* How long a stop waits: it does not begin anew for those who had their time.
+ */
+uint32_t skio__drain_patience(const skio_server *server);
 void skio__drain_free(skio_server *server);
 
 #endif /* SKIO_SOCKETIO_DRAIN_H */

@@ -148,6 +148,12 @@ skio_transport_expects(const skio_server *server)
                : SKIO_EXPECT_NOBODY;
 }
 
+uint32_t
+skio_transport_patience(const skio_server *server)
+{
+    return skio__drain_patience(server);
+}
+
 int
 skio_transport_json(skio_server *server, skio_bytes *out, const char *format,
                     va_list args)
