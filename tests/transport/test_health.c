@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <socketio/health.h>
@@ -217,6 +218,74 @@ ask_host(void *arg)
     atomic_store(&asker->is_done, true);
     lws_cancel_service(asker->context);
     return NULL;
+}
+
+static void
+drain_at_once(skio_server_options *options)
+{
+    options->drain_lead_ms = 0;
+    options->close_timeout_ms = 1000;
+}
+
+static uint64_t
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void
+nothing(skio_server *server, void *arg)
+{
+    (void)server;
+    (void)arg;
+}
+
+#define STUCK 500000
+#define STUCK_COUNT 30 /* far more than the system takes for us */
+
+/* Much waits for it, and its end behind that. */
+static void
+client_that_never_reads_does_not_hold_up_a_drain(void **state)
+{
+    static char event[STUCK];
+    struct home *home =
+        home_start_with(HOME_OWN, drain_at_once, serve_and_remember);
+    int few = 4096;
+    int fd = home_dial(home);
+    int idle = home_dial(home);
+    uint64_t began;
+    uint64_t took;
+
+    (void)state;
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &few, sizeof(few));
+    home_say(fd, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
+                 "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                 "Sec-WebSocket-Version: 13\r\n\r\n");
+    home_read(fd, out, sizeof(out), "maxPayload", NULL);
+    home_frame(fd, 0x81, "40", 2);
+    memset(event, 'x', sizeof(event));
+    memcpy(event, "42[\"echo\",\"", 11);
+    memcpy(event + sizeof(event) - 2, "\"]", 2);
+    for (int i = 0; i < STUCK_COUNT; i++)
+        home_frame(fd, 0x81, event, sizeof(event));
+    home_pause(200);
+
+    began = now_ms();
+    assert_int_equal(skio_server_post(last_server, drain_now, NULL), SKIO_OK);
+    home_read(idle, out, sizeof(out), NULL, NULL);
+    while (skio_server_post(last_server, nothing, NULL) == SKIO_OK &&
+           now_ms() - began < 5000)
+        home_pause(5);
+    took = now_ms() - began;
+    /* it had its second, and no other one after the drain */
+    assert_in_range(took, 900, 1900);
+    close(fd);
+    close(idle);
+    home_stop(home);
 }
 
 /* The mount that a host has for the path. */
@@ -440,6 +509,7 @@ main(void)
         cmocka_unit_test(answers_are_short_uncached_and_the_same_to_head),
         cmocka_unit_test(readiness_is_what_the_host_says),
         cmocka_unit_test(draining_server_is_not_ready_and_serves_on),
+        cmocka_unit_test(client_that_never_reads_does_not_hold_up_a_drain),
         cmocka_unit_test(host_answers_where_its_mount_leads),
         cmocka_unit_test(paths_may_be_others_or_none),
         cmocka_unit_test(addons_need_all_of_their_memory),
