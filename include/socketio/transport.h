@@ -288,8 +288,8 @@ enum skio_expected {
 /** What a transport asks at a turn's end. Returns an enum skio_expected. */
 SKIO_API int skio_transport_expects(const skio_server *server) SKIO_NONNULL(1);
 
-/** How many milliseconds a stop waits for last bytes to leave: close_timeout_ms,
- *  or what is left of it at the end of a drain. */
+/** How many milliseconds a stop waits for last bytes to leave:
+ *  close_timeout_ms, or what is left of it at the end of a drain. */
 SKIO_API uint32_t skio_transport_patience(const skio_server *server)
     SKIO_NONNULL(1);
 
