@@ -119,6 +119,75 @@ SCENARIO(stop_ends_a_lead, with_lead, listen_to_root)
     peer_expect_event(peer, "drained");
 }
 
+/* Nobody comes in, and the turns begin as soon as they can. */
+static void
+wait_for_memory(struct peer *peer)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    test_alloc_fail(&peer->alloc, 1);
+    peer_check(peer, skio_server_drain(peer->server, 0, note_drained, peer) ==
+                         SKIO_ENOMEM);
+    test_alloc_fail(&peer->alloc, 0);
+    peer_check(peer, !skio_server_is_draining(peer->server));
+
+    drain(peer, 0);
+    peer_wait(peer, 1999);
+    test_alloc_fail_from(&peer->alloc, 1);
+    peer_wait(peer, 1);
+    test_alloc_fail(&peer->alloc, 0);
+    peer_expect_event(peer, NULL);
+    peer_check(peer, skio_transport_expects(peer->server) != SKIO_EXPECT_ALL);
+    peer_wait(peer, 99);
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "drained");
+}
+
+/* Those who are left when memory does not come back. */
+static void
+lack_memory(struct peer *peer)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    drain(peer, 0);
+    test_alloc_fail_from(&peer->alloc, 1);
+    peer_wait(peer, 2499);
+    peer_expect_nothing(ws);
+    peer_wait(peer, 1);
+    test_alloc_fail(&peer->alloc, 0);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "drained");
+}
+
+/* Memory runs out when the script says. */
+static void
+run_once(void (*script)(struct peer *peer))
+{
+    const struct peer_plan plan = {.options = with_lead,
+                                   .setup = listen_to_root,
+                                   .script = script};
+
+    peer_run_once(&plan);
+}
+
+static void
+turns_wait_for_memory(void **state)
+{
+    (void)state;
+    run_once(wait_for_memory);
+}
+
+static void
+clients_are_ended_in_time_without_memory(void **state)
+{
+    (void)state;
+    run_once(lack_memory);
+}
+
 static int
 long_id(const skio_engine_request *request, char id[64], void *user)
 {
@@ -368,6 +437,8 @@ main(void)
         cmocka_unit_test(everybody_is_served_until_the_lead_is_over),
         cmocka_unit_test(lead_is_waited_for_without_a_client_too),
         cmocka_unit_test(stop_ends_a_lead),
+        cmocka_unit_test(turns_wait_for_memory),
+        cmocka_unit_test(clients_are_ended_in_time_without_memory),
         cmocka_unit_test(session_whose_id_the_host_made_has_its_turn),
         cmocka_unit_test(polling_clients_alone_need_new_connections),
         cmocka_unit_test(new_sessions_are_refused_and_old_ones_go_on),
