@@ -203,18 +203,18 @@ typedef struct skio_server_options {
      * servers of other processes and threads of this user that ask for it, too;
      * the system spreads new connections over them. See skio_listen(3). */
     bool reuse_port;
-    uint32_t header_timeout_ms; /**< 10000: to send a request's headers */
-    uint32_t body_timeout_ms;   /**< 20000: to send a request's body */
-    uint32_t idle_timeout_ms;   /**< 60000: keep-alive without a request */
-    uint32_t close_timeout_ms;  /**< 5000: a stopping server waits that long
+    /** 2000, 0: none; for so long skio_server_drain() goes on as before, so that
+     * load balancers notice first. */
+    uint32_t drain_lead_ms;
+    uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
+    uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
+    uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
+    uint32_t close_timeout_ms;    /**< 5000: a stopping server waits that long
                                        for its last bytes to leave */
-    uint32_t drain_lead_ms;     /**< 2000, 0: none; skio_server_drain() goes on
-                                       as before for that time, so that load
-                                       balancers notice first */
-    uint32_t rx_buffer_size;    /**< 256: read at once, per WebSocket that
+    uint32_t rx_buffer_size;      /**< 256: read at once, per WebSocket that
                                        libwebsockets reads (TLS and others) */
-    const char *tls_cert_file;  /**< NULL: no TLS; else PEM, chain included */
-    const char *tls_key_file;   /**< PEM */
+    const char *tls_cert_file;    /**< NULL: no TLS; else PEM, chain included */
+    const char *tls_key_file;     /**< PEM */
     const char *tls_key_password; /**< NULL: the key is not encrypted */
     const char *tls_min_version;  /**< NULL: "TLSv1.2"; or "TLSv1.3" */
     /** NULL: none; else proxies whose word on the client is taken, separated by

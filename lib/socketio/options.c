@@ -91,11 +91,11 @@ static const skio_server_options defaults = {
     .max_posted = 10000,
     .rate_addresses = 8192,
     .backlog = 511,
+    .drain_lead_ms = 2000,
     .header_timeout_ms = 10000,
     .body_timeout_ms = 20000,
     .idle_timeout_ms = 60000,
     .close_timeout_ms = 5000,
-    .drain_lead_ms = 2000,
     .rx_buffer_size = 256,
     .log_level = SKIO_LOG_INFO,
 };
