@@ -203,8 +203,8 @@ typedef struct skio_server_options {
      * servers of other processes and threads of this user that ask for it, too;
      * the system spreads new connections over them. See skio_listen(3). */
     bool reuse_port;
-    /** 2000, 0: none; for so long skio_server_drain() goes on as before, so that
-     * load balancers notice first. */
+    /** 2000, 0: none; for so long skio_server_drain() goes on as before, so
+     * that load balancers notice first. */
     uint32_t drain_lead_ms;
     uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
     uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
