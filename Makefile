@@ -52,9 +52,10 @@ FORCE:
 # ------------------------------------------------------------------ sources
 
 lib_of = $(wildcard $(patsubst %,$(srcdir)/lib/%.c,$(1)))
-LWS_yes = $(call lib_of,transport/*)
+# Addons that serve or watch need the transport.
+LWS_yes = $(call lib_of,transport/* addon/*)
 REDIS_yes = $(call lib_of,adapter/redis* adapter/cluster* adapter/wire*)
-SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory* addon/*) \
+SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory*) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
 HEADERS_LWS_no = %/lws.h
@@ -67,7 +68,7 @@ MAN = $(wildcard $(srcdir)/man/*.[1-9])
 # Test programs, test_*.c, and the helpers beside them.
 TEST_DIRS = unit scenario oom threats transport ceilings fuzz
 TEST_ALL = $(filter-out %-server.c,$(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c)))
-NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
+NEEDS_LWS = include "(transport/|threats/home)|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
 NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
 NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))

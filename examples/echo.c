@@ -1,4 +1,5 @@
 /* echo: sends every "message" back, and acknowledges it when asked to */
+#include <socketio/signals.h>
 #include <socketio/socketio.h>
 #include <stdio.h>
 
@@ -15,14 +16,13 @@ int
 main(void)
 {
     skio_server *io;
-    int err = skio_server_new(&io, NULL);
-    if (err != SKIO_OK)
+    if (skio_server_new(&io, NULL) != SKIO_OK)
         return 1;
-
     skio_on(skio_of(io, "/"), "message", on_message, NULL);
-    err = skio_listen(io, NULL, 3001);
+    skio_signals_drain(io, 2000); /* SIGTERM sends the clients away, and ends */
+    int err = skio_listen(io, NULL, 3001);
     if (err == SKIO_OK)
-        err = skio_run(io); /* until skio_server_stop() */
+        err = skio_run(io);
     if (err != SKIO_OK)
         fprintf(stderr, "echo: port 3001: %s\n", skio_strerror(err));
     skio_server_free(io);

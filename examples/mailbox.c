@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <socketio/health.h>
+#include <socketio/signals.h>
 #include <socketio/socketio.h>
 
 #define MAILBOXES 1000
@@ -211,6 +213,10 @@ main(int argc, char **argv)
         err = skio_on_connect(root, on_connect, NULL);
     if (err == SKIO_OK)
         err = skio_on_disconnect(root, on_disconnect, NULL);
+    if (err == SKIO_OK)
+        err = skio_health_serve(io, NULL);
+    if (err == SKIO_OK)
+        err = skio_signals_drain(io, 2000); /* at SIGTERM or Ctrl+C */
     if (err == SKIO_OK)
         err = skio_listen(io, "127.0.0.1", port);
     if (err == SKIO_OK) {

@@ -18,9 +18,11 @@
 #ifdef HAVE_REDIS /* the library was built with it */
 #include <socketio/redis.h>
 #endif
+#include <socketio/health.h>
 #include <socketio/socketio.h>
 
 #define COUNT_MAX 256
+#define DRAIN_MS 2000 /* what clients are sent away in */
 
 struct worker {
     skio_server *io;
@@ -80,6 +82,9 @@ make(struct worker *worker, uint16_t port, const char *redis)
     if (err != SKIO_OK)
         return err;
 
+    err = skio_health_serve(worker->io, NULL);
+    if (err != SKIO_OK)
+        return err;
     root = skio_of(worker->io, "/");
     err = skio_on(root, "message", on_message, worker);
     if (err == SKIO_OK)
@@ -100,7 +105,25 @@ run(void *arg)
     return NULL;
 }
 
-/* Run all servers until a signal. Returns an error of one of them. */
+static void
+leave(skio_server *io, void *arg)
+{
+    (void)arg;
+    if (io != NULL && skio_server_drain(io, DRAIN_MS, NULL, NULL) != SKIO_OK)
+        skio_server_stop(io);
+}
+
+/* Each server says goodbye to its clients. */
+static void
+end_all(struct worker *workers, int count)
+{
+    for (int i = 0; i < count; i++)
+        if (skio_server_post(workers[i].io, leave, NULL) != SKIO_OK)
+            skio_server_stop(workers[i].io);
+}
+
+/* Run all servers until a signal; a second one ends the program at once.
+ * Returns an error of one of them. */
 static int
 run_all(struct worker *workers, int count, const sigset_t *signals)
 {
@@ -116,8 +139,8 @@ run_all(struct worker *workers, int count, const sigset_t *signals)
     else
         err = SKIO_ENOMEM;
 
-    for (int i = 0; i < started; i++)
-        skio_server_stop(workers[i].io);
+    end_all(workers, started);
+    pthread_sigmask(SIG_UNBLOCK, signals, NULL);
     for (int i = 0; i < started; i++) {
         pthread_join(workers[i].thread, NULL);
         if (err == SKIO_OK)

@@ -13,16 +13,21 @@
  * Everything is in memory: when the server ends, the rooms are gone, and the
  * pages that are still open bring them back when it starts again. Of several
  * servers each has everything that was said while it ran, or was asked for.
+ *
+ * At SIGTERM or Ctrl+C the clients are sent away before it ends; load balancers
+ * ask /readyz.
  */
-#define _POSIX_C_SOURCE 200809L
-
 #include <errno.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cluster.h"
+
+#include <socketio/health.h>
+#include <socketio/signals.h>
+
+#define DRAIN_MS 2000 /* what the clients are sent away in, at the end */
 
 struct settings {
     uint16_t port;
@@ -33,17 +38,6 @@ struct settings {
     const char *name;  /* NULL: none */
     const char *trust; /* NULL: nobody */
 };
-
-static skio_server *volatile running;
-
-/* skio_server_stop() may be called from a signal handler. */
-static void
-on_signal(int signal_number)
-{
-    (void)signal_number;
-    if (running != NULL)
-        skio_server_stop(running);
-}
 
 static void
 on_log(void *user, enum skio_log_level level, const char *message)
@@ -150,9 +144,6 @@ main(int argc, char **argv)
          .address = "localhost",
          .public_dir = "examples/chat/public",
          .client_dir = "build/npm/node_modules/socket.io-client/dist"};
-    /* A second Ctrl+C ends the program the hard way. */
-    struct sigaction action = {.sa_handler = on_signal,
-                               .sa_flags = (int)SA_RESETHAND};
     skio_server_options options;
     skio_server *server;
     int err;
@@ -166,6 +157,8 @@ main(int argc, char **argv)
     options.max_outbound_bytes = 4u << 20; /* several histories at once */
     options.trusted_proxies = settings.trust;
     options.cookie = settings.name != NULL ? "io" : NULL;
+    if (settings.name == NULL)
+        options.drain_lead_ms = 0; /* there is no load balancer to notice */
     options.log = on_log;
     options.log_level = SKIO_LOG_WARN;
     err = skio_server_new(&server, &options);
@@ -173,13 +166,12 @@ main(int argc, char **argv)
         (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
         return 1;
     }
-    running = server;
-    (void)sigemptyset(&action.sa_mask);
-    if (sigaction(SIGINT, &action, NULL) != 0 ||
-        sigaction(SIGTERM, &action, NULL) != 0)
-        perror("chat: sigaction");
-
-    err = join(&chat, server, &settings);
+    /* A second Ctrl+C ends the program the hard way. */
+    err = skio_signals_drain(server, DRAIN_MS);
+    if (err == SKIO_OK)
+        err = skio_health_serve(server, NULL);
+    if (err == SKIO_OK)
+        err = join(&chat, server, &settings);
     if (err == SKIO_OK)
         err = chat_start(&chat, server);
     if (err != SKIO_OK)
@@ -187,7 +179,6 @@ main(int argc, char **argv)
     else
         err = serve(&chat, server, &settings);
 
-    running = NULL;
     join_end();
     skio_server_free(server);
     chat_free(&chat);

@@ -203,6 +203,9 @@ typedef struct skio_server_options {
      * servers of other processes and threads of this user that ask for it, too;
      * the system spreads new connections over them. See skio_listen(3). */
     bool reuse_port;
+    /** 2000, 0: none; for so long skio_server_drain() goes on as before, so
+     * that load balancers notice first. */
+    uint32_t drain_lead_ms;
     uint32_t header_timeout_ms;   /**< 10000: to send a request's headers */
     uint32_t body_timeout_ms;     /**< 20000: to send a request's body */
     uint32_t idle_timeout_ms;     /**< 60000: keep-alive without a request */
@@ -383,17 +386,20 @@ typedef void skio_drain_fn(skio_server *server, void *user);
 /**
  * Say goodbye to all clients, one after the other, before a stop.
  *
- * New sessions are refused with 503, on connections that are still accepted; a
- * shared port (reuse_port) is left to the others at once. Sessions that are
- * open go on until their turn. The turns are spread evenly over the time, the
- * oldest session first, so that the clients do not come back all at once, to
- * wherever they are sent. What is queued for a client goes out before its end;
- * its sockets end with SKIO_DISCONNECT_SERVER_SHUTDOWN, and a stock client
- * reconnects.
+ * For drain_lead_ms everything goes on as before, but that
+ * skio_server_is_draining() says so, and with it the health endpoints of
+ * <socketio/health.h>: load balancers send new clients elsewhere. Then new
+ * sessions are refused with 503, and a shared port (reuse_port) is left to the
+ * others; connections are accepted as long as sessions are open that poll, and
+ * no longer. Sessions that are open go on until their turn. The turns are
+ * spread evenly over the time, the oldest session first, so that the clients do
+ * not come back all at once, to wherever they are sent. What is queued for a
+ * client goes out before its end; its sockets end with
+ * SKIO_DISCONNECT_SERVER_SHUTDOWN, and a stock client reconnects.
  *
- * ms    The time, 0 to INT32_MAX.
+ * ms    The time after the lead, 0 to INT32_MAX.
  * done  Called when nobody is left: as soon as the last one has gone, at the
- *       latest close_timeout_ms after the time. NULL: the server stops then, as
+ *       latest close_timeout_ms after that. NULL: the server stops then, as
  *       skio_server_stop() does.
  *
  * Returns SKIO_OK; SKIO_EINVAL; SKIO_EBUSY when it is draining already;
@@ -405,8 +411,8 @@ SKIO_API int skio_server_drain(skio_server *server, uint32_t ms,
                                skio_drain_fn *done, void *user) SKIO_NONNULL(1)
     SKIO_MUST_CHECK;
 
-/** Whether skio_server_drain() was called: what a load balancer's health check
- * asks. Since: 0.1. */
+/** Whether the server is on its way out: skio_server_drain() was called, or it
+ * stops. What a load balancer's health check asks. Since: 0.1. */
 SKIO_API bool skio_server_is_draining(const skio_server *server)
     SKIO_NONNULL(1);
 
@@ -430,6 +436,20 @@ SKIO_API int skio_server_post(skio_server *server, skio_post_fn *fn, void *arg)
 
 /** Sessions that are open now. Since: 0.1. */
 SKIO_API size_t skio_server_sessions(const skio_server *server) SKIO_NONNULL(1);
+
+/** A server is being freed, see skio_server_on_free(). */
+typedef void skio_free_fn(void *user);
+
+/**
+ * Run a function when the server is freed: for what lives as long as it does.
+ *
+ * All sockets have ended by then; timers and watches of <socketio/loop.h> may
+ * still be freed. The functions run in the reverse order of these calls.
+ *
+ * Returns SKIO_OK or SKIO_ENOMEM. Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_server_on_free(skio_server *server, skio_free_fn *fn,
+                                 void *user) SKIO_NONNULL(1, 2) SKIO_MUST_CHECK;
 
 /** A pointer of yours. Since: 0.1. */
 SKIO_API void skio_server_set_data(skio_server *server, void *data)

@@ -277,6 +277,22 @@ SKIO_API void skio_transport_timeout(skio_server *server) SKIO_NONNULL(1);
  */
 SKIO_API void skio_transport_shutdown(skio_server *server) SKIO_NONNULL(1);
 
+/** Whom a new connection may be for. */
+enum skio_expected {
+    SKIO_EXPECT_NOBODY = 0, /**< nobody any more: stop accepting */
+    SKIO_EXPECT_SESSIONS,   /**< a session that is open and polls: new ones are
+                                 refused for good, see skio_server_drain() */
+    SKIO_EXPECT_ALL         /**< anybody */
+};
+
+/** What a transport asks at a turn's end. Returns an enum skio_expected. */
+SKIO_API int skio_transport_expects(const skio_server *server) SKIO_NONNULL(1);
+
+/** How many milliseconds a stop waits for last bytes to leave:
+ *  close_timeout_ms, or what is left of it at the end of a drain. */
+SKIO_API uint32_t skio_transport_patience(const skio_server *server)
+    SKIO_NONNULL(1);
+
 /** A watched descriptor is ready: of enum skio_ready. The watch may be gone
  *  afterwards, and others with it. */
 SKIO_API void skio_watch_ready(skio_watch *watch, unsigned ready)

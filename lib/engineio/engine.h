@@ -66,6 +66,7 @@ struct eio_engine {
 
     struct skio__map sessions;  /* sid -> session */
     struct skio__map addresses; /* peer address -> its count of sessions */
+    size_t websockets;          /* sessions that a WebSocket carries */
     uint32_t unconnected;       /* sessions not yet admitted by the upper */
     uint32_t undecided;         /* requests that wait for a verdict */
     uint32_t id_counter;

@@ -340,7 +340,7 @@ skio__handshake_websocket(struct eio_engine *engine, skio_ws *ws,
     session->wants_base64 = ws->wants_base64;
     session->window_bits = ws->window_bits;
     engine->counters.packets_out += session->queue.count;
-    session->ws = ws;
+    skio__session_settle(session, ws);
     ws->session = session;
     skio__dirty_mark(engine, &ws->dirty);
     skio__session_open(session);

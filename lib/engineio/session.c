@@ -122,8 +122,19 @@ leave_maps(struct skio_session *session)
     skio__map_remove(&engine->sessions, &session->node);
     skio__address_leave(engine, session->address);
     session->address = NULL;
+    if (session->is_counted)
+        engine->websockets--;
+    session->is_counted = false;
     if (engine->draining && skio__map_count(&engine->sessions) == 0)
         skio__engine_want_flush(engine); /* the turn's end notices */
+}
+
+void
+skio__session_settle(struct skio_session *session, skio_ws *ws)
+{
+    session->ws = ws;
+    session->is_counted = true;
+    session->engine->websockets++;
 }
 
 void

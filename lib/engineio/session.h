@@ -50,6 +50,7 @@ struct skio_session {
     bool is_upgraded : 1;
     bool has_long_id : 1;  /* it stands behind the upper layer's state */
     bool wants_base64 : 1; /* protocol 3: the client takes no binary */
+    bool is_counted : 1;   /* in engine->websockets */
     /* From here on is what each packet out needs: two lines of the cache. The
      * first four are compared as one word. */
     alignas(4) uint8_t state; /* enum eio_state */
@@ -95,6 +96,9 @@ int skio__session_new(struct eio_engine *engine,
                       struct skio_engine_request *request, uint8_t protocol,
                       const char *id, struct skio_session **out)
     SKIO_MUST_CHECK;
+
+/* A WebSocket carries it from now on, and no new connection is for it. */
+void skio__session_settle(struct skio_session *session, skio_ws *ws);
 
 /* Undo skio__session_new(): the handshake could not be completed. */
 void skio__session_abandon(struct skio_session *session);

@@ -63,7 +63,7 @@ commit(struct skio_session *session)
     /* A client that has not paused its polling loses that poll to a close
      * packet, as from Node; what was queued goes over the WebSocket. */
     skio__polling_leave(session);
-    session->ws = ws;
+    skio__session_settle(session, ws);
     session->is_upgraded = true;
     EIO_TAP(session, upgrade);
     session->wants_base64 = ws->wants_base64;

@@ -91,6 +91,7 @@ static const skio_server_options defaults = {
     .max_posted = 10000,
     .rate_addresses = 8192,
     .backlog = 511,
+    .drain_lead_ms = 2000,
     .header_timeout_ms = 10000,
     .body_timeout_ms = 20000,
     .idle_timeout_ms = 60000,
@@ -247,6 +248,8 @@ find_bad(const skio_server_options *o)
         return "idle_timeout_ms";
     if (o->close_timeout_ms == 0 || o->close_timeout_ms > max_ms)
         return "close_timeout_ms";
+    if (o->drain_lead_ms > max_ms)
+        return "drain_lead_ms";
     if (o->rx_buffer_size < 64 || o->rx_buffer_size > (1u << 20))
         return "rx_buffer_size";
     if ((o->tls_cert_file == NULL) != (o->tls_key_file == NULL))

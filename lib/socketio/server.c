@@ -245,6 +245,37 @@ fail_options:;
     return err;
 }
 
+struct sio_owned {
+    struct sio_owned *next;
+    skio_free_fn *fn;
+    void *user;
+};
+
+int
+skio_server_on_free(skio_server *server, skio_free_fn *fn, void *user)
+{
+    struct sio_owned *owned =
+        skio__mem_alloc(skio__server_mem(server), sizeof *owned);
+
+    if (owned == NULL)
+        return SKIO_ENOMEM;
+    *owned = (struct sio_owned){server->owned, fn, user};
+    server->owned = owned;
+    return SKIO_OK;
+}
+
+static void
+free_owned(skio_server *server)
+{
+    while (server->owned != NULL) {
+        struct sio_owned *owned = server->owned;
+
+        server->owned = owned->next;
+        owned->fn(owned->user);
+        skio__mem_free(skio__server_mem(server), owned);
+    }
+}
+
 void
 skio_server_free(skio_server *server)
 {
@@ -264,6 +295,7 @@ skio_server_free(skio_server *server)
     skio__engine_take_thread(&server->engine);
     skio_transport_shutdown(server);
     skio_transport_flush(server);
+    free_owned(server);
     if (server->engine.hooks.destroy != NULL)
         server->engine.hooks.destroy(server->engine.transport);
     skio__engine_deinit(&server->engine);

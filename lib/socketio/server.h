@@ -33,6 +33,7 @@ struct sio_home {
 };
 
 struct sio_drain;
+struct sio_owned;
 struct sio_waiter;
 
 struct skio_server {
@@ -73,6 +74,8 @@ struct skio_server {
     struct skio__heap timers;            /* skio_timer */
     struct sio_waiter *loop_waiters;     /* for a transport */
     struct skio_resolve *resolves;
+
+    struct sio_owned *owned; /* skio_server_on_free(), the latest first */
 
     void *data;
 };

@@ -137,6 +137,24 @@ skio_transport_shutdown(skio_server *server)
 }
 
 int
+skio_transport_expects(const skio_server *server)
+{
+    const struct eio_engine *engine = &server->engine;
+
+    if (!engine->draining && !engine->shutting_down)
+        return SKIO_EXPECT_ALL;
+    return skio__map_count(&engine->sessions) > engine->websockets
+               ? SKIO_EXPECT_SESSIONS
+               : SKIO_EXPECT_NOBODY;
+}
+
+uint32_t
+skio_transport_patience(const skio_server *server)
+{
+    return skio__drain_patience(server);
+}
+
+int
 skio_transport_json(skio_server *server, skio_bytes *out, const char *format,
                     va_list args)
 {

@@ -120,10 +120,12 @@ pause_accepting(struct skio__lws *transport, int number)
 void
 skio__listeners_turn(struct skio__lws *transport)
 {
+    int expected = skio_transport_expects(transport->server);
+
     /* Whoever shares a port leaves it to the others: what came to a server that
      * refuses new sessions would be refused. */
-    if (skio_server_is_draining(transport->server))
-        skio__listeners_end(transport, true);
+    if (expected != SKIO_EXPECT_ALL)
+        skio__listeners_end(transport, expected == SKIO_EXPECT_SESSIONS);
     if (transport->retry_ms == 0 ||
         skio__lws_now(transport) < transport->retry_ms)
         return;

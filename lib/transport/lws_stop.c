@@ -20,9 +20,12 @@
 static void
 begin(struct skio__lws *transport)
 {
+    uint32_t patience = skio_transport_patience(transport->server);
+
     transport->stopping = true;
+    /* Whoever comes late has his grace, even at the end of a drain. */
     transport->stop_ms =
-        skio__lws_now(transport) + transport->options->close_timeout_ms;
+        skio__lws_now(transport) + (patience > GRACE_MS ? patience : GRACE_MS);
     transport->timer_wanted = true;
     skio_transport_log(transport->server, SKIO_LOG_INFO, "stopping");
 

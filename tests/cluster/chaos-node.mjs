@@ -21,7 +21,10 @@ const redis = createClient({ url });
 redis.on("error", (error) => console.error(`redis: ${error.message}`));
 await redis.connect();
 
-const http = createServer();
+// HAProxy asks whether it is ready.
+const http = createServer((request, response) => {
+    response.writeHead(request.url === "/readyz" ? 200 : 404).end();
+});
 const io = new Server(http, {
     serveClient: false,
     cookie: { name: "io" },

@@ -18,6 +18,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <socketio/health.h>
 #include <socketio/loop.h>
 #include <socketio/redis.h>
 #include <socketio/socketio.h>
@@ -193,12 +194,15 @@ main(int argc, char **argv)
     options.log_user = (void *)"chaos-server";
     options.cookie = "io";
     options.recovery_ms = 120000;
+    options.drain_lead_ms = 1000; /* twice as long as HAProxy needs */
     options.trusted_proxies = "127.0.0.1";
     err = skio_server_new(&io, &options);
     if (err == SKIO_OK)
         err = skio_generate_id(io, on_generate_id, argv[2]);
     if (err == SKIO_OK)
         err = open_namespaces(io, argv[3]);
+    if (err == SKIO_OK)
+        err = skio_health_serve(io, NULL);
     if (err == SKIO_OK)
         err = skio_listen(io, "127.0.0.1", (uint16_t)port);
     if (err == SKIO_OK && drain_ms >= 0)

@@ -244,6 +244,7 @@ main(int argc, char **argv)
     options.cors_origins = "*";
     options.max_connections_per_address = 10000;
     options.max_unconnected = 10000;
+    options.drain_lead_ms = 0;
     for (i = 2; i < argc;) {
         int words = parse_option(&options, argv[i], argv[i + 1]);
 

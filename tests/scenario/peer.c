@@ -270,6 +270,7 @@ start(struct peer *peer, const struct peer_plan *plan)
     peer->options.allocator = peer->alloc.allocator;
     peer->options.random = fill_random;
     peer->options.random_user = peer;
+    peer->options.drain_lead_ms = 0;
     if (plan->options != NULL)
         plan->options(&peer->options);
 

@@ -3,6 +3,8 @@
  */
 #include "scenario/sio.h"
 
+#include <socketio/request.h>
+
 static void
 quick(skio_server_options *options)
 {
@@ -59,6 +61,187 @@ SCENARIO(clients_are_told_evenly_the_oldest_first, quick, listen_to_root)
     peer_expect_event(peer, "drained");
     peer_wait(peer, 10000);
     peer_expect_event(peer, NULL);
+}
+
+static void
+with_lead(skio_server_options *options)
+{
+    options->close_timeout_ms = 500;
+    options->drain_lead_ms = 2000;
+}
+
+SCENARIO(everybody_is_served_until_the_lead_is_over, with_lead, listen_to_root)
+{
+    struct peer_ws *ws[2];
+    struct peer_ws *late;
+
+    ws[0] = sio_connect(peer, NULL);
+    drain(peer, 1000);
+    peer_check(peer, skio_server_is_draining(peer->server));
+    peer_check(peer, skio_transport_expects(peer->server) == SKIO_EXPECT_ALL);
+    peer_wait(peer, 1999);
+    ws[1] = sio_connect(peer, NULL); /* it has a turn like the others */
+    peer_say(ws[0], "42[\"event\",1]");
+    peer_expect_event(peer, "event [1]");
+    peer_expect_event(peer, NULL);
+
+    peer_wait(peer, 1);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws[0], 1005);
+    late = peer_ws_request(peer, "EIO=4&transport=websocket", NULL);
+    peer_check(peer, late->ws == NULL && late->http->status == 503);
+    peer_wait(peer, 499);
+    peer_expect_nothing(ws[1]);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws[1], 1005);
+    peer_expect_event(peer, "drained");
+}
+
+SCENARIO(lead_is_waited_for_without_a_client_too, with_lead, listen_to_root)
+{
+    drain(peer, 0);
+    peer_wait(peer, 1999);
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "drained");
+}
+
+SCENARIO(stop_ends_a_lead, with_lead, listen_to_root)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    drain(peer, 60000);
+    skio_transport_shutdown(peer->server);
+    peer_flush(peer);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "drained");
+}
+
+/* Nobody comes in, and the turns begin as soon as they can. */
+static void
+wait_for_memory(struct peer *peer)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    test_alloc_fail(&peer->alloc, 1);
+    peer_check(peer, skio_server_drain(peer->server, 0, note_drained, peer) ==
+                         SKIO_ENOMEM);
+    test_alloc_fail(&peer->alloc, 0);
+    peer_check(peer, !skio_server_is_draining(peer->server));
+
+    drain(peer, 0);
+    peer_wait(peer, 1999);
+    test_alloc_fail_from(&peer->alloc, 1);
+    peer_wait(peer, 1);
+    test_alloc_fail(&peer->alloc, 0);
+    peer_expect_event(peer, NULL);
+    peer_check(peer, skio_transport_expects(peer->server) != SKIO_EXPECT_ALL);
+    peer_wait(peer, 99);
+    peer_expect_event(peer, NULL);
+    peer_wait(peer, 1);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "drained");
+}
+
+/* Those who are left when memory does not come back. */
+static void
+lack_memory(struct peer *peer)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    drain(peer, 0);
+    test_alloc_fail_from(&peer->alloc, 1);
+    peer_wait(peer, 2499);
+    peer_expect_nothing(ws);
+    peer_wait(peer, 1);
+    test_alloc_fail(&peer->alloc, 0);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "drained");
+}
+
+/* Memory runs out when the script says. */
+static void
+run_once(void (*script)(struct peer *peer))
+{
+    const struct peer_plan plan = {.options = with_lead,
+                                   .setup = listen_to_root,
+                                   .script = script};
+
+    peer_run_once(&plan);
+}
+
+static void
+turns_wait_for_memory(void **state)
+{
+    (void)state;
+    run_once(wait_for_memory);
+}
+
+static void
+clients_are_ended_in_time_without_memory(void **state)
+{
+    (void)state;
+    run_once(lack_memory);
+}
+
+static int
+long_id(const skio_engine_request *request, char id[64], void *user)
+{
+    (void)request;
+    (void)user;
+    (void)snprintf(id, 64, "n1.%040d", 7);
+    return SKIO_OK;
+}
+
+static void
+use_long_ids(struct peer *peer)
+{
+    listen_to_root(peer);
+    peer_check(peer, skio_generate_id(peer->server, long_id, NULL) == SKIO_OK);
+}
+
+SCENARIO(session_whose_id_the_host_made_has_its_turn, quick, use_long_ids)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    drain(peer, 1000);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(ws, 1005);
+    peer_expect_event(peer, "drained");
+}
+
+SCENARIO(polling_clients_alone_need_new_connections, quick, listen_to_root)
+{
+    struct peer_ws *first = sio_connect(peer, NULL);
+    const char *query = peer_polling(peer);
+    struct peer_ws *ws;
+    char kept[128];
+
+    (void)snprintf(kept, sizeof kept, "%s", query);
+    peer_check(peer, skio_transport_expects(peer->server) == SKIO_EXPECT_ALL);
+    drain(peer, 60000);
+    peer_expect_event(peer, GONE);
+    peer_expect_close(first, 1005);
+    peer_check(peer,
+               skio_transport_expects(peer->server) == SKIO_EXPECT_SESSIONS);
+    ws = peer_probe(peer, kept);
+    peer_say(ws, "2probe");
+    peer_expect(ws, "3probe");
+    peer_check(peer,
+               skio_transport_expects(peer->server) == SKIO_EXPECT_SESSIONS);
+    peer_say(ws, "5");
+    peer_check(peer,
+               skio_transport_expects(peer->server) == SKIO_EXPECT_NOBODY);
+    peer_say(ws, "40");
+    peer_expect_prefix(ws, "40{\"sid\":");
+    peer_hang_up(ws, true);
+    peer_expect_event(peer, "disconnect / transport close");
+    peer_wait(peer, 1);
+    peer_expect_event(peer, "drained");
 }
 
 SCENARIO(new_sessions_are_refused_and_old_ones_go_on, quick, listen_to_root)
@@ -251,6 +434,13 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(clients_are_told_evenly_the_oldest_first),
+        cmocka_unit_test(everybody_is_served_until_the_lead_is_over),
+        cmocka_unit_test(lead_is_waited_for_without_a_client_too),
+        cmocka_unit_test(stop_ends_a_lead),
+        cmocka_unit_test(turns_wait_for_memory),
+        cmocka_unit_test(clients_are_ended_in_time_without_memory),
+        cmocka_unit_test(session_whose_id_the_host_made_has_its_turn),
+        cmocka_unit_test(polling_clients_alone_need_new_connections),
         cmocka_unit_test(new_sessions_are_refused_and_old_ones_go_on),
         cmocka_unit_test(handshake_under_way_is_refused),
         cmocka_unit_test(session_that_drains_can_still_upgrade),

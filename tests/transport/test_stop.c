@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -28,6 +29,11 @@
 
 #define HANDSHAKE                                                              \
     "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n"
+#define UPGRADE                                                                \
+    "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\n"        \
+    "Upgrade: websocket\r\nConnection: Upgrade\r\n"                            \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
+    "Sec-WebSocket-Version: 13\r\n\r\n"
 #define WHO "GET /who HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 struct worker {
@@ -49,7 +55,7 @@ on_who(skio_http *request, void *user)
 }
 
 static void
-make(struct worker *worker, int number, uint16_t port)
+make_with(struct worker *worker, int number, uint16_t port, bool shared)
 {
     skio_server_options options;
 
@@ -60,12 +66,19 @@ make(struct worker *worker, int number, uint16_t port)
     skio_server_options_init(&options);
     options.close_timeout_ms = 20000;
     options.max_unconnected = CLIENTS;
-    options.reuse_port = true;
+    options.reuse_port = shared;
+    options.drain_lead_ms = 0;
     assert_int_equal(skio_server_new(&worker->server, &options), SKIO_OK);
     assert_int_equal(skio_http_on(worker->server, "GET", "/who", on_who,
                                   worker),
                      SKIO_OK);
     assert_int_equal(skio_listen(worker->server, "127.0.0.1", port), SKIO_OK);
+}
+
+static void
+make(struct worker *worker, int number, uint16_t port)
+{
+    make_with(worker, number, port, true);
 }
 
 static void *
@@ -322,6 +335,47 @@ drained_server_leaves_a_shared_port_to_the_others(void **state)
     finish(&workers[1]);
 }
 
+/* Of two WebSockets the second has its turn after half of the time. */
+static void
+drained_server_stops_accepting_when_websockets_alone_are_left(void **state)
+{
+    struct worker worker;
+    uint64_t before = now_ms();
+    char text[512];
+    char rest;
+    uint16_t port;
+    int ws[2];
+    int last = 0;
+
+    (void)state;
+    make_with(&worker, 0, 0, false);
+    port = skio_server_port(worker.server);
+    start(&worker);
+    for (int i = 0; i < 2; i++) {
+        ws[i] = dial(port);
+        ask(ws[i], UPGRADE);
+        assert_true(recv(ws[i], text, sizeof(text), 0) > 0);
+        assert_memory_equal(text, "HTTP/1.1 101 ", 13);
+    }
+    assert_int_equal(skio_server_post(worker.server, drain_now, NULL), SKIO_OK);
+    while (last >= 0 && now_ms() - before < 10000) {
+        last = dial(port);
+        if (last >= 0)
+            close(last);
+    }
+    assert_int_equal(last, -1);
+    while (recv(ws[1], &rest, 1, MSG_DONTWAIT) > 0)
+        ; /* what follows the head */
+    assert_int_equal(recv(ws[1], &rest, 1, MSG_DONTWAIT), -1);
+    assert_true(errno == EAGAIN);
+    while (recv(ws[0], &rest, 1, 0) > 0 && rest != '\x88')
+        ; /* its Close frame */
+    assert_int_equal(rest, '\x88');
+    close(ws[0]);
+    close(ws[1]);
+    finish(&worker);
+}
+
 int
 main(void)
 {
@@ -333,6 +387,8 @@ main(void)
         cmocka_unit_test(connection_that_has_just_come_may_send_its_request),
         cmocka_unit_test(silent_connection_does_not_hold_up_a_stop),
         cmocka_unit_test(drained_server_leaves_a_shared_port_to_the_others),
+        cmocka_unit_test(
+            drained_server_stops_accepting_when_websockets_alone_are_left),
     };
 
     return cmocka_run_group_tests_name("stop", tests, NULL, NULL);

@@ -143,6 +143,7 @@ each_option_has_a_range(void **state)
     REFUSE(body_timeout_ms, 0);
     REFUSE(idle_timeout_ms, 0);
     REFUSE(close_timeout_ms, 0);
+    REFUSE(drain_lead_ms, (uint32_t)INT32_MAX + 1);
     REFUSE(rx_buffer_size, 63);
     REFUSE(rx_buffer_size, (1u << 20) + 1);
     o.tls_cert_file = "cert.pem";
