@@ -22,6 +22,42 @@
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
     "Sec-WebSocket-Version: 13\r\n\r\n"
 
+/* ---- The server's part ---- */
+
+/* A client that cannot be answered is not left waiting. */
+static void
+on_say(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)ack;
+    (void)user;
+    if (skio_emit(socket, "said", "%p", SKIO_VALUE(args)) != SKIO_OK)
+        skio_disconnect(socket, true);
+}
+
+/* The same to a room in which it is alone. */
+static void
+on_tell(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)ack;
+    (void)user;
+    if (skio_join(socket, skio_socket_id(socket)) != SKIO_OK ||
+        skio_join(socket, "crowd") != SKIO_OK ||
+        skio_emit_to(skio_socket_nsp(socket), "crowd", "told", "%p",
+                     SKIO_VALUE(args)) != SKIO_OK)
+        skio_disconnect(socket, true);
+    else
+        skio_leave(socket, "crowd");
+}
+
+void
+talk_set_up(skio_server *server)
+{
+    skio_nsp *root = skio_of(server, "/");
+
+    assert_int_equal(skio_on(root, "say", on_say, NULL), SKIO_OK);
+    assert_int_equal(skio_on(root, "tell", on_tell, NULL), SKIO_OK);
+}
+
 /* ---- Hearing ---- */
 
 static void
@@ -199,8 +235,11 @@ talk_frames(struct talk *talk)
     await(talk, "zw\xc3\xb6lf\"]");
     say_frame(talk, 0x89, "ping", 4);
     await(talk, "\x8a\x04ping");
+    say_text(talk, "42[\"tell\",\"all\"]");
+    await(talk, "42[\"told\",\"all\"]");
     say_text(talk, long_event());
-    await(talk, "end\"]");
+    if (!talk->deflates)
+        await(talk, "end\"]");
     say_text(talk, "451-[\"say\",{\"_placeholder\":true,\"num\":0}]");
     say_frame(talk, 0x82, "bytes", 5);
     await(talk, "bytes");
@@ -236,6 +275,14 @@ static void
 talk_by_lws(struct talk *talk)
 {
     begin_websocket(talk, "X-Twice: 1\r\nX-Twice: 2\r\n" UPGRADE);
+}
+
+static void
+talk_deflated(struct talk *talk)
+{
+    talk->deflates = true;
+    begin_websocket(talk,
+                    "Sec-WebSocket-Extensions: permessage-deflate\r\n" UPGRADE);
 }
 
 static void
@@ -332,10 +379,11 @@ talk_run(struct talk *talk, const struct home *home, enum talk_kind kind,
 {
     static void (*const kinds[TALK_KINDS])(
         struct talk *) = {talk_websocket, talk_polling, talk_upgrade,
-                          talk_by_lws};
+                          talk_by_lws, talk_deflated};
 
     talk->home = home;
     talk->end = TALK_DONE;
+    talk->deflates = false;
     talk->patience_ms = patience_ms;
     talk->len = talk->mark = 0;
     talk->text[0] = '\0';
@@ -355,8 +403,8 @@ const char *
 talk_kind_name(enum talk_kind kind)
 {
     static const char *const names[TALK_KINDS] = {"WebSocket", "polling",
-                                                  "upgrade",
-                                                  "WebSocket of lws"};
+                                                  "upgrade", "WebSocket of lws",
+                                                  "deflated"};
 
     return names[kind];
 }

@@ -18,7 +18,8 @@ enum talk_kind {
     TALK_WEBSOCKET,
     TALK_POLLING,
     TALK_UPGRADE,
-    TALK_BY_LWS, /* a WebSocket whose request libwebsockets reads */
+    TALK_BY_LWS,   /* a WebSocket whose request libwebsockets reads */
+    TALK_DEFLATED, /* one that offers compression */
     TALK_KINDS
 };
 
@@ -33,14 +34,16 @@ struct talk {
     const struct home *home;
     int fd;
     enum talk_end end;
+    bool deflates; /* its long answer may be compressed */
     uint32_t patience_ms;
     size_t len;
     size_t mark; /* up to here it was looked at */
     char text[1 << 20];
 };
 
-/* Talk from the connect to the end; the home must answer "say" with "said" and
- * the same arguments. */
+/* For home_start_with(): what a client talks to. */
+void talk_set_up(skio_server *server);
+/* Talk from the connect to the end. */
 enum talk_end talk_run(struct talk *talk, const struct home *home,
                        enum talk_kind kind, uint32_t patience_ms);
 bool talk_is_same(const struct talk *a, const struct talk *b);

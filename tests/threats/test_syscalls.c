@@ -422,22 +422,6 @@ change(skio_server_options *options)
     options->body_timeout_ms = 1000;
 }
 
-static void
-on_say(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
-{
-    (void)ack;
-    (void)user;
-    if (skio_emit(socket, "said", "%p", SKIO_VALUE(args)) != SKIO_OK)
-        skio_disconnect(socket, true);
-}
-
-static void
-listen_to_say(skio_server *server)
-{
-    assert_int_equal(skio_on(skio_of(server, "/"), "say", on_say, NULL),
-                     SKIO_OK);
-}
-
 static int
 start_homes(void **state)
 {
@@ -445,7 +429,7 @@ start_homes(void **state)
     is_client = true;
     no_faults();
     for (int i = 0; i < HOME_COUNT; i++)
-        homes[i] = home_start_with((enum home_kind)i, change, listen_to_say);
+        homes[i] = home_start_with((enum home_kind)i, change, talk_set_up);
     return 0;
 }
 
