@@ -107,8 +107,8 @@ take_scarce(skio_server_options *options)
     options->allocator.free = scarce_free;
     options->allocator.user = NULL;
     /* longer than a talk */
-    options->ping_interval_ms = is_slow() ? 20000 : 2000;
-    options->ping_timeout_ms = 500;
+    options->ping_interval_ms = is_slow() ? 20000 : 1500;
+    options->ping_timeout_ms = 300;
     options->close_timeout_ms = 20; /* nobody answers a Close frame */
     options->header_timeout_ms = 1000;
     options->body_timeout_ms = 1000;
@@ -333,6 +333,14 @@ memory_runs_out_while_a_server_begins(void **state)
     assert_true(n > 20);
 }
 
+static int
+limit_descriptors(void **state)
+{
+    (void)state;
+    home_limit_descriptors(256);
+    return 0;
+}
+
 int
 main(void)
 {
@@ -343,5 +351,6 @@ main(void)
         cmocka_unit_test(memory_runs_out_while_a_server_begins),
     };
 
-    return cmocka_run_group_tests_name("memory", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("memory", tests, limit_descriptors,
+                                       NULL);
 }

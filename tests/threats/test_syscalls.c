@@ -288,7 +288,8 @@ int
 epoll_ctl(int set, int op, int fd, struct epoll_event *event)
 {
     REAL(int, "epoll_ctl", int, int, int, struct epoll_event *);
-    if (op != EPOLL_CTL_DEL && !is_client && is_connection(fd) &&
+    /* to change what is in the set takes no memory */
+    if (op == EPOLL_CTL_ADD && !is_client && is_connection(fd) &&
         fault(CALL_WATCH) > 0)
         return -1;
     return real(set, op, fd, event);
@@ -428,6 +429,7 @@ start_homes(void **state)
     (void)state;
     is_client = true;
     no_faults();
+    home_limit_descriptors(256);
     for (int i = 0; i < HOME_COUNT; i++)
         homes[i] = home_start_with((enum home_kind)i, change, talk_set_up);
     return 0;
@@ -505,7 +507,7 @@ step_of(enum talk_kind kind, int call, size_t count)
         return 1;
     if (call == CALL_ACCEPT)
         return kind == TALK_WEBSOCKET ? count : 1000;
-    return count / 12 + 1;
+    return count / 8 + 1;
 }
 
 /* All calls of a talk, one after the other, with all their numbers. Returns how
@@ -550,7 +552,7 @@ torture_all(const int (*numbers)[NUMBERS], bool is_invisible)
         for (int kind = 0; kind < TALK_KINDS; kind++)
             failed += torture(i, (enum talk_kind)kind, numbers, is_invisible);
         print_message("# home %d: %zu calls failed\n", i, failed);
-        assert_true(failed > 100);
+        assert_true(failed > 60);
         assert_true(home_is_well(homes[i]));
     }
 }
@@ -573,7 +575,7 @@ call_that_fails_ends_its_connection_at_most(void **state)
 static void
 run_storm(int i, const int (*numbers)[NUMBERS], bool is_invisible)
 {
-    unsigned rounds = getenv("SKIO_LONG") != NULL ? 5000 : 60;
+    unsigned rounds = getenv("SKIO_LONG") != NULL ? 5000 : 30;
     size_t counts[CALLS];
     size_t failed = 0;
 
