@@ -116,6 +116,8 @@ hear(struct talk *talk)
 static void
 await(struct talk *talk, const char *text)
 {
+    if (talk->end != TALK_DONE)
+        return;
     do {
         char *from = talk->text + talk->mark;
         char *at = memmem(from, talk->len - talk->mark, text, strlen(text));

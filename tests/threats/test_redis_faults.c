@@ -174,8 +174,6 @@ redisReaderCreateWithFunctions(redisReplyObjectFunctions *functions)
     return fault(CALL_HIREDIS) != 0 ? NULL : real(functions);
 }
 
-char *sdsMakeRoomFor(char *text, size_t more);
-
 char *
 sdsMakeRoomFor(char *text, size_t more)
 {
