@@ -167,7 +167,9 @@ dispatch(struct skio__conn *conn, enum lws_callback_reasons reason, void *in,
     int result;
 
     if (conn->direct != NULL) {
-        skio__direct_refuse(conn);
+        /* that lws has written the rest of the 101 is no such sign */
+        if (reason != LWS_CALLBACK_SERVER_WRITEABLE || !conn->held)
+            skio__direct_refuse(conn);
         return 0;
     }
     switch (reason) {

@@ -111,7 +111,8 @@ struct skio__conn {
     bool stuck : 1;         /* direct: waits for room to write */
     bool fresh : 1;         /* direct: not yet taken from lws */
     bool writing : 1;       /* inside lws' writeable callback */
-    uint8_t leftover;       /* enum skio__leftover, after the last request */
+    bool held : 1;          /* direct: lws could not write all of the 101 */
+    uint8_t leftover : 2;   /* enum skio__leftover, after the last request */
 };
 
 /* Whether lws has bytes in store that came with an earlier request. */

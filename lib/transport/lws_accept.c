@@ -178,10 +178,37 @@ owes_preface(const struct skio__lws *transport, const union skio__address *from)
            skio__proxies_trust(&transport->proxies, &peer);
 }
 
+/* Whether a failed accept4() was about one connection, which has ended: the
+ * next may be well. accept(2) names these. */
+static bool
+is_of_connection(int number)
+{
+    switch (number) {
+    case EINTR:
+    case ECONNABORTED:
+    case ECONNRESET:
+    case ETIMEDOUT:
+    case EPERM: /* a firewall's */
+    case EPROTO:
+    case ENOPROTOOPT:
+    case EOPNOTSUPP:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENONET:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Accept what waits. Returns whether there may be more. */
 static bool
 accept_all(struct skio__lws *transport, int fd)
 {
+    bool is_served = false;
+
     for (int i = 0; i < ACCEPTS_MAX; i++) {
         union skio__address from = {.in6 = {0}};
         socklen_t len = sizeof(from);
@@ -189,18 +216,20 @@ accept_all(struct skio__lws *transport, int fd)
             accept4(fd, &from.any, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
         if (accepted >= 0) {
+            is_served = true;
             if (owes_preface(transport, &from))
                 skio__preface_wait(transport, accepted, &from);
             else
                 skio__accept_adopt(transport, accepted, &from);
             continue;
         }
-        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
-            errno == ENOMEM)
+        if (errno == EAGAIN || errno == EWOULDBLOCK)
+            return false;
+        /* Whatever else it is, the socket stays ready: do not spin. */
+        if (!is_of_connection(errno) || (i == ACCEPTS_MAX - 1 && !is_served)) {
             pause_accepting(transport, errno);
-        else if (errno == EINTR || errno == ECONNABORTED)
-            continue;
-        return false;
+            return false;
+        }
     }
     return true;
 }

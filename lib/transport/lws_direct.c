@@ -14,6 +14,7 @@
 
 #define PONG_MAX (2 + 125)
 #define PROTOCOL_ERROR 1002
+#define CLOSE_WRITES_MAX 8
 
 /* The beginning of a frame whose rest has not come yet. */
 struct skio__beginning {
@@ -22,13 +23,14 @@ struct skio__beginning {
 };
 
 /* An answer to a ping. Only the latest of those that wait is answered, which
- * RFC 6455 5.5.3 allows: so a flood of them costs one answer a turn. */
+ * RFC 6455 5.5.3 allows: so a flood of them costs one answer a turn. Or else
+ * what is left of the answer to the handshake, which goes first as well. */
 struct skio__pong {
     size_t len; /* of the frame */
     size_t sent;
     size_t next_len; /* another ping came while this was amid its frame */
-    unsigned char frame[PONG_MAX];
     unsigned char next[PONG_MAX];
+    unsigned char frame[]; /* of PONG_MAX, at least */
 };
 
 /* What the next write consists of. */
@@ -39,6 +41,12 @@ struct output {
     size_t pong; /* of these bytes, the first ones */
     bool is_all; /* nothing waits behind it */
 };
+
+static bool
+would_block(void)
+{
+    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+}
 
 /* ---- Taking over ---- */
 
@@ -66,11 +74,6 @@ skio__direct_begin(struct skio__conn *conn)
     struct skio__lws *transport = conn->transport;
     struct skio__direct *direct;
 
-    /* A part of the 101 would have to be written after ours: the peer asked
-     * for much and reads nothing. */
-    if (lws_partial_buffered(conn->wsi))
-        return -1;
-
     if (!skio__direct_has_inbox(transport))
         return -1;
     direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
@@ -90,11 +93,20 @@ skio__direct_begin(struct skio__conn *conn)
     direct->io.fd = lws_get_socket_fd(conn->wsi);
     ev_io_modify(&direct->io, EV_READ);
     direct->io.data = conn;
+    conn->held = lws_partial_buffered(conn->wsi) != 0;
     conn->fresh = true;
     direct->next = transport->fresh;
     transport->fresh = direct;
     conn->direct = direct;
     return 0;
+}
+
+/* Of the 101, a part has not left: lws writes it when there is room, and ours
+ * comes after that. */
+static bool
+lws_holds_answer(const struct skio__conn *conn)
+{
+    return conn->fresh && conn->held && lws_partial_buffered(conn->wsi);
 }
 
 /*
@@ -104,11 +116,17 @@ skio__direct_begin(struct skio__conn *conn)
 void
 skio__direct_begin_all(struct skio__lws *transport)
 {
-    while (transport->fresh != NULL) {
-        struct skio__direct *direct = transport->fresh;
+    struct skio__direct **at = &transport->fresh;
+
+    while (*at != NULL) {
+        struct skio__direct *direct = *at;
         struct skio__conn *conn = direct->io.data;
 
-        transport->fresh = direct->next;
+        if (lws_holds_answer(conn)) {
+            at = &direct->next;
+            continue;
+        }
+        *at = direct->next;
         conn->fresh = false;
         direct->beginning = NULL;
         /* its watcher first: libev calls the oldest first */
@@ -338,11 +356,15 @@ write_some(struct skio__conn *conn)
     struct output output;
     ssize_t sent;
 
+    if (lws_holds_answer(conn)) {
+        watch(conn, true);
+        return 0;
+    }
     gather(conn, &output);
     if (output.len == 0)
         return flush(conn);
     sent = send_output(conn, &output);
-    if (sent < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR) {
+    if (sent < 0 && !would_block()) {
         conn->lost = true;
         return -1;
     }
@@ -389,6 +411,37 @@ skio__direct_write(struct skio__conn *conn)
     return finish(conn);
 }
 
+/* Room for a frame of so many bytes; NULL: there is no memory. */
+static struct skio__pong *
+make_pong(struct skio__conn *conn, size_t len)
+{
+    struct skio__pong *pong =
+        skio__mem_alloc(conn->transport->mem,
+                        sizeof(*pong) + (len > PONG_MAX ? len : PONG_MAX));
+
+    if (pong == NULL)
+        return NULL;
+    pong->len = pong->sent = pong->next_len = 0;
+    conn->direct->pong = pong;
+    return pong;
+}
+
+/* The kernel did not take all of the answer to a handshake. */
+static int
+keep_answer(struct skio__conn *conn, const char *rest, size_t len)
+{
+    struct skio__pong *pong = make_pong(conn, 1 + len);
+
+    if (pong == NULL)
+        return -1;
+    /* one that has begun: no pong takes its place */
+    pong->frame[0] = 0;
+    pong->sent = 1;
+    memcpy(pong->frame + 1, rest, len);
+    pong->len = 1 + len;
+    return 0;
+}
+
 /* One send for the answer and the packet that opens the session. */
 int
 skio__direct_greet(struct skio__conn *conn, const void *answer, size_t len)
@@ -409,14 +462,18 @@ skio__direct_greet(struct skio__conn *conn, const void *answer, size_t len)
     memcpy(parts + 1, output.parts, sizeof(parts[0]) * (size_t)output.count);
     message.msg_iovlen = (size_t)output.count + 1;
     sent = sendmsg(direct->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 || (size_t)sent < len) { /* it is the first that goes out */
+    if (sent < 0 && would_block())
+        sent = 0;
+    if (sent < 0 ||
+        ((size_t)sent < len && keep_answer(conn, (const char *)answer + sent,
+                                           len - (size_t)sent) != 0)) {
         conn->lost = true;
         return -1;
     }
-    sent -= (ssize_t)len;
+    sent = (size_t)sent > len ? sent - (ssize_t)len : 0;
     if (sent > 0)
         consume(conn, &output, (size_t)sent);
-    if ((size_t)sent < output.len || !output.is_all)
+    if (direct->pong != NULL || (size_t)sent < output.len || !output.is_all)
         watch(conn, true);
     return finish(conn);
 }
@@ -432,11 +489,9 @@ answer_ping(struct skio__conn *conn, const struct skio__frame *ping)
     if (conn->finished)
         return 0; /* nothing may follow our Close */
     if (pong == NULL) {
-        pong = skio__mem_alloc(conn->transport->mem, sizeof(*pong));
+        pong = make_pong(conn, 0);
         if (pong == NULL)
             return -1;
-        conn->direct->pong = pong;
-        pong->sent = pong->next_len = 0;
     }
     if (pong->sent == 0) {
         frame = pong->frame;
@@ -451,6 +506,20 @@ answer_ping(struct skio__conn *conn, const struct skio__frame *ping)
     return 0;
 }
 
+/* What was asked before the peer closed is answered before that. Returns
+ * whether it has left: a full socket is not waited for, but a call may take
+ * less than there is room for. */
+static bool
+write_all(struct skio__conn *conn)
+{
+    for (int i = 0; i < CLOSE_WRITES_MAX; i++)
+        if (skio__direct_write(conn) != 0)
+            return false;
+        else if (!conn->stuck)
+            return !conn->finished;
+    return false;
+}
+
 /*
  * The peer closes: with its own words it is answered, after what it has asked
  * before. Where that cannot be written at once, it is not.
@@ -459,14 +528,22 @@ static void
 answer_close(struct skio__conn *conn, const struct skio__frame *frame)
 {
     unsigned char answer[PONG_MAX] = {0x88, (unsigned char)frame->len};
+    size_t len = 2 + frame->len;
+    size_t at = 0;
 
     conn->peer_closed = true;
-    if (conn->finished || skio__direct_write(conn) != 0 || conn->finished ||
-        conn->stuck)
+    if (conn->finished || !write_all(conn))
         return;
     memcpy(answer + 2, frame->data, frame->len);
-    if (send_bytes(conn->direct, answer, 2 + frame->len) < 0)
-        conn->lost = true;
+    for (int i = 0; i < CLOSE_WRITES_MAX && at < len; i++) {
+        ssize_t sent = send_bytes(conn->direct, answer + at, len - at);
+
+        if (sent < 0 && !would_block())
+            break;
+        if (sent > 0)
+            at += (size_t)sent;
+    }
+    conn->lost = conn->lost || at < len;
 }
 
 /* Returns -1 when the connection has ended. */
@@ -537,7 +614,7 @@ receive(struct skio__conn *conn)
     ssize_t got = receive_bytes(conn->direct, at + had);
     unsigned char *end;
 
-    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+    if (got < 0 && would_block())
         return 0;
     if (got <= 0) {
         conn->lost = true;
@@ -565,6 +642,11 @@ on_ready(struct ev_loop *loop, struct ev_io *io, int events)
     struct skio__conn *conn = io->data;
 
     (void)loop;
+    if ((events & EV_ERROR) != 0) { /* the kernel has no room to watch it */
+        conn->lost = true;
+        skio__conn_kill_now(conn);
+        return;
+    }
     /* TLS may have had to write something of its own before it reads on. */
     if (conn->direct->sealed != NULL)
         events |= EV_READ;

@@ -21,6 +21,7 @@
 #define HEAD_MAX 16384  /* and at most: lws takes longer heads */
 #define ACCEPT_MAX 32   /* SHA-1 in base64, and NUL */
 #define PROTOCOL_MAX 64
+#define TAKES_MAX 8 /* calls */
 
 /* What the answer to a handshake needs of it. */
 struct handshake {
@@ -269,15 +270,24 @@ is_mounted_over(const struct skio__lws *transport)
     return false;
 }
 
-/* Take what was looked at, and more of what has come. Returns how much; < 0: it
- * was not there. */
+/* Take what was looked at, and more of what has come. What was seen is there,
+ * if a call takes less it takes more of them. Returns how much; < 0: it was not
+ * there. */
 static ssize_t
 take(struct skio__conn *conn, size_t seen, size_t most)
 {
-    ssize_t got =
-        recv(conn->direct->io.fd, conn->transport->inbox, most, MSG_DONTWAIT);
+    size_t len = 0;
 
-    return got < (ssize_t)seen ? -1 : got;
+    for (int left = TAKES_MAX; len < seen && left > 0; left--) {
+        ssize_t got = recv(conn->direct->io.fd, conn->transport->inbox + len,
+                           most - len, MSG_DONTWAIT);
+
+        if (got == 0 || (got < 0 && !would_block()))
+            return -1;
+        if (got > 0)
+            len += (size_t)got;
+    }
+    return len < seen ? -1 : (ssize_t)len;
 }
 
 /* Between enter() and leave(). */
@@ -425,8 +435,9 @@ on_ready(struct ev_loop *loop, struct ev_io *io, int events)
     struct skio__conn *conn = io->data;
 
     (void)loop;
-    (void)events;
-    if (conn->direct->body_left > 0)
+    if ((events & EV_ERROR) != 0) /* the kernel has no room to watch it */
+        lose(conn);
+    else if (conn->direct->body_left > 0)
         read_body(conn);
     else if (conn->kind == CONN_IDLE)
         read_request(conn);

@@ -4,10 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <socketio/socketio.h>
+
 #define CUTS_MAX 96    /* longer inputs are cut up to here */
 #define BYTES_MAX 4096 /* longer inputs are not fed byte by byte */
 #define OOM_MAX 5000   /* allocations of a script */
 #define DRIBBLE 3      /* bytes written at once */
+#define LEFT_MS 100000 /* until sessions that were left have ended */
 #define OPCODE_TEXT 1
 #define OPCODE_BINARY 2
 #define OPCODE_CLOSE 8
@@ -58,10 +61,14 @@ peer_fail_at(struct peer *peer, const char *text, const char *file, int line)
         [PEER_CUT] = "cut at",
         [PEER_BYTES] = "byte by byte",
         [PEER_DRIBBLE] = "output in pieces",
+        [PEER_IDLE] = "none",
+        [PEER_FURTHER] = "whole, with a further client",
         [PEER_OOM] = "failing allocation",
         [PEER_OOM_ALL] = "failing allocations from",
     };
 
+    if (peer->probes)
+        longjmp(peer->out_of_memory, 1);
     if (peer->mode >= PEER_OOM && peer->alloc.failed > 0)
         longjmp(peer->out_of_memory, 1);
     print_error("%s:%d: %s (input %s, %zu)\n", file, line, text,
@@ -196,7 +203,7 @@ destroy(void *transport)
     }
 }
 
-/* ---- Runs ---- */
+/* ---- Beginning and end ---- */
 
 static void
 fill_random(void *buf, size_t len, void *user)
@@ -279,13 +286,121 @@ start(struct peer *peer, const struct peer_plan *plan)
         plan->setup(peer);
 }
 
-/* Returns the longest input of the script. */
-static size_t
+/* ---- The next client ---- */
+
+/* How far a client gets that comes when a script has ended. */
+enum served {
+    SERVED_UNKNOWN, /* there is no server, or its handlers wanted otherwise */
+    SERVED_REFUSED, /* no session */
+    SERVED_SESSION, /* a session, no socket: Engine.IO alone, middleware */
+    SERVED_SOCKET,  /* a socket of "/", which gets no event */
+    SERVED_ALL      /* and an event sent to all */
+};
+
+static void
+clear_away(struct peer *peer)
+{
+    peer->holds_turn = false;
+    peer->address = "198.51.100.77";
+    for (struct peer_ws *ws = peer->wss; ws != NULL; ws = ws->next)
+        peer_hang_up(ws, false);
+    for (struct peer_http *http = peer->https; http != NULL; http = http->next)
+        peer_abort(http);
+    peer_flush(peer);
+    peer_wait(peer, LEFT_MS); /* what is left of sessions, rates */
+}
+
+static bool
+has_frame(struct peer_ws *ws, const char *prefix)
+{
+    unsigned opcode;
+    const char *data;
+    size_t len;
+
+    /* what others are told meanwhile may come before it */
+    while (peer_frame(ws, &opcode, &data, &len))
+        if (opcode == OPCODE_TEXT && len >= strlen(prefix) &&
+            memcmp(data, prefix, strlen(prefix)) == 0)
+            return true;
+    return false;
+}
+
+static enum served
+serve_websocket(struct peer *peer, struct peer_ws *ws)
+{
+    skio_nsp *root;
+
+    if (!has_frame(ws, "0{"))
+        return SERVED_REFUSED;
+    peer_say(ws, "40");
+    if (!has_frame(ws, "40"))
+        return SERVED_SESSION;
+    root = skio_of(peer->server, "/");
+    if (root == NULL || skio_emit_all(root, "next client", "%d", 1) != SKIO_OK)
+        return SERVED_SOCKET;
+    peer_flush(peer);
+    return has_frame(ws, "42[\"next client\",1]") ? SERVED_ALL : SERVED_SOCKET;
+}
+
+static enum served
+serve_polling(struct peer *peer)
+{
+    char query[128];
+    struct peer_http *http = peer_get(peer, "EIO=4&transport=polling");
+
+    if (http->status != 200)
+        return SERVED_REFUSED;
+    snprintf(query, sizeof query, "EIO=4&transport=polling&sid=%s",
+             peer_sid(http->body.data));
+    if (peer_post(peer, query, "40")->status != 200)
+        return SERVED_SESSION;
+    http = peer_get(peer, query);
+    return http->status == 200 && strncmp(http->body.data, "40", 2) == 0
+               ? SERVED_SOCKET
+               : SERVED_SESSION;
+}
+
+/*
+ * Send a further client: what failed before is nothing to it. Scripts end
+ * anywhere, so all others go first.
+ */
+static enum served
+serve_next(struct peer *peer)
+{
+    volatile enum served served = SERVED_UNKNOWN;
+
+    if (peer->server == NULL)
+        return SERVED_UNKNOWN;
+    test_alloc_fail(&peer->alloc, 0);
+    peer->probes = true;
+    if (setjmp(peer->out_of_memory) == 0) {
+        struct peer_ws *ws;
+
+        clear_away(peer);
+        ws = peer_ws_request(peer, "EIO=4&transport=websocket", NULL);
+        served =
+            ws->ws != NULL ? serve_websocket(peer, ws) : serve_polling(peer);
+    }
+    peer->probes = false;
+    return served;
+}
+
+/* ---- Runs ---- */
+
+static struct peer_tortured tortured;
+
+struct result {
+    size_t longest;     /* input of the script */
+    size_t failed;      /* allocations */
+    bool is_set_up;     /* what goes before the script was done */
+    enum served served; /* if that was asked for */
+};
+
+static void
 run(const struct peer_plan *plan, enum peer_mode mode, size_t cut,
-    size_t *failed)
+    struct result *result)
 {
     struct peer *peer = calloc(1, sizeof *peer);
-    size_t longest;
 
     if (peer == NULL)
         abort();
@@ -298,10 +413,15 @@ run(const struct peer_plan *plan, enum peer_mode mode, size_t cut,
     else if (mode == PEER_OOM_ALL)
         test_alloc_fail_from(&peer->alloc, cut);
 
+    *result = (struct result){0};
     if (mode < PEER_OOM || setjmp(peer->out_of_memory) == 0) {
         start(peer, plan);
-        plan->script(peer);
+        result->is_set_up = peer->alloc.failed == 0;
+        if (mode != PEER_IDLE)
+            plan->script(peer);
     }
+    if (mode >= PEER_IDLE)
+        result->served = serve_next(peer);
     /* What a failed run left undone may still be handed out. */
     test_alloc_fail(&peer->alloc, 0);
     if (peer->cleanup != NULL)
@@ -316,43 +436,79 @@ run(const struct peer_plan *plan, enum peer_mode mode, size_t cut,
         peer->alloc.failed = 0; /* no excuse */
         peer_fail_at(peer, "memory is left", __FILE__, __LINE__);
     }
-    longest = peer->longest;
-    if (failed != NULL)
-        *failed = peer->alloc.failed;
+    result->longest = peer->longest;
+    result->failed = peer->alloc.failed;
     free_peer(peer);
     free(peer);
-    return longest;
 }
 
 void
 peer_run(const struct peer_plan *plan)
 {
-    size_t longest = run(plan, PEER_WHOLE, 0, NULL);
+    struct result result;
+    size_t longest;
     size_t cut;
 
+    run(plan, PEER_WHOLE, 0, &result);
+    longest = result.longest;
     for (cut = 0; cut < longest && cut <= CUTS_MAX; cut++)
-        run(plan, PEER_CUT, cut, NULL);
-    run(plan, PEER_BYTES, 0, NULL);
-    run(plan, PEER_DRIBBLE, 0, NULL);
+        run(plan, PEER_CUT, cut, &result);
+    run(plan, PEER_BYTES, 0, &result);
+    run(plan, PEER_DRIBBLE, 0, &result);
 }
 
 void
 peer_run_once(const struct peer_plan *plan)
 {
-    run(plan, PEER_WHOLE, 0, NULL);
+    struct result result;
+
+    run(plan, PEER_WHOLE, 0, &result);
+}
+
+/* The next client gets as far as it does when nothing failed: before a script,
+ * which may shut the server, or after it. Without all the handlers it gets a
+ * session. */
+static void
+check_served(const struct result *result, enum served least, const char *what,
+             size_t n)
+{
+    if (!result->is_set_up && least > SERVED_SESSION)
+        least = SERVED_SESSION;
+    if (result->served != SERVED_UNKNOWN && result->served < least)
+        fail_msg("%s %zu failed, the next client is served less: %d, not %d",
+                 what, n, (int)result->served, (int)least);
 }
 
 void
 peer_run_oom(const struct peer_plan *plan)
 {
-    size_t failed = 1;
-    size_t n;
+    struct result result;
+    enum served least;
+    size_t n = 0;
 
-    for (n = 1; failed > 0; n++) {
-        assert_true(n < OOM_MAX);
-        run(plan, PEER_OOM, n, &failed);
-        run(plan, PEER_OOM_ALL, n, NULL);
-    }
+    run(plan, PEER_IDLE, 0, &result);
+    least = result.served;
+    run(plan, PEER_FURTHER, 0, &result);
+    if (result.served < least)
+        least = result.served;
+    do {
+        assert_true(++n < OOM_MAX);
+        run(plan, PEER_OOM_ALL, n, &result);
+        check_served(&result, least, "all allocations from", n);
+        run(plan, PEER_OOM, n, &result);
+        check_served(&result, least, "allocation", n);
+    } while (result.failed > 0);
+
+    tortured.scenarios++;
+    tortured.allocations += n - 1;
+    if (least == SERVED_ALL)
+        tortured.served++;
+}
+
+struct peer_tortured
+peer_tortured(void)
+{
+    return tortured;
 }
 
 /* ---- Turns and time ---- */

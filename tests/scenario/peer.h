@@ -17,7 +17,8 @@
  * output written a few bytes at a time; and, with peer_run_oom(), with the
  * first, second, … allocation failing, once and from then on. After each run
  * the server is freed and nothing may be left. When allocations fail a script's
- * expectations do not count: the first that is not met ends the run.
+ * expectations do not count: the first that is not met ends the run, and then
+ * the next client comes, with memory enough, and must be served.
  *
  * Each action is a loop turn of its own: the server is flushed after it,
  * unless peer->holds_turn is set.
@@ -82,6 +83,8 @@ enum peer_mode {
     PEER_CUT,     /* in two, at peer->cut */
     PEER_BYTES,   /* byte by byte */
     PEER_DRIBBLE, /* whole, but output is written in small pieces */
+    PEER_IDLE,    /* no script, but the next client */
+    PEER_FURTHER, /* whole, and the next client */
     PEER_OOM,     /* whole, and the allocation number peer->cut fails */
     PEER_OOM_ALL  /* and all that follow it */
 };
@@ -104,6 +107,7 @@ struct peer {
     size_t cut;
     size_t longest; /* input of the script */
     jmp_buf out_of_memory;
+    bool probes; /* the next client: expectations only end it */
 
     struct peer_http *https;
     struct peer_ws *wss;
@@ -133,9 +137,20 @@ struct peer_plan {
 
 /* Run as the top of this file tells, except for failing allocations. */
 void peer_run(const struct peer_plan *plan);
+/* With the first, second, … allocation failing, once and from then on; after
+ * each of these the next client must be served as if nothing had failed. */
 void peer_run_oom(const struct peer_plan *plan);
 /* As it stands only. */
 void peer_run_once(const struct peer_plan *plan);
+
+/* What peer_run_oom() did in this program. */
+struct peer_tortured {
+    size_t scenarios;
+    size_t served;      /* those whose next client gets all: session, socket,
+                         * event */
+    size_t allocations; /* that failed, each once and from there on */
+};
+struct peer_tortured peer_tortured(void);
 
 /*
  * Make a second server with the same options, peer->another; requests go to

@@ -723,6 +723,10 @@ read_all(skio_verdict *verdict, void *user)
     const skio_engine_request *request = skio_verdict_request(verdict);
     char text[64];
 
+    if (peer->probes) { /* it is asked for other things */
+        (void)skio_verdict_accept(verdict);
+        return;
+    }
     peer_note(peer, "%s %s", skio_engine_request_method(request),
               skio_engine_request_url(request));
     peer_note(peer, "from %s, %s, %s", skio_engine_request_address(request),

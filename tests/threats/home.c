@@ -422,6 +422,17 @@ count_entries(const char *path)
     return count - 2; /* . and .. */
 }
 
+void
+home_limit_descriptors(unsigned most)
+{
+    struct rlimit limit;
+
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur > most)
+        limit.rlim_cur = most;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+}
+
 size_t
 home_descriptors(void)
 {

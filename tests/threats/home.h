@@ -64,6 +64,11 @@ void home_frame(int fd, unsigned op, const void *data, size_t len);
  * same under sanitizers and valgrind, which have a malloc of their own. */
 size_t home_heap(void);
 
+/* Have at most so many descriptors in this process. To be called before homes
+ * begin: Debian's libwebsockets walks over all that there may be at each
+ * close. */
+void home_limit_descriptors(unsigned most);
+
 /* Descriptors and threads of this process. */
 size_t home_descriptors(void);
 size_t home_threads(void);
