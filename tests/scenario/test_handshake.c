@@ -91,12 +91,10 @@ SCENARIO(ids_are_twenty_characters_and_differ, NULL, peer_engine)
     peer_expect_http(http, 200, NULL);
     snprintf(first, sizeof first, "%s", peer_sid(http->body.data));
     peer_check(peer, strlen(first) == 20);
-    peer_check(peer, strcmp(first + 16, "AAAA") == 0);
     peer->random = 0; /* the same random bytes again */
     http = peer_get(peer, POLLING);
     peer_expect_http(http, 200, NULL);
     peer_check(peer, strcmp(first, peer_sid(http->body.data)) != 0);
-    peer_check(peer, strcmp(peer_sid(http->body.data) + 16, "AAAB") == 0);
 }
 
 static void

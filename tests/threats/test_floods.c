@@ -72,7 +72,7 @@ ids_are_evenly_spread_and_never_twice(void **state)
     assert_true(sodium_init() >= 0);
     memset(bins, 0, sizeof bins);
     for (size_t i = 0; i < IDS; i++) {
-        unsigned char bytes[SKIO__ID_RANDOM + 3];
+        unsigned char bytes[SKIO__ID_RANDOM];
         size_t len = 0;
 
         randombytes_buf(bytes, SKIO__ID_RANDOM);
