@@ -308,6 +308,22 @@ ONCE(to_join_takes_45_seconds, NULL)
     peer_expect_nothing(last);
 }
 
+ONCE(to_join_takes_45_seconds_by_polling_too, NULL)
+{
+    const char *query = peer_polling(peer);
+    struct peer_http *http = peer_get(peer, query);
+
+    peer_wait(peer, 25000);
+    peer_expect_http(http, 200, "2");
+    peer_expect_http(peer_post(peer, query, "3"), 200, "ok");
+    peer_wait(peer, 19999);
+    peer_check(peer, sio_counters(peer).sessions_closed == 0);
+    peer_wait(peer, 1);
+    peer_check(peer, sio_counters(peer).sessions_closed == 1);
+    peer_expect_http(peer_get(peer, query), 400,
+                     "{\"code\":1,\"message\":\"Session ID unknown\"}");
+}
+
 ONCE(an_upgrade_takes_ten_seconds, peer_engine)
 {
     char query[160];
@@ -550,3 +566,4 @@ main(void)
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
+        cmocka_unit_test(to_join_takes_45_seconds_by_polling_too),

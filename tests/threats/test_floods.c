@@ -376,8 +376,7 @@ room_that_is_no_text_reaches_nobody(void **state)
 #define SESSIONS 1000
 #define SESSION_BYTES 2048
 
-/* A client that joined nothing is told so, for which its next poll is waited
- * for half a minute more: that is another test. */
+/* That who joins nothing ends is another test. */
 static void
 crowded(skio_server_options *options)
 {
