@@ -173,13 +173,16 @@ typedef struct skio_server_options {
     /* Limits of the whole server. */
     uint32_t max_connections;             /**< 100000 sessions */
     uint32_t max_connections_per_address; /**< 200 */
-    uint32_t ipv6_prefix;            /**< 64, of 16 to 128: this many bits of an
+    uint32_t ipv6_prefix;     /**< 64, of 16 to 128: this many bits of an
                                         IPv6 address count as one address */
-    uint32_t max_unconnected;        /**< 1000 that joined no namespace yet */
-    uint32_t max_dynamic_namespaces; /**< 10000 made on demand at once */
-    bool cleanup_empty_namespaces;   /**< true: those end with their last socket
+    uint32_t max_unconnected; /**< 1000 that joined no namespace yet */
+    uint32_t max_unconnected_per_address; /**< 0: half of
+                                             max_connections_per_address, and
+                                             100 at least */
+    uint32_t max_dynamic_namespaces;      /**< 10000 made on demand at once */
+    bool cleanup_empty_namespaces; /**< true: those end with their last socket
                                     */
-    uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
+    uint32_t max_posted;           /**< 10000 waiting skio_server_post() */
 
     /* Rates, all off (0) by default: so many in a time, and so many at once as
      * a burst, 0: as many as in that time. Who passes one is disconnected,

@@ -383,6 +383,7 @@ crowded(skio_server_options *options)
     options->connect_timeout_ms = 60000;
     options->max_unconnected = SESSIONS + 1;
     options->max_connections_per_address = SESSIONS + 1;
+    options->max_unconnected_per_address = SESSIONS + 1;
 }
 
 static void
