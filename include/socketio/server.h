@@ -201,7 +201,12 @@ typedef struct skio_server_options {
     void *rate_limit_user;
 
     /* The listener (skio_listen) */
-    uint32_t backlog; /**< 511 */
+    uint32_t backlog;             /**< 511 */
+    uint32_t max_tcp_connections; /**< 0: twice max_connections, and 1000 at
+                                     least; accepted ones, whatever they do */
+    uint32_t max_tcp_connections_per_address; /**< 0: three times
+                                                 max_connections_per_address,
+                                                 and 600 at least */
     /** false; true: skio_listen() shares its port (SO_REUSEPORT) with the
      * servers of other processes and threads of this user that ask for it, too;
      * the system spreads new connections over them. See skio_listen(3). */

@@ -278,6 +278,9 @@ derive_limits(skio_server_options *o)
 {
     derive(&o->max_unconnected_per_address, o->max_connections_per_address / 2,
            100);
+    derive(&o->max_tcp_connections, (uint64_t)o->max_connections * 2, 1000);
+    derive(&o->max_tcp_connections_per_address,
+           (uint64_t)o->max_connections_per_address * 3, 600);
 }
 
 int
