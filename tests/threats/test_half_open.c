@@ -26,7 +26,8 @@
 #include "threats/home.h"
 
 #define MOST 5
-#define USUAL 600                     /* of an address, with the defaults */
+#define USUAL 600 /* of an address, with the defaults */
+#define COSTED 510
 #define DESCRIPTORS (2 * USUAL + 100) /* both ends are here */
 
 static char out[4096];
@@ -232,6 +233,52 @@ by_default_an_address_has_600_connections(void **state)
     home_stop(home);
 }
 
+/* ---- What they cost ---- */
+
+static void
+many_of_an_address(skio_server_options *options)
+{
+    options->max_tcp_connections_per_address = USUAL;
+}
+
+static void
+measure(const char *text, size_t most)
+{
+    static int fds[COSTED];
+    struct home *home = home_start_with(HOME_OWN, many_of_an_address, NULL);
+    size_t before, cost;
+
+    dial_silent(home, 1, fds, 10); /* what is made once is made now */
+    for (int i = 0; i < 10; i++)
+        home_say(fds[i], text);
+    home_pause(100);
+    before = home_heap();
+    dial_silent(home, 1, fds + 10, COSTED - 10);
+    for (int i = 10; i < COSTED; i++)
+        home_say(fds[i], text);
+    home_pause(300);
+    cost = (home_heap() - before) / (COSTED - 10);
+    assert_true(cost <= most);
+    close_all(fds, COSTED);
+    home_stop(home);
+}
+
+static void
+silent_connections_cost_little(void **state)
+{
+    (void)state;
+    measure("", 512);
+}
+
+/* Those have a table of libwebsockets for their headers. */
+static void
+unfinished_requests_cost_20_kib_at_most(void **state)
+{
+    (void)state;
+    measure("GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nHost: ",
+            20480);
+}
+
 /* ---- Who is not counted ---- */
 
 static void
@@ -375,6 +422,8 @@ main(void)
         cmocka_unit_test(refused_connections_leave_nothing),
         cmocka_unit_test(connections_in_use_count_with_the_silent),
         cmocka_unit_test(by_default_an_address_has_600_connections),
+        cmocka_unit_test(silent_connections_cost_little),
+        cmocka_unit_test(unfinished_requests_cost_20_kib_at_most),
         cmocka_unit_test(trusted_proxies_connections_are_not_counted),
         cmocka_unit_test(clients_that_a_proxy_names_are_counted),
         cmocka_unit_test(unix_sockets_are_counted_among_all_alone),
