@@ -33,7 +33,13 @@ skio__tally_init(struct skio__tally *tally, const skio_allocator *mem,
 void
 skio__tally_deinit(struct skio__tally *tally)
 {
-    assert(skio__map_count(&tally->addresses) == 0);
+    struct skio__map_node *node, *after;
+
+    SKIO__MAP_EACH(&tally->addresses, node, after) {
+        skio__map_remove(&tally->addresses, node);
+        skio__mem_free(tally->addresses.mem,
+                       skio__container_of(node, struct tallied, node));
+    }
     skio__map_deinit(&tally->addresses);
 }
 

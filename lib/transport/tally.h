@@ -22,7 +22,7 @@ struct skio__tally {
 
 void skio__tally_init(struct skio__tally *tally, const skio_allocator *mem,
                       const skio_server_options *options);
-/* Nobody is counted any more. */
+/* Whoever is still counted is forgotten. */
 void skio__tally_deinit(struct skio__tally *tally);
 
 /* Count one more of an address; IPv4 is mapped. Returns SKIO_OK; SKIO_ELIMIT

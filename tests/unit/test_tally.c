@@ -133,6 +133,19 @@ ipv4_addresses_are_no_network(void **state)
 }
 
 static void
+who_is_left_is_forgotten_with_it(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    begin(&f, 2, 64);
+    assert_int_equal(enter(&f, "2001:db8::1"), SKIO_OK);
+    assert_int_equal(enter(&f, "2001:db8::1"), SKIO_OK);
+    assert_int_equal(enter(&f, "::1"), SKIO_OK);
+    end(&f);
+}
+
+static void
 nothing_is_counted_without_memory(void **state)
 {
     struct fixture f;
@@ -165,6 +178,7 @@ main(void)
         cmocka_unit_test(an_ipv6_network_is_one_address),
         cmocka_unit_test(the_length_of_the_network_is_an_option),
         cmocka_unit_test(ipv4_addresses_are_no_network),
+        cmocka_unit_test(who_is_left_is_forgotten_with_it),
         cmocka_unit_test(nothing_is_counted_without_memory),
     };
 
