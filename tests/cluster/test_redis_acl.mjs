@@ -117,7 +117,7 @@ async function exercise(nodes) {
                     () => node.do("servers"), (n) => n === 2);
     await a.do("emit", { rooms: ["r"] }, "news", 1);
     await until("the news", () => clients[1].log.length > 0);
-    same(clients[1].log.at(-1).slice(0, 2), ["news", 1]);
+    same(clients[1].log.at(-1).slice(0, 2), ["news", 1], "the news");
     await b.do("emit", { rooms: [clients[0].id] }, "own", 2);
     await until("its own", () =>
         clients[0].log.some(([event]) => event === "own"));
@@ -125,10 +125,11 @@ async function exercise(nodes) {
     check(!late && sockets.length === 2, `${late} ${sockets.length}`);
     check((await a.do("all-rooms")).includes("r"), "no room");
     clients[1].answer = (reply) => reply("yes");
-    const { answers } = await a.gather("ask", { rooms: [clients[1].id],
-                                                timeout: 10000 }, "question");
-    same(answers.length, 1);
-    same((await a.do("say-ask", {}, "ask")).late, false);
+    await until("an answer", async () => (await a.gather("ask", {
+        rooms: [clients[1].id], timeout: 10000,
+    }, "question")).answers.length, (n) => n === 1);
+    same((await a.do("say-ask", {}, "ask")).late, false,
+         "whether the other server is late");
     await a.do("join", { rooms: [clients[1].id] }, "joined");
     await until("it to join", async () =>
         (await b.do("all-rooms")).includes("joined"));
