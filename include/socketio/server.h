@@ -173,13 +173,16 @@ typedef struct skio_server_options {
     /* Limits of the whole server. */
     uint32_t max_connections;             /**< 100000 sessions */
     uint32_t max_connections_per_address; /**< 200 */
-    uint32_t ipv6_prefix;            /**< 64, of 16 to 128: this many bits of an
+    uint32_t ipv6_prefix;     /**< 64, of 16 to 128: this many bits of an
                                         IPv6 address count as one address */
-    uint32_t max_unconnected;        /**< 1000 that joined no namespace yet */
-    uint32_t max_dynamic_namespaces; /**< 10000 made on demand at once */
-    bool cleanup_empty_namespaces;   /**< true: those end with their last socket
+    uint32_t max_unconnected; /**< 1000 that joined no namespace yet */
+    uint32_t max_unconnected_per_address; /**< 0: half of
+                                             max_connections_per_address, and
+                                             100 at least */
+    uint32_t max_dynamic_namespaces;      /**< 10000 made on demand at once */
+    bool cleanup_empty_namespaces; /**< true: those end with their last socket
                                     */
-    uint32_t max_posted;             /**< 10000 waiting skio_server_post() */
+    uint32_t max_posted;           /**< 10000 waiting skio_server_post() */
 
     /* Rates, all off (0) by default: so many in a time, and so many at once as
      * a burst, 0: as many as in that time. Who passes one is disconnected,
@@ -198,7 +201,12 @@ typedef struct skio_server_options {
     void *rate_limit_user;
 
     /* The listener (skio_listen) */
-    uint32_t backlog; /**< 511 */
+    uint32_t backlog;             /**< 511 */
+    uint32_t max_tcp_connections; /**< 0: twice max_connections, and 1000 at
+                                     least; accepted ones, whatever they do */
+    uint32_t max_tcp_connections_per_address; /**< 0: three times
+                                                 max_connections_per_address,
+                                                 and 600 at least */
     /** false; true: skio_listen() shares its port (SO_REUSEPORT) with the
      * servers of other processes and threads of this user that ask for it, too;
      * the system spreads new connections over them. See skio_listen(3). */

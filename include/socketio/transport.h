@@ -121,6 +121,10 @@ SKIO_API void *skio_transport_of(const skio_server *server) SKIO_NONNULL(1);
 SKIO_API const skio_server_options *
 skio_transport_options(const skio_server *server) SKIO_NONNULL(1);
 
+/** Count a peer that a limit of the transport has stopped, among the
+ * limits_hit. */
+SKIO_API void skio_transport_limit_hit(skio_server *server) SKIO_NONNULL(1);
+
 /** Write a line to the server's log. */
 SKIO_API void skio_transport_log(skio_server *server, enum skio_log_level level,
                                  const char *format, ...) SKIO_PRINTF(3, 4)

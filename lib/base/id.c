@@ -36,15 +36,15 @@ write_digits(uint32_t n)
 
 void
 skio__id_make(char out[SKIO__ID_LEN + 1],
-              const unsigned char random12[SKIO__ID_RANDOM], uint32_t counter)
+              const unsigned char random[SKIO__ID_RANDOM], uint32_t counter)
 {
-    unsigned char bytes[SKIO__ID_RANDOM + 3];
+    unsigned char bytes[SKIO__ID_RANDOM];
     size_t i;
 
-    memcpy(bytes, random12, SKIO__ID_RANDOM);
-    bytes[SKIO__ID_RANDOM] = (unsigned char)(counter >> 16);
-    bytes[SKIO__ID_RANDOM + 1] = (unsigned char)(counter >> 8);
-    bytes[SKIO__ID_RANDOM + 2] = (unsigned char)counter;
+    memcpy(bytes, random, SKIO__ID_RANDOM);
+    bytes[SKIO__ID_RANDOM - 3] ^= (unsigned char)(counter >> 16);
+    bytes[SKIO__ID_RANDOM - 2] ^= (unsigned char)(counter >> 8);
+    bytes[SKIO__ID_RANDOM - 1] ^= (unsigned char)counter;
 
     for (i = 0; i < sizeof(bytes); i += 3) {
         uint32_t n = (uint32_t)bytes[i] << 16 | (uint32_t)bytes[i + 1] << 8 |

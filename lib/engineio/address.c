@@ -86,13 +86,24 @@ skio__address_enter(struct eio_engine *engine, const char *text,
         }
     }
     address->sessions++;
+    address->unconnected++;
     *out = address;
     return SKIO_OK;
 }
 
 void
-skio__address_leave(struct eio_engine *engine, struct eio_address *address)
+skio__address_admit(struct eio_address *address)
 {
+    if (address != NULL)
+        address->unconnected--;
+}
+
+void
+skio__address_leave(struct eio_engine *engine, struct eio_address *address,
+                    bool was_admitted)
+{
+    if (!was_admitted)
+        skio__address_admit(address);
     if (address == NULL || --address->sessions > 0)
         return;
     skio__map_remove(&engine->addresses, &address->node);

@@ -13,7 +13,9 @@
 
 struct eio_address {
     struct skio__map_node node;
-    uint32_t sessions;
+    uint32_t sessions;    /* and requests that wait for a verdict */
+    uint32_t unconnected; /* of these, that the upper has not admitted */
+    uint32_t undecided;   /* of these, requests */
     char key[];
 };
 
@@ -30,7 +32,9 @@ struct eio_address *skio__address_find(const struct eio_engine *engine,
  * is not counted. Returns SKIO_OK or SKIO_ENOMEM. */
 int skio__address_enter(struct eio_engine *engine, const char *text,
                         struct eio_address **out);
-void skio__address_leave(struct eio_engine *engine,
-                         struct eio_address *address);
+/* It is unconnected no longer, and stays. NULL: nothing. */
+void skio__address_admit(struct eio_address *address);
+void skio__address_leave(struct eio_engine *engine, struct eio_address *address,
+                         bool was_admitted);
 
 #endif /* SKIO_ENGINEIO_ADDRESS_H */

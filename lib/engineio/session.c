@@ -57,7 +57,8 @@ skio__session_is_refused(const struct eio_engine *engine, const char *address)
            engine->unconnected + engine->undecided >=
                options->max_unconnected ||
            (counted != NULL &&
-            counted->sessions >= options->max_connections_per_address);
+            (counted->sessions >= options->max_connections_per_address ||
+             counted->unconnected >= options->max_unconnected_per_address));
 }
 
 int
@@ -108,7 +109,7 @@ skio__session_new(struct eio_engine *engine,
     return SKIO_OK;
 
 fail_address:
-    skio__address_leave(engine, session->address);
+    skio__address_leave(engine, session->address, false);
 fail:
     skio__mem_free(engine->mem, session);
     return SKIO_ENOMEM;
@@ -120,7 +121,7 @@ leave_maps(struct skio_session *session)
     struct eio_engine *engine = session->engine;
 
     skio__map_remove(&engine->sessions, &session->node);
-    skio__address_leave(engine, session->address);
+    skio__address_leave(engine, session->address, session->is_admitted);
     session->address = NULL;
     if (session->is_counted)
         engine->websockets--;
@@ -273,6 +274,7 @@ skio__session_admit(struct skio_session *session)
         return;
     session->is_admitted = true;
     session->engine->unconnected--;
+    skio__address_admit(session->address);
 }
 
 /* ---- Packets in ---- */

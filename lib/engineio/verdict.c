@@ -69,7 +69,9 @@ unhold(skio_verdict *verdict)
     verdict->is_counted = false;
     skio__fifo_remove(&verdict->timer);
     verdict->engine->undecided--;
-    skio__address_leave(verdict->engine, verdict->address);
+    if (verdict->address != NULL)
+        verdict->address->undecided--;
+    skio__address_leave(verdict->engine, verdict->address, false);
     verdict->address = NULL;
 }
 
@@ -100,13 +102,21 @@ skio__verdict_detach(skio_exchange *exchange)
 
 /* ---- Holding ---- */
 
-/* Whether one more may wait. Those that open sessions count as these do. */
+/* Whether one more may wait. Those that open sessions count as these do; others
+ * are no matter of how many sessions there are. */
 static bool
 is_full(const struct eio_engine *engine, const struct eio_question *question)
 {
-    if (!question->asker.visit->is_handshake)
-        return engine->undecided >= engine->options->max_unconnected;
-    return skio__session_is_refused(engine, question->request->address);
+    const skio_server_options *options = engine->options;
+    const char *address = question->request->address;
+    const struct eio_address *counted;
+
+    if (question->asker.visit->is_handshake)
+        return skio__session_is_refused(engine, address);
+    counted = address != NULL ? skio__address_find(engine, address) : NULL;
+    return engine->undecided >= options->max_unconnected ||
+           (counted != NULL &&
+            counted->undecided >= options->max_unconnected_per_address);
 }
 
 static int
@@ -138,6 +148,8 @@ hold(skio_verdict *verdict, struct eio_question *question, skio_exchange **out)
     verdict->exchange = exchange;
     verdict->is_counted = true;
     engine->undecided++;
+    if (verdict->address != NULL)
+        verdict->address->undecided++;
     skio__heartbeat_arm(engine, &engine->verdict_due, &verdict->timer,
                         skio__engine_now(engine));
     *out = exchange;

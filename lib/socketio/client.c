@@ -428,7 +428,10 @@ skio__client_timeouts(skio_server *server, uint64_t now_ms)
         skio__log(&server->engine.log, SKIO_LOG_DEBUG,
                   "a client joined no namespace in time");
         skio__session_detail(client->session, "no namespace joined in time");
-        skio__session_close(client->session, forced_reason(client), false);
+        /* Where no poll waits it would linger for one, as it does in Node: half
+         * a minute more for who has not even joined. */
+        skio__session_close(client->session, forced_reason(client),
+                            !skio__session_closes_at_once(client->session));
     }
 
     while ((node = skio__fifo_pop_due(&server->attachments_due, now_ms)) !=

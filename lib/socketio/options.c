@@ -266,6 +266,26 @@ find_bad(const skio_server_options *o)
     return NULL;
 }
 
+/* Part of another limit, where none is given. */
+static void
+derive(uint32_t *limit, uint64_t usual, uint64_t least)
+{
+    uint64_t most = usual > least ? usual : least;
+
+    if (*limit == 0)
+        *limit = most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}
+
+static void
+derive_limits(skio_server_options *o)
+{
+    derive(&o->max_unconnected_per_address, o->max_connections_per_address / 2,
+           100);
+    derive(&o->max_tcp_connections, (uint64_t)o->max_connections * 2, 1000);
+    derive(&o->max_tcp_connections_per_address,
+           (uint64_t)o->max_connections_per_address * 3, 600);
+}
+
 int
 skio__options_copy(skio_server_options *out, const skio_server_options *options,
                    const skio_allocator *mem, const char **bad)
@@ -281,6 +301,7 @@ skio__options_copy(skio_server_options *out, const skio_server_options *options,
 
     if (out->cors_methods == NULL)
         out->cors_methods = defaults.cors_methods;
+    derive_limits(out);
     *bad = find_bad(out);
     if (*bad == NULL) {
         for (size_t i = 0; i < STRING_COUNT; i++) {

@@ -57,6 +57,12 @@ skio_transport_options(const skio_server *server)
 }
 
 void
+skio_transport_limit_hit(skio_server *server)
+{
+    server->engine.counters.limits_hit++;
+}
+
+void
 skio_transport_log(skio_server *server, enum skio_log_level level,
                    const char *format, ...)
 {

@@ -34,6 +34,7 @@
 #include "transport/http_date.h"
 #include "transport/post.h"
 #include "transport/proxies.h"
+#include "transport/tally.h"
 
 struct lws;
 struct lws_context;
@@ -112,7 +113,8 @@ struct skio__conn {
     bool fresh : 1;         /* direct: not yet taken from lws */
     bool writing : 1;       /* inside lws' writeable callback */
     bool held : 1;          /* direct: lws could not write all of the 101 */
-    uint8_t leftover : 2;   /* enum skio__leftover, after the last request */
+    bool is_tallied : 1;    /* peer was counted */
+    unsigned leftover : 2;  /* enum skio__leftover, after the last request */
 };
 
 /* Whether lws has bytes in store that came with an earlier request. */
@@ -174,7 +176,8 @@ struct skio__lws {
     struct skio__listener *listeners; /* the newest first */
     uint64_t retry_ms; /* accepting is paused until then; 0: it is not */
     struct skio__proxies proxies;
-    struct skio__tls *tls; /* NULL: none */
+    struct skio__tally tally; /* of the own listeners' connections */
+    struct skio__tls *tls;    /* NULL: none */
     int preface_fd; /* epoll: proxies whose preface is due; lws closes it */
     struct lws *preface_wsi;
     int loop_fd; /* epoll: what adapters watch; -1: nothing yet. lws has a copy

@@ -135,19 +135,49 @@ skio__listeners_turn(struct skio__lws *transport)
         lws_rx_flow_control(each->wsi, 1);
 }
 
+/* Count who came, unless it has no address or speaks for others. Returns
+ * SKIO_OK, SKIO_ELIMIT, SKIO_ENOMEM. */
+static int
+tally(struct skio__lws *transport, const struct skio__peer *peer,
+      bool *is_tallied)
+{
+    int err;
+
+    *is_tallied = false;
+    if (transport->conns >= transport->options->max_tcp_connections)
+        return SKIO_ELIMIT;
+    if (peer->is_local || skio__proxies_trust(&transport->proxies, peer))
+        return SKIO_OK;
+    err = skio__tally_enter(&transport->tally, &peer->address);
+    *is_tallied = err == SKIO_OK;
+    return err;
+}
+
 void
 skio__accept_adopt(struct skio__lws *transport, int fd,
                    const union skio__address *from)
 {
-    struct skio__conn *conn =
-        skio__mem_calloc(transport->mem, 1, sizeof(*conn));
+    struct skio__peer peer = {.secure = false};
+    struct skio__conn *conn;
+    bool is_tallied;
+    int err;
 
+    peer.is_local = !skio__address_read(from, &peer.address);
+    err = tally(transport, &peer, &is_tallied);
+    if (err == SKIO_ELIMIT)
+        skio_transport_limit_hit(transport->server);
+    conn = err == SKIO_OK ? skio__mem_calloc(transport->mem, 1, sizeof(*conn))
+                          : NULL;
     if (conn == NULL) {
+        if (is_tallied)
+            skio__tally_leave(&transport->tally, &peer.address);
         close(fd);
         return;
     }
     skio__conn_init(conn, transport, NULL);
-    conn->is_local = !skio__address_read(from, &conn->peer);
+    conn->peer = peer.address;
+    conn->is_local = peer.is_local;
+    conn->is_tallied = is_tallied;
     skio__conn_wait(conn, &transport->header_due);
     if (!skio__own_begin(conn, fd))
         skio__accept_hand_over(conn, fd);

@@ -108,6 +108,9 @@ skio__conn_detach(struct skio__conn *conn, bool clean)
     conn->kind = CONN_GONE;
     conn->u.exchange = NULL;
     conn->transport->conns--;
+    if (conn->is_tallied)
+        skio__tally_leave(&conn->transport->tally, &conn->peer);
+    conn->is_tallied = false;
 
     /* Last, since the core may answer others from in here. */
     switch (before.kind) {

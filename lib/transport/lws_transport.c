@@ -259,6 +259,7 @@ destroy(void *opaque)
     skio__mounts_free(transport);
     skio__client_free(transport);
     skio__buf_deinit(&transport->head);
+    skio__tally_deinit(&transport->tally);
     skio__proxies_deinit(&transport->proxies);
     /* those that lws never got */
     close_fd(transport->wake_fd);
@@ -334,6 +335,7 @@ new_transport(skio_server *server)
     transport->tick_ms = SKIO__NEVER;
     skio__buf_init(&transport->head, mem);
     init_fifos(transport);
+    skio__tally_init(&transport->tally, mem, options);
     transport->scratch = skio__mem_alloc(mem, LWS_PRE + SKIO__LWS_WRITE);
     transport->wake_fd = transport->timer_fd = transport->watch_fd = -1;
     transport->loop_fd = -1;

@@ -166,7 +166,8 @@ function page(sections) {
         lines.push(".El");
     }
     lines.push(".Sh SEE ALSO", ".Xr skio_server_options 3 ,",
-               ".Xr skio_compatibility 7 ,", ".Xr skio_protocol 7");
+               ".Xr skio_compatibility 7 ,", ".Xr skio_protocol 7 ,",
+               ".Xr skio_security 7");
     return `${lines.join("\n")}\n`;
 }
 

@@ -679,6 +679,7 @@ struct setup {
     const char *adapter;
     skio_redis_options redis;
     uint32_t recovery_ms;
+    bool cleanup;
 };
 
 static bool
@@ -725,6 +726,8 @@ read_options(struct setup *setup, int argc, char **argv)
             setup->redis.sharded_pubsub = true;
         } else if (strcmp(argv[i], "--only-plaintext") == 0) {
             setup->redis.only_plaintext = true;
+        } else if (strcmp(argv[i], "--cleanup") == 0) {
+            setup->cleanup = true;
         } else if (strcmp(argv[i], "--redis-cluster") == 0) {
             setup->redis.cluster = true;
         } else if (i + 1 == argc || !read_option(setup, argv[i], argv[i + 1])) {
@@ -811,14 +814,14 @@ main(int argc, char **argv)
     options.log = program_log;
     options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
-    /* As in Node, where namespaces made on demand stay. */
-    options.cleanup_empty_namespaces = false;
     if (argc < 2 || !read_options(&setup, argc, argv)) {
         fprintf(stderr, "usage: cluster-server PORT --adapter NAME --redis URL "
                         "[options]\n");
         return 2;
     }
 
+    /* As in Node, where namespaces made on demand stay unless asked not to. */
+    options.cleanup_empty_namespaces = setup.cleanup;
     options.recovery_ms = setup.recovery_ms;
     must_ok(skio_server_new(&io, &options), "server");
     must_ok(join_cluster(io, &setup), setup.adapter);

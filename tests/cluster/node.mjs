@@ -61,7 +61,7 @@ const { createClient, createCluster } = require("redis");
 const [port, ...rest] = process.argv.slice(2);
 const options = {};
 const flags = ["specific", "sharded-pubsub", "only-plaintext",
-               "redis-cluster"];
+               "redis-cluster", "cleanup"];
 
 while (rest.length > 0) {
     const name = rest.shift().slice(2);
@@ -115,6 +115,7 @@ const http = createServer();
 const io = new Server(http, {
     serveClient: false, transports: ["polling", "websocket"],
     adapter: await makeAdapter(),
+    cleanupEmptyChildNamespaces: options.cleanup ?? false,
     ...(options.recovery ? {
         connectionStateRecovery: {
             maxDisconnectionDuration: Number(options.recovery),

@@ -308,6 +308,22 @@ ONCE(to_join_takes_45_seconds, NULL)
     peer_expect_nothing(last);
 }
 
+ONCE(to_join_takes_45_seconds_by_polling_too, NULL)
+{
+    const char *query = peer_polling(peer);
+    struct peer_http *http = peer_get(peer, query);
+
+    peer_wait(peer, 25000);
+    peer_expect_http(http, 200, "2");
+    peer_expect_http(peer_post(peer, query, "3"), 200, "ok");
+    peer_wait(peer, 19999);
+    peer_check(peer, sio_counters(peer).sessions_closed == 0);
+    peer_wait(peer, 1);
+    peer_check(peer, sio_counters(peer).sessions_closed == 1);
+    peer_expect_http(peer_get(peer, query), 400,
+                     "{\"code\":1,\"message\":\"Session ID unknown\"}");
+}
+
 ONCE(an_upgrade_takes_ten_seconds, peer_engine)
 {
     char query[160];
@@ -411,7 +427,7 @@ ONCE(rates_are_off, counting)
         peer_say(ws, "42[\"e\"]");
     peer_check(peer, events == 10000);
     for (int i = 0; i < 199; i++)
-        peer_polling(peer);
+        sio_connect(peer, NULL);
     peer_check(peer, sio_counters(peer).limits_hit == 0);
 }
 
@@ -421,7 +437,9 @@ ONCE(an_address_has_200_sessions, NULL)
 {
     struct peer_http *http;
 
-    for (int i = 0; i < 200; i++)
+    for (int i = 0; i < 100; i++)
+        sio_connect(peer, NULL);
+    for (int i = 0; i < 100; i++)
         peer_polling(peer);
     http = peer_get(peer, POLLING);
     peer_expect_http(http, 503, "");
@@ -430,11 +448,29 @@ ONCE(an_address_has_200_sessions, NULL)
     peer_polling(peer);
 }
 
+ONCE(a_hundred_sessions_of_an_address_have_joined_nothing, NULL)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+    struct peer_http *http;
+
+    for (int i = 0; i < 99; i++)
+        peer_polling(peer);
+    http = peer_get(peer, POLLING);
+    peer_expect_http(http, 503, "");
+    peer_expect_header(http, "retry-after", "5");
+    peer_say(ws, "40");
+    peer_expect_prefix(ws, "40{");
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer->address = "192.0.2.2";
+    peer_polling(peer);
+}
+
 /* Addresses in which so many sessions fit, and one more. */
 static void
 from(struct peer *peer, int i, char address[32])
 {
-    snprintf(address, 32, "198.51.100.%d", i / 200);
+    snprintf(address, 32, "198.51.100.%d", i / 100);
     peer->address = address;
 }
 
@@ -534,6 +570,7 @@ main(void)
         cmocka_unit_test(headers_have_a_hundred_lines),
         cmocka_unit_test(a_query_has_4_kib),
         cmocka_unit_test(to_join_takes_45_seconds),
+        cmocka_unit_test(to_join_takes_45_seconds_by_polling_too),
         cmocka_unit_test(an_upgrade_takes_ten_seconds),
         cmocka_unit_test(a_connection_has_32_namespaces),
         cmocka_unit_test(a_socket_has_a_thousand_rooms),
@@ -541,6 +578,7 @@ main(void)
         cmocka_unit_test(a_queue_has_a_mark_at_64_kib_and_its_end_at_1_mib),
         cmocka_unit_test(rates_are_off),
         cmocka_unit_test(an_address_has_200_sessions),
+        cmocka_unit_test(a_hundred_sessions_of_an_address_have_joined_nothing),
         cmocka_unit_test(a_thousand_sessions_have_joined_nothing),
         cmocka_unit_test(ten_thousand_namespaces_are_made_on_demand),
         cmocka_unit_test(only_pages_of_the_same_origin_may_connect),

@@ -91,12 +91,10 @@ SCENARIO(ids_are_twenty_characters_and_differ, NULL, peer_engine)
     peer_expect_http(http, 200, NULL);
     snprintf(first, sizeof first, "%s", peer_sid(http->body.data));
     peer_check(peer, strlen(first) == 20);
-    peer_check(peer, strcmp(first + 16, "AAAA") == 0);
     peer->random = 0; /* the same random bytes again */
     http = peer_get(peer, POLLING);
     peer_expect_http(http, 200, NULL);
     peer_check(peer, strcmp(first, peer_sid(http->body.data)) != 0);
-    peer_check(peer, strcmp(peer_sid(http->body.data) + 16, "AAAB") == 0);
 }
 
 static void
@@ -492,6 +490,56 @@ SCENARIO(clients_in_no_namespace_have_a_maximum, two_unconnected, NULL)
 }
 
 static void
+two_unconnected_of_an_address(skio_server_options *options)
+{
+    options->max_unconnected_per_address = 2;
+}
+
+SCENARIO(an_address_has_its_own_maximum_of_clients_in_no_namespace,
+         two_unconnected_of_an_address, NULL)
+{
+    struct peer_ws *first = peer_websocket(peer);
+    struct peer_ws *second = peer_websocket(peer);
+    struct peer_http *http = peer_get(peer, POLLING);
+
+    peer_expect_http(http, 503, "");
+    peer_expect_header(http, "retry-after", "5");
+    peer->address = "192.0.2.2"; /* another one has its own */
+    peer_websocket(peer);
+    peer->address = NULL;
+    peer_say(first, "40");
+    peer_expect_prefix(first, "40{");
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer_hang_up(second, true);
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer_hang_up(first, true); /* it was not among them */
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+}
+
+SCENARIO(an_ipv6_network_has_one_maximum_of_clients_in_no_namespace,
+         two_unconnected_of_an_address, NULL)
+{
+    peer->address = "2001:db8:1:2::1";
+    peer_polling(peer);
+    peer->address = "2001:db8:1:2:ffff:ffff:ffff:ffff";
+    peer_polling(peer);
+    peer->address = "2001:db8:1:2:3::";
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer->address = "2001:db8:1:3::1";
+    peer_polling(peer);
+}
+
+SCENARIO(who_has_no_address_may_be_in_no_namespace_more_often,
+         two_unconnected_of_an_address, NULL)
+{
+    peer->address = "";
+    for (int i = 0; i < 5; i++)
+        peer_polling(peer);
+}
+
+static void
 short_query(skio_server_options *options)
 {
     options->max_query_bytes = sizeof POLLING - 1;
@@ -592,6 +640,11 @@ main(void)
         cmocka_unit_test(an_ipv4_address_is_one_however_it_is_written),
         cmocka_unit_test(who_has_no_address_is_not_counted),
         cmocka_unit_test(clients_in_no_namespace_have_a_maximum),
+        cmocka_unit_test(
+            an_address_has_its_own_maximum_of_clients_in_no_namespace),
+        cmocka_unit_test(
+            an_ipv6_network_has_one_maximum_of_clients_in_no_namespace),
+        cmocka_unit_test(who_has_no_address_may_be_in_no_namespace_more_often),
         cmocka_unit_test(a_longer_query_is_refused),
         cmocka_unit_test(more_or_longer_headers_are_refused),
         cmocka_unit_test(a_session_that_ends_during_the_101_is_closed),

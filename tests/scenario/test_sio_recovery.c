@@ -459,6 +459,40 @@ SCENARIO(without_the_option_there_is_no_private_id, NULL, NULL)
     peer_expect(ws, "42[\"a\"]");
 }
 
+/* What others may see, or nearly know, opens nothing. */
+SCENARIO(only_the_private_id_recovers, one_second, NULL)
+{
+    struct memory memory = {0};
+    struct memory other;
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_check(peer, strcmp(memory.sid, memory.pid) != 0);
+    peer_check(peer, strncmp(memory.sid, memory.pid, 12) != 0);
+    peer_hang_up(memory.ws, true);
+
+    other = memory; /* the id of its socket */
+    memcpy(other.pid, memory.sid, sizeof other.pid);
+    come_back(peer, &other);
+    take_reply(peer, &other);
+    peer_check(peer, strcmp(other.sid, memory.sid) != 0);
+
+    for (size_t i = 0; i < 20; i++) { /* all but one character */
+        other = memory;
+        other.pid[i] = other.pid[i] == 'A' ? 'B' : 'A';
+        come_back(peer, &other);
+        expect_new(peer, &other);
+    }
+    other = memory;
+    other.pid[19] = '\0';
+    come_back(peer, &other);
+    take_reply(peer, &other);
+    peer_check(peer, strcmp(other.sid, memory.sid) != 0);
+
+    come_back(peer, &memory);
+    expect_recovered(peer, &memory);
+}
+
 int
 main(void)
 {
@@ -479,6 +513,7 @@ main(void)
         cmocka_unit_test(middlewares_are_skipped_for_who_comes_back),
         cmocka_unit_test(middlewares_may_be_asked_again),
         cmocka_unit_test(without_the_option_there_is_no_private_id),
+        cmocka_unit_test(only_the_private_id_recovers),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -360,6 +360,48 @@ SCENARIO(undecided_requests_of_sessions_are_bounded_as_well, a_second,
 }
 
 static void
+two_undecided_per_address(skio_server_options *options)
+{
+    options->max_unconnected_per_address = 2;
+}
+
+SCENARIO(undecided_requests_are_bounded_per_address, two_undecided_per_address,
+         later_verdicts)
+{
+    struct peer_http *first = peer_get(peer, POLLING);
+
+    peer_expect_held(peer_get(peer, POLLING));
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    peer->address = "192.0.2.2";
+    peer_expect_held(peer_get(peer, POLLING));
+    peer->address = NULL;
+    peer_abort(first);
+    peer_expect_held(peer_get(peer, POLLING));
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+}
+
+SCENARIO(undecided_requests_of_sessions_are_bounded_per_address,
+         two_undecided_per_address, later_middleware)
+{
+    struct peer_http *http = peer_get(peer, POLLING);
+    struct peer_http *first;
+    char query[160];
+
+    must(peer, skio_verdict_accept(take(peer, 0)));
+    peer_expect_http(http, 200, NULL);
+    snprintf(query, sizeof query, POLLING "&sid=%s", peer_sid(http->body.data));
+    first = peer_get(peer, query);
+    peer_expect_held(first);
+    peer_expect_held(peer_get(peer, query));
+    peer_expect_http(peer_get(peer, query), 503, "");
+    peer->address = "192.0.2.2";
+    peer_expect_held(peer_get(peer, query));
+    peer->address = NULL;
+    peer_abort(first);
+    peer_expect_held(peer_get(peer, query));
+}
+
+static void
 one_per_address(skio_server_options *options)
 {
     options->max_connections_per_address = 1;
@@ -829,6 +871,9 @@ main(void)
         cmocka_unit_test(the_verdict_timeout_is_an_option),
         cmocka_unit_test(undecided_requests_count_as_unconnected),
         cmocka_unit_test(undecided_requests_of_sessions_are_bounded_as_well),
+        cmocka_unit_test(undecided_requests_are_bounded_per_address),
+        cmocka_unit_test(
+            undecided_requests_of_sessions_are_bounded_per_address),
         cmocka_unit_test(an_undecided_request_counts_for_its_address),
         cmocka_unit_test(a_stopping_server_answers_who_waits),
         cmocka_unit_test(a_verdict_outlives_its_server),

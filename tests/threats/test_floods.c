@@ -72,7 +72,7 @@ ids_are_evenly_spread_and_never_twice(void **state)
     assert_true(sodium_init() >= 0);
     memset(bins, 0, sizeof bins);
     for (size_t i = 0; i < IDS; i++) {
-        unsigned char bytes[SKIO__ID_RANDOM + 3];
+        unsigned char bytes[SKIO__ID_RANDOM];
         size_t len = 0;
 
         randombytes_buf(bytes, SKIO__ID_RANDOM);
@@ -376,14 +376,14 @@ room_that_is_no_text_reaches_nobody(void **state)
 #define SESSIONS 1000
 #define SESSION_BYTES 2048
 
-/* A client that joined nothing is told so, for which its next poll is waited
- * for half a minute more: that is another test. */
+/* That who joins nothing ends is another test. */
 static void
 crowded(skio_server_options *options)
 {
     options->connect_timeout_ms = 60000;
     options->max_unconnected = SESSIONS + 1;
     options->max_connections_per_address = SESSIONS + 1;
+    options->max_unconnected_per_address = SESSIONS + 1;
 }
 
 static void

@@ -365,12 +365,59 @@ names_of_namespaces_are_limited(void **state)
     skio_server_free(server);
 }
 
+/* What a server makes of them. */
+static const skio_server_options *
+taken(skio_server **server, const skio_server_options *options)
+{
+    skio_server_free(*server);
+    assert_int_equal(skio_server_new(server, options), SKIO_OK);
+    return skio_transport_options(*server);
+}
+
+static void
+limits_that_are_not_given_follow_others(void **state)
+{
+    skio_server *server = NULL;
+    const skio_server_options *o = taken(&server, NULL);
+    skio_server_options options;
+
+    (void)state;
+    assert_int_equal(o->max_unconnected_per_address, 100);
+    assert_int_equal(o->max_tcp_connections, 200000);
+    assert_int_equal(o->max_tcp_connections_per_address, 600);
+
+    skio_server_options_init(&options);
+    options.max_connections = 1;
+    options.max_connections_per_address = 1;
+    o = taken(&server, &options);
+    assert_int_equal(o->max_unconnected_per_address, 100);
+    assert_int_equal(o->max_tcp_connections, 1000);
+    assert_int_equal(o->max_tcp_connections_per_address, 600);
+
+    options.max_connections = UINT32_MAX;
+    options.max_connections_per_address = UINT32_MAX;
+    o = taken(&server, &options);
+    assert_int_equal(o->max_unconnected_per_address, UINT32_MAX / 2);
+    assert_int_equal(o->max_tcp_connections, UINT32_MAX);
+    assert_int_equal(o->max_tcp_connections_per_address, UINT32_MAX);
+
+    options.max_unconnected_per_address = 1;
+    options.max_tcp_connections = 2;
+    options.max_tcp_connections_per_address = 3;
+    o = taken(&server, &options);
+    assert_int_equal(o->max_unconnected_per_address, 1);
+    assert_int_equal(o->max_tcp_connections, 2);
+    assert_int_equal(o->max_tcp_connections_per_address, 3);
+    skio_server_free(server);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_option_has_a_range),
         cmocka_unit_test(options_at_their_bounds_are_taken),
+        cmocka_unit_test(limits_that_are_not_given_follow_others),
         cmocka_unit_test(half_an_allocator_is_refused),
         cmocka_unit_test(the_defaults_make_a_server),
         cmocka_unit_test(a_shorter_struct_keeps_the_other_defaults),
