@@ -2,8 +2,6 @@
  * Peers that do to a real connection what nobody should: resets, headers of any
  * kind, bytes that trickle, crowds that come and go; on the own listener and
  * inside a host
- *
- * SKIO_LONG in the environment takes the figures of the long run.
  */
 #define _GNU_SOURCE /* memmem */
 
@@ -31,6 +29,7 @@
 #include <socketio/request.h>
 
 #include "threats/home.h"
+#include "threats/scale.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATH "/socket.io/?EIO=4&transport=polling"
@@ -40,20 +39,16 @@
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
     "Sec-WebSocket-Version: 13\r\n"
 
-#define MOST_DESCRIPTORS (getenv("SKIO_LONG") != NULL ? 20000 : 4096)
+#define MOST_DESCRIPTORS (scale_is_long() ? 20000 : 4096)
 
 static struct home *homes[HOME_COUNT];
 static char out[1 << 20];
 
-/* Less under valgrind, which takes fifty times as long. */
+/* Less under valgrind. */
 static unsigned
-scaled(unsigned usual, unsigned full)
+some_of(unsigned usual, unsigned full, const char *what)
 {
-    const char *preload = getenv("LD_PRELOAD");
-
-    if (preload != NULL && strstr(preload, "vgpreload") != NULL)
-        return usual / 5;
-    return getenv("SKIO_LONG") != NULL ? full : usual;
+    return scale_is_valgrind() ? usual / 5 : scaled(usual, full, what);
 }
 
 static int
@@ -189,7 +184,7 @@ refused_requests_leave_no_descriptor(void **state)
         {false, "GET " PATH "&transport=", "\r\n"},
         {false, "GET " PATH "&x=", "Origin: http://elsewhere.example\r\n\r\n"},
     };
-    unsigned repeats = scaled(300, 1000);
+    unsigned repeats = some_of(300, 1000, "refused requests");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -469,7 +464,7 @@ static void
 many_slow_requests_delay_nobody(void **state)
 {
     static int fds[SLOW_MAX];
-    unsigned count = scaled(400, SLOW_MAX);
+    unsigned count = some_of(400, SLOW_MAX, "slow requests");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -587,7 +582,7 @@ storm_of_clients_is_served(void **state)
 {
     static const struct timeval patience = {.tv_sec = 30};
     static int fds[STORM_MAX];
-    unsigned count = scaled(600, STORM_MAX);
+    unsigned count = some_of(600, STORM_MAX, "clients at once");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -750,7 +745,7 @@ come_and_go(const struct home *home, unsigned kind)
 static void
 clients_of_all_kinds_leave_nothing(void **state)
 {
-    unsigned count = scaled(300, 500000);
+    unsigned count = some_of(300, 20000, "clients in each home");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {

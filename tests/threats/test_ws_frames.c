@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "threats/home.h"
+#include "threats/scale.h"
 
 static struct home *homes[HOME_COUNT];
 static char out[65536];
@@ -301,13 +302,13 @@ make_dust(unsigned char *frames)
     return at;
 }
 
-/* ADV-25; with SKIO_LONG in the environment ten million of them. */
+/* ADV-25. */
 static void
 fragments_cost_no_memory(void **state)
 {
     static unsigned char frames[DUST * 7];
     size_t len = make_dust(frames);
-    size_t all = getenv("SKIO_LONG") != NULL ? 10000000 : 400000;
+    size_t all = scaled(400000, 10000000, "fragments");
     size_t count = all / DUST;
 
     (void)state;
@@ -335,12 +336,12 @@ fragments_cost_no_memory(void **state)
     }
 }
 
-/* ADV-26; with SKIO_LONG in the environment a million of them. */
+/* ADV-26. */
 static void
 ping_flood_costs_no_memory(void **state)
 {
     static const unsigned char ping[22] = {0x89, 0x90}; /* 16 bytes */
-    int count = getenv("SKIO_LONG") != NULL ? 1000000 : 40000;
+    unsigned count = scaled(40000, 1000000, "pings");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -350,7 +351,7 @@ ping_flood_costs_no_memory(void **state)
         int small = 4096;
 
         setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
-        for (int n = 0; n < count; n++) {
+        for (unsigned n = 0; n < count; n++) {
             if (n == 10000) { /* what a first time costs has been paid */
                 before = resident_kb();
                 heap = home_heap();
