@@ -309,7 +309,7 @@ STORMS_IF = $(filter %/test_storms,$(THREATS_IF))
 LONG_THREATS = SKIO_SCALE=$(SCALE) TIMEOUT=7200
 check-long: check-build long-scale
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
-	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
+	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(filter-out $(STORMS_IF),$(TESTS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) JOBS=2 $(RUN) group threats-long $(filter-out $(STORMS_IF),$(THREATS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
