@@ -111,6 +111,7 @@ struct skio__conn {
     bool stuck : 1;         /* direct: waits for room to write */
     bool fresh : 1;         /* direct: not yet taken from lws */
     bool writing : 1;       /* inside lws' writeable callback */
+    bool head_waits : 1;    /* own: a part of a head was seen, and left there */
     uint8_t leftover;       /* enum skio__leftover, after the last request */
 };
 
