@@ -327,6 +327,10 @@ ifneq ($(CLONE),)
 	@$(FUZZ_ENV) $(LONG_FUZZ) TIMEOUT=7200 $(RUN) group fuzz $(srcdir)/tests/fuzz/run
 endif
 	@$(RUN) end
+# Of the last run, for tests/records.txt.
+record:
+	@SKIO_SCALE=$(SCALE) $(srcdir)/tests/record $(abspath $(B))/tests/results \
+	    >> $(srcdir)/tests/records.txt
 long-scale:
 	@echo 'Long proofs: $(SCALE) % of the full figures; $(LONG_THREATS)'
 	@echo '  generated: $(LONG_DIFFERENTIAL)'
@@ -473,7 +477,7 @@ distcheck:
 
 .PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
-        check-api check-lint check-interop check-long long-scale check-threads \
+        check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
         switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck

@@ -103,14 +103,15 @@ go(struct crowd *crowd, struct crowd_client *client, enum crowd_step step)
 }
 
 void
-crowd_dial(struct crowd *crowd)
+crowd_dial(struct crowd *crowd, unsigned most)
 {
-    for (unsigned i = 0; i < crowd->count; i++) {
+    for (unsigned i = 0; i < crowd->count && most > 0; i++) {
         struct crowd_client *client = &crowd->clients[i];
         struct epoll_event wanted = {.events = EPOLLOUT, .data.u32 = i};
 
         if (client->fd >= 0)
             continue;
+        most--;
         client->begun_us = crowd_now_us();
         client->took_us = 0;
         client->len = 0;

@@ -54,8 +54,8 @@ struct crowd {
 
 /* Set port, goal and what else; then this, and crowd_end(). */
 void crowd_begin(struct crowd *crowd, unsigned count);
-/* All that have no connection dial, at once. */
-void crowd_dial(struct crowd *crowd);
+/* So many of those that have no connection dial, at once. */
+void crowd_dial(struct crowd *crowd, unsigned most);
 /* Let them work: until so many are at their goal, or the time is over. */
 void crowd_work(struct crowd *crowd, unsigned arrived, uint64_t ms);
 /* The connection of each ends, with a reset or in peace. */

@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/pool.h"
 #include "threats/crowd.h"
 #include "threats/far.h"
 #include "threats/home.h"
@@ -28,6 +29,10 @@
 #endif
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+/* Five per cent of a small server are less than what chance makes of it. */
+#define NOISE_KB (scale_is_full() ? 0u : 512u)
+#define POOL_BYTES                                                             \
+    (SKIO__POOL_PIECES * SKIO__POOL_BLOCKS * sizeof(struct skio__pool_block))
 #define HALF_A_REQUEST                                                         \
     "GET /socket.io/?EIO=4&transport=polling HTTP/1.1\r\nX-Slow: "
 
@@ -105,7 +110,7 @@ honest_connects(const struct far *far, unsigned count, long pause_ms)
         struct crowd one = {.port = far->port, .goal = CROWD_IN};
 
         crowd_begin(&one, 1);
-        crowd_dial(&one);
+        crowd_dial(&one, 1);
         crowd_work(&one, 1, 10000);
         assert_int_equal(one.in[CROWD_IN], 1);
         honest.clients[n].took_us = one.clients[0].took_us;
@@ -187,11 +192,11 @@ who_never_reads_delays_nobody(void **state)
     deaf.port = honest.port = far.port;
     honest.user = &readers;
     crowd_begin(&deaf, deaf_count);
-    crowd_dial(&deaf);
+    crowd_dial(&deaf, deaf_count);
     crowd_work(&deaf, deaf_count, 60000);
     assert_int_equal(deaf.in[CROWD_IN], deaf_count);
     crowd_begin(&honest, HONEST);
-    crowd_dial(&honest);
+    crowd_dial(&honest, HONEST);
     crowd_work(&honest, HONEST, 10000);
     assert_int_equal(honest.in[CROWD_IN], HONEST);
     joined_kb = far_resident_kb(&far);
@@ -286,21 +291,41 @@ memory_is_flat_after_many_visits(void **state)
     assert_true(last.blocks <= first.blocks);
     /* libwebsockets may keep a buffer of its own */
     assert_true(last.heap <= first.heap + 65536);
-    if (MEMORY_IS_OURS) /* of 5 MiB; a few arrive at once by chance */
-        assert_true(after * 100 <=
-                    before * 102 + (scale_is_full() ? 0 : 25600));
+    if (MEMORY_IS_OURS)
+        assert_true(after * 100 <= before * 102 + NOISE_KB * 100);
     far_stop(&far);
 }
 
 /* ---- ATK-24: who comes back (G12) ---- */
 
+#define WAVES 4
+#define BURSTS 20
+
+/* All within a second. */
+static void
+dial_in_bursts(struct crowd *crowd)
+{
+    uint64_t begun = crowd_now_us();
+
+    for (uint64_t n = 1; n <= BURSTS; n++) {
+        uint64_t due = begun + n * 1000000 / BURSTS;
+        uint64_t now;
+
+        crowd_dial(crowd, crowd->count / BURSTS + 1);
+        now = crowd_now_us();
+        if (now < due)
+            crowd_work(crowd, crowd->count, (due - now) / 1000);
+    }
+}
+
+/* The first and the last without any pause, when most wait until TCP tries
+ * again, for more come than may wait to be accepted; the others in a second. */
 static void
 storm_that_comes_back_is_served(void **state)
 {
     unsigned count = scaled(500, 10000, "clients that come back at once");
     struct crowd crowd = {.goal = CROWD_IN};
-    size_t resident = 0, heap = 0, blocks = 0, descriptors;
-    struct far_state now;
+    size_t full_kb = 0, empty_kb = 0, heap = 0, blocks = 0, descriptors;
     struct far far;
 
     (void)state;
@@ -309,35 +334,45 @@ storm_that_comes_back_is_served(void **state)
     descriptors = far_descriptors(&far);
     crowd.port = far.port;
     crowd_begin(&crowd, count);
-    for (int wave = 0; wave < 4; wave++) {
-        uint64_t begun = crowd_now_us(), dialled;
-        size_t full_kb;
+    for (int wave = 0; wave < WAVES; wave++) {
+        bool at_once = wave == 0 || wave + 1 == WAVES;
+        uint64_t begun = crowd_now_us();
+        size_t full, empty;
+        struct far_state now;
 
-        crowd_dial(&crowd);
-        dialled = (crowd_now_us() - begun) / 1000;
+        if (at_once)
+            crowd_dial(&crowd, count);
+        else
+            dial_in_bursts(&crowd);
         crowd_work(&crowd, count, 30000);
         assert_int_equal(crowd.in[CROWD_IN], count);
-        full_kb = far_resident_kb(&far);
-        printf("# wave %d: dialled in %lu ms, served in %lu ms, p99 %lu ms; "
-               "%zu KiB\n",
-               wave, (unsigned long)dialled,
-               (unsigned long)((crowd_now_us() - begun) / 1000),
-               (unsigned long)crowd_percentile(&crowd, 99), full_kb);
-        assert_true(crowd_percentile(&crowd, 99) <= 5000);
+        begun = (crowd_now_us() - begun) / 1000;
         assert_int_equal(far_state(&far).sessions, count);
+        full = far_resident_kb(&far);
         crowd_leave(&crowd, true);
         SETTLES_IN(30, far_state(&far).sessions == 0 &&
                            far_descriptors(&far) <= descriptors);
         now = far_state(&far);
+        empty = far_resident_kb(&far);
+        printf("# %s: served in %lu ms, p99 of a client %lu ms; "
+               "%zu KiB, then %zu KiB\n",
+               at_once ? "at once" : "in a second", (unsigned long)begun,
+               (unsigned long)crowd_percentile(&crowd, 99), full, empty);
+        if (!at_once)
+            assert_true(crowd_percentile(&crowd, 99) <= 5000);
         if (wave == 0) {
-            resident = full_kb;
+            full_kb = full;
+            empty_kb = empty;
             heap = now.heap;
             blocks = now.blocks;
         }
-        assert_true(now.blocks <= blocks + 16);
-        assert_true(now.heap <= heap + heap / 20);
-        if (MEMORY_IS_OURS)
-            assert_true(full_kb * 100 <= resident * 105);
+        /* but for the pieces of the pool of messages, of which some stay */
+        assert_true(now.blocks <= blocks + SKIO__POOL_PIECES);
+        assert_true(now.heap <= heap + heap / 20 + POOL_BYTES);
+        if (MEMORY_IS_OURS) {
+            assert_true(full * 100 <= full_kb * 105 + NOISE_KB * 100);
+            assert_true(empty * 100 <= empty_kb * 105 + NOISE_KB * 100);
+        }
     }
     crowd_end(&crowd);
     far_stop(&far);
@@ -363,7 +398,7 @@ silent_crowd_goes_in_time(void **state)
     descriptors = far_descriptors(&far);
     silent.port = far.port;
     crowd_begin(&silent, count);
-    crowd_dial(&silent);
+    crowd_dial(&silent, count);
     crowd_work(&silent, count, 30000);
     assert_int_equal(silent.in[CROWD_OPEN], count);
     begun = crowd_now_us();
@@ -371,10 +406,15 @@ silent_crowd_goes_in_time(void **state)
         halves[n] = crowd_connect(far.port, n, 0, true);
         assert_true(halves[n] >= 0);
         home_say(halves[n], HALF_A_REQUEST);
+        if (n % 100 == 99) /* no more than fit wait to be accepted */
+            home_pause(10);
     }
-    printf("# %zu descriptors, %zu KiB\n", far_descriptors(&far),
-           far_resident_kb(&far));
-    p99 = honest_connects(&far, 100, scale_is_long() ? 20 : 2);
+    printf("# %zu descriptors after %lu ms, %zu KiB, %lu ms of CPU time\n",
+           far_descriptors(&far),
+           (unsigned long)((crowd_now_us() - begun) / 1000),
+           far_resident_kb(&far), (unsigned long)far_cpu_ms(&far));
+    p99 = honest_connects(&far, scale_is_long() ? 600 : 100,
+                          scale_is_long() ? 20 : 2);
     assert_true(p99 <= time_bound(100));
 
     while (far_descriptors(&far) > descriptors ||
@@ -411,7 +451,7 @@ trickle_does_not_move_the_honest(void **state)
     before = honest_connects(&far, 100, 2);
     slow.port = far.port;
     crowd_begin(&slow, count / 3);
-    crowd_dial(&slow);
+    crowd_dial(&slow, count / 3);
     crowd_work(&slow, count / 3, 30000);
     assert_int_equal(slow.in[CROWD_IN], count / 3);
     joined = far_state(&far);
@@ -472,7 +512,7 @@ lack_of_descriptors_costs_no_time(void **state)
     descriptors = far_descriptors(&far);
     crowd.port = far.port;
     crowd_begin(&crowd, CLIENTS);
-    crowd_dial(&crowd);
+    crowd_dial(&crowd, CLIENTS);
     crowd_work(&crowd, CLIENTS, 1000);
     served = crowd.in[CROWD_IN];
     assert_true(served > ROOM / 2 && served < ROOM);
