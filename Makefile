@@ -67,7 +67,7 @@ MAN = $(wildcard $(srcdir)/man/*.[1-9])
 # Test programs, test_*.c, and the helpers beside them.
 TEST_DIRS = unit scenario oom threats transport ceilings fuzz
 TEST_ALL = $(filter-out %-server.c,$(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c)))
-NEEDS_LWS = include "transport/|socketio/lws\.h|skio_(listen|run|server_post)\>
+NEEDS_LWS = include "(transport/|threats/(home|far|crowd|visit)\.h)|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
 NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
 NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))
