@@ -68,7 +68,7 @@ MAN = $(wildcard $(srcdir)/man/*.[1-9])
 # Test programs, test_*.c, and the helpers beside them.
 TEST_DIRS = unit scenario oom threats transport ceilings fuzz
 TEST_ALL = $(filter-out %-server.c,$(wildcard $(TEST_DIRS:%=$(srcdir)/tests/%/*.c)))
-NEEDS_LWS = include "(transport/|threats/home)|socketio/lws\.h|skio_(listen|run|server_post)\>
+NEEDS_LWS = include "(transport/|threats/(home|talk|far|crowd|visit))|socketio/lws\.h|skio_(listen|run|server_post)\>
 TEST_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_LWS)' $(TEST_ALL)))
 NEEDS_REDIS = include ("(adapter/(redis|wire|cluster)|unit/wire|transport/redis|scenario/relay)|<socketio/(redis|emitter)\.h)
 NO_REDIS_no = $(if $(TEST_ALL),$(shell grep -lE '$(NEEDS_REDIS)' $(TEST_ALL)))
@@ -292,32 +292,51 @@ THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
 THREAD_JS = $(filter %/test_threads.mjs,$(JS_TESTS) $(CLUSTER_TESTS))
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
            --errors-for-leak-kinds=definite --suppressions=$(srcdir)/tests/valgrind.supp
+# Of the full figures so many percent; tests/threats/scale.h reads it, too.
+SCALE = $(or $(SKIO_SCALE),100)
+part_of = $(shell echo $$(( ($(1) * $(SCALE) + 99) / 100 )))
 # Time-bounded: at least the smaller number of generated cases.
 DIFFERENTIAL = $(filter %/test_differential.mjs,$(JS_TESTS))
-LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),50000) SKIO_LEAST=20000 SKIO_SECONDS=240 \
+LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),$(call part_of,250000)) \
+                    SKIO_LEAST=$(call part_of,100000) SKIO_SECONDS=$(call part_of,1200) \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
-CHAOS = $(filter %/test_chaos.mjs,$(JS_TESTS))
-# Floods, crowds and storms with their full figures.
+CHAOS = $(filter %/test_chaos.mjs,$(CLUSTER_TESTS))
+LONG_CHAOS = SKIO_ROUNDS=$(call part_of,50) SKIO_CLIENTS=300 SKIO_SECONDS=$(call part_of,600)
+LONG_FUZZ = FUZZ_SECONDS=$(or $(FUZZ_SECONDS),$(call part_of,300)) FUZZ_JOBS=2
+# Floods, crowds and storms; the storms alone, for they measure how long others
+# wait, and take all descriptors there are.
 THREATS_IF = $(filter $(O)/tests/threats/%,$(TESTS_IF))
-check-long: check-build
+STORMS_IF = $(filter %/test_storms,$(THREATS_IF))
+LONG_THREATS = SKIO_SCALE=$(SCALE) TIMEOUT=7200
+check-long: check-build long-scale
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
-	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(TESTS_IF)
-	@$(RUN_ENV) SKIO_LONG=1 JOBS=2 TIMEOUT=3600 $(RUN) group threats-long $(THREATS_IF)
+	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(filter-out $(STORMS_IF),$(TESTS_IF))
+	@$(RUN_ENV) $(LONG_THREATS) JOBS=2 $(RUN) group threats-long $(filter-out $(STORMS_IF),$(THREATS_IF))
+	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-clusters
 	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
 ifneq ($(DIFFERENTIAL),)
-	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=1200 $(RUN) group generated $(DIFFERENTIAL)
+	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=3600 $(RUN) group generated $(DIFFERENTIAL)
 endif
 ifneq ($(CHAOS),)
-	@$(RUN_ENV) SKIO_ROUNDS=10 SKIO_CLIENTS=300 SKIO_JOBS=1 TIMEOUT=900 $(RUN) group chaos $(CHAOS)
+	@$(RUN_ENV) $(LONG_CHAOS) SKIO_JOBS=1 TIMEOUT=3600 $(RUN) group chaos $(CHAOS)
 endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
 	@$(MAKE) --no-print-directory fuzz-targets
-	@$(FUZZ_ENV) FUZZ_JOBS=2 TIMEOUT=3600 $(RUN) group fuzz $(srcdir)/tests/fuzz/run
+	@$(FUZZ_ENV) $(LONG_FUZZ) TIMEOUT=7200 $(RUN) group fuzz $(srcdir)/tests/fuzz/run
 endif
 	@$(RUN) end
+# Of the last run, for tests/records.txt.
+record:
+	@SKIO_SCALE=$(SCALE) $(srcdir)/tests/record $(abspath $(B))/tests/results \
+	    >> $(srcdir)/tests/records.txt
+long-scale:
+	@echo 'Long proofs: $(SCALE) % of the full figures; $(LONG_THREATS)'
+	@echo '  generated: $(LONG_DIFFERENTIAL)'
+	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
+	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
 check-clusters: check-build
 	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
@@ -459,7 +478,7 @@ distcheck:
 
 .PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
-        check-api check-lint check-interop check-long check-threads \
+        check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
         switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck

@@ -114,6 +114,7 @@ struct skio__conn {
     bool writing : 1;       /* inside lws' writeable callback */
     bool held : 1;          /* direct: lws could not write all of the 101 */
     bool is_tallied : 1;    /* peer was counted */
+    bool head_waits : 1;    /* own: a part of a head was seen, and left there */
     unsigned leftover : 2;  /* enum skio__leftover, after the last request */
 };
 

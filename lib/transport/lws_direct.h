@@ -31,7 +31,10 @@ struct skio__direct {
     struct ev_io io; /* data: the conn */
     union {
         struct skio__frames frames;
-        uint64_t body_left; /* lws_own.c, before it is a WebSocket */
+        struct { /* lws_own.c, before it is a WebSocket */
+            uint64_t body_left;
+            uint32_t head_seen; /* with head_waits: bytes of it */
+        };
     };
     union {
         struct skio__direct *next;         /* fresh */

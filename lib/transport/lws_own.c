@@ -49,6 +49,9 @@ skio__own_close(struct skio__conn *conn)
     const skio_allocator *mem = conn->transport->mem;
     int fd = conn->direct->io.fd;
 
+    /* What is not read makes a reset of the end. */
+    if (conn->head_waits && !conn->lost)
+        (void)recv(fd, conn->transport->inbox, HEAD_MAX, MSG_DONTWAIT);
     skio__conn_detach(conn, true);
     skio__direct_end(conn);
     close(fd);
@@ -69,11 +72,31 @@ skio__own_drop_all(struct skio__lws *transport)
         skio__conn_kill_now(transport->owned->io.data);
 }
 
+/* Be told of how many bytes or more; of the end always. */
+static int
+tell_from(const struct skio__conn *conn, ssize_t bytes)
+{
+    int low = (int)bytes;
+
+    return setsockopt(conn->direct->io.fd, SOL_SOCKET, SO_RCVLOWAT, &low,
+                      sizeof(low));
+}
+
+/* What comes next is looked at from its first byte on. */
+static void
+end_head(struct skio__conn *conn)
+{
+    if (conn->head_waits)
+        (void)tell_from(conn, 1);
+    conn->head_waits = false;
+}
+
 static void
 hand_over(struct skio__conn *conn)
 {
     int fd = conn->direct->io.fd;
 
+    end_head(conn);
     skio__direct_end(conn);
     skio__accept_hand_over(conn, fd);
 }
@@ -348,11 +371,43 @@ peek(struct skio__conn *conn, size_t len)
                 MSG_PEEK | MSG_DONTWAIT);
 }
 
+/*
+ * The rest of a head is waited for here, in the time that heads have: lws would
+ * have a table for it, and a timer in a list that it walks through with each
+ * new one, so that thousands who never finish would delay all others. What came
+ * stays in the kernel, which tells when there is more. Returns false when it
+ * cannot, or tells of nothing new: that is the end.
+ */
+static bool
+wait_for_head(struct skio__conn *conn, ssize_t seen)
+{
+    if (conn->is_local ||
+        (conn->head_waits && seen <= (ssize_t)conn->direct->head_seen) ||
+        tell_from(conn, seen + 1) != 0)
+        return false;
+    if (!conn->head_waits && conn->keep_alive) /* a next request */
+        skio__conn_wait(conn, &conn->transport->header_due);
+    conn->head_waits = true;
+    conn->direct->head_seen = (uint32_t)seen;
+    return true;
+}
+
+/* What is new ends no line, and so no head: it need not be read again, however
+ * many pieces there are. */
+static bool
+is_amid_line(const struct skio__conn *conn, ssize_t len)
+{
+    ssize_t seen = conn->head_waits ? (ssize_t)conn->direct->head_seen : len;
+
+    return seen < len && memchr(conn->transport->inbox + seen, '\n',
+                                (size_t)(len - seen)) == NULL;
+}
+
 static void
 read_request(struct skio__conn *conn)
 {
     struct skio__lws *transport = conn->transport;
-    ssize_t len = peek(conn, HEAD_USUAL);
+    ssize_t len = peek(conn, conn->head_waits ? HEAD_MAX : HEAD_USUAL);
     struct skio__plain plain;
     struct handshake handshake;
     struct skio__head head;
@@ -364,16 +419,20 @@ read_request(struct skio__conn *conn)
         lose(conn);
         return;
     }
-    used = read_head(transport, &plain, (size_t)len);
+    used = is_amid_line(conn, len) ? SKIO__PLAIN_MORE
+                                   : read_head(transport, &plain, (size_t)len);
     if (used == SKIO__PLAIN_MORE && len == HEAD_USUAL) {
         len = peek(conn, HEAD_MAX);
         used = len > 0 ? read_head(transport, &plain, (size_t)len)
                        : SKIO__PLAIN_NONE;
     }
+    if (used == SKIO__PLAIN_MORE && len < HEAD_MAX && wait_for_head(conn, len))
+        return;
     if (used <= 0) {
         hand_over(conn);
         return;
     }
+    end_head(conn);
 
     make_head(conn, &plain, &head);
     /* Most clients offer permessage-deflate, which lws negotiates. */

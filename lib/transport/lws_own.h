@@ -6,6 +6,7 @@
  * the kernel (MSG_PEEK):
  *
  *     a plain request (plain.h) of the server's path   is taken and answered
+ *     the beginning of one                             stays there
  *     anything else                                    lws gets the socket, and
  *                                                      reads it from the start
  *

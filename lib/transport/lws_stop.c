@@ -13,6 +13,7 @@
 #include "base/compiler.h"
 #include "transport/lws.h"
 #include "transport/lws_accept.h"
+#include "transport/lws_direct.h"
 #include "transport/lws_preface.h"
 
 #define GRACE_MS 500 /* from accepting to a request */
@@ -34,12 +35,15 @@ begin(struct skio__lws *transport)
     skio_transport_flush(transport->server);
 }
 
+/* More than the beginning of a head, which stays there. */
 static bool
 has_input(const struct skio__conn *conn)
 {
+    int seen = conn->head_waits ? (int)conn->direct->head_seen : 0;
     int waiting = 0;
 
-    return ioctl(skio__conn_fd(conn), FIONREAD, &waiting) == 0 && waiting > 0;
+    return ioctl(skio__conn_fd(conn), FIONREAD, &waiting) == 0 &&
+           waiting > seen;
 }
 
 /* Connections without a request need not be waited for: those of this list that

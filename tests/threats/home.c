@@ -220,6 +220,16 @@ home_stop(struct home *home)
     free(home);
 }
 
+struct home *
+home_elsewhere(uint16_t port)
+{
+    struct home *home = calloc(1, sizeof(*home));
+
+    assert_non_null(home);
+    home->port = port;
+    return home;
+}
+
 uint16_t
 home_port(const struct home *home)
 {

@@ -25,6 +25,8 @@ struct home *home_start_with(enum home_kind kind,
                              void (*options)(skio_server_options *options),
                              void (*setup)(skio_server *server));
 void home_stop(struct home *home);
+/* One that another process serves: to dial. free() ends it. */
+struct home *home_elsewhere(uint16_t port);
 uint16_t home_port(const struct home *home);
 
 /* Blocks of memory that the server holds now. */

@@ -1,14 +1,11 @@
 /*
  * Floods and forgeries that a server in memory shows best: what they cost is
  * counted to the byte, and time is moved by hand
- *
- * SKIO_LONG in the environment takes the figures of the long run.
  */
 #include "scenario/sio.h"
 
 #include <inttypes.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #include <sodium.h>
 
@@ -16,14 +13,9 @@
 #include "base/json.h"
 #include "base/map.h"
 #include "socketio/packet.h"
+#include "threats/scale.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
-
-static unsigned
-scaled(unsigned usual, unsigned full)
-{
-    return getenv("SKIO_LONG") != NULL ? full : usual;
-}
 
 static void
 run_once(void (*options)(skio_server_options *), void (*setup)(struct peer *),
@@ -173,7 +165,7 @@ count_timeout(skio_socket *socket, int err, const skio_value *args, void *user)
 static void
 ask_for_ever(struct peer *peer)
 {
-    unsigned rounds = scaled(20, 1000);
+    unsigned rounds = scaled(20, 1000, "rounds of a thousand questions");
     skio_socket *socket;
     struct peer_ws *ws = sio_connect(peer, &socket);
     size_t timeouts = 0;
@@ -240,7 +232,7 @@ answer_unasked(struct peer *peer)
         "439007199254740991[1]",
         "4399999999999999999999999999999[1]",
     };
-    unsigned count = scaled(20000, 1000000);
+    unsigned count = scaled(20000, 1000000, "answers");
     skio_socket *asked;
     struct peer_ws *ws;
     size_t calls;
@@ -282,7 +274,7 @@ with_pattern(struct peer *peer)
 static void
 join_namespaces(struct peer *peer)
 {
-    unsigned count = scaled(3000, 1000000);
+    unsigned count = scaled(3000, 1000000, "namespaces");
     struct peer_ws *ws = sio_connect(peer, NULL);
     size_t live = 0;
     size_t bytes = 0;

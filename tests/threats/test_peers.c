@@ -2,8 +2,6 @@
  * Peers that do to a real connection what nobody should: resets, headers of any
  * kind, bytes that trickle, crowds that come and go; on the own listener and
  * inside a host
- *
- * SKIO_LONG in the environment takes the figures of the long run.
  */
 #define _GNU_SOURCE /* memmem */
 
@@ -31,6 +29,8 @@
 #include <socketio/request.h>
 
 #include "threats/home.h"
+#include "threats/scale.h"
+#include "threats/visit.h"
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 #define PATH "/socket.io/?EIO=4&transport=polling"
@@ -40,20 +40,16 @@
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
     "Sec-WebSocket-Version: 13\r\n"
 
-#define MOST_DESCRIPTORS (getenv("SKIO_LONG") != NULL ? 20000 : 4096)
+#define MOST_DESCRIPTORS (scale_is_long() ? 20000 : 4096)
 
 static struct home *homes[HOME_COUNT];
 static char out[1 << 20];
 
-/* Less under valgrind, which takes fifty times as long. */
+/* Less under valgrind. */
 static unsigned
-scaled(unsigned usual, unsigned full)
+some_of(unsigned usual, unsigned full, const char *what)
 {
-    const char *preload = getenv("LD_PRELOAD");
-
-    if (preload != NULL && strstr(preload, "vgpreload") != NULL)
-        return usual / 5;
-    return getenv("SKIO_LONG") != NULL ? full : usual;
+    return scale_is_valgrind() ? usual / 5 : scaled(usual, full, what);
 }
 
 static int
@@ -189,7 +185,7 @@ refused_requests_leave_no_descriptor(void **state)
         {false, "GET " PATH "&transport=", "\r\n"},
         {false, "GET " PATH "&x=", "Origin: http://elsewhere.example\r\n\r\n"},
     };
-    unsigned repeats = scaled(300, 1000);
+    unsigned repeats = some_of(300, 1000, "refused requests");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -469,7 +465,7 @@ static void
 many_slow_requests_delay_nobody(void **state)
 {
     static int fds[SLOW_MAX];
-    unsigned count = scaled(400, SLOW_MAX);
+    unsigned count = some_of(400, SLOW_MAX, "slow requests");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -587,7 +583,7 @@ storm_of_clients_is_served(void **state)
 {
     static const struct timeval patience = {.tv_sec = 30};
     static int fds[STORM_MAX];
-    unsigned count = scaled(600, STORM_MAX);
+    unsigned count = some_of(600, STORM_MAX, "clients at once");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -663,94 +659,9 @@ crowd_adds_no_thread(void **state)
 /* ---- ADV-33: what clients leave ---- */
 
 static void
-post(const struct home *home, const char *sid, const char *body)
-{
-    char text[512];
-
-    snprintf(text, sizeof(text),
-             "POST " PATH "&sid=%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-             "Content-Type: text/plain\r\nContent-Length: %zu\r\n\r\n%s",
-             sid, strlen(body), body);
-    home_ask(home, text, out, sizeof(out));
-}
-
-static void
-poll_once(const struct home *home, const char *sid)
-{
-    char text[256];
-
-    snprintf(text, sizeof(text),
-             "GET " PATH "&sid=%s HTTP/1.1\r\nHost: x\r\n"
-             "Connection: close\r\n\r\n",
-             sid);
-    home_ask(home, text, out, sizeof(out));
-}
-
-/* A client of one of five kinds, from its handshake to its end. */
-static void
-come_and_go(const struct home *home, unsigned kind)
-{
-    char sid[32], text[512];
-    int fd;
-
-    switch (kind % 5) {
-    case 0: /* polls, and says goodbye */
-        home_handshake(home, sid);
-        post(home, sid, "40");
-        poll_once(home, sid);
-        post(home, sid, "42[\"echo\",1]");
-        poll_once(home, sid);
-        post(home, sid, "1");
-        break;
-    case 1: /* a WebSocket, and a Close frame */
-        fd = home_websocket(home);
-        home_frame(fd, 0x81, "40", 2);
-        home_frame(fd, 0x81, "42[\"echo\",1]", 12);
-        home_read(fd, out, sizeof(out), "echo", NULL);
-        home_frame(fd, 0x88, "\x03\xe8", 2);
-        home_read(fd, out, sizeof(out), NULL, NULL);
-        close(fd);
-        break;
-    case 2: /* one that is cut amid a binary packet */
-        fd = home_websocket(home);
-        home_frame(fd, 0x81, "40", 2);
-        home_frame(fd, 0x81, "452-[\"echo\"]", 12);
-        home_frame(fd, 0x82, "abc", 3);
-        home_reset(fd);
-        break;
-    case 3: /* one that breaks the protocol */
-        fd = home_websocket(home);
-        home_frame(fd, 0x81, "40", 2);
-        home_frame(fd, 0x81, "4?", 2);
-        home_read(fd, out, sizeof(out), "\x88", NULL);
-        close(fd);
-        break;
-    default: /* an upgrade */
-        home_handshake(home, sid);
-        post(home, sid, "40");
-        snprintf(text, sizeof(text),
-                 "GET /socket.io/?EIO=4&transport=websocket&sid=%s%s", sid,
-                 strchr(UPGRADE, ' ') + sizeof("/socket.io/?EIO=4&transport="
-                                               "websocket"));
-        fd = home_dial(home);
-        home_say(fd, text);
-        home_say(fd, "\r\n");
-        home_read(fd, out, sizeof(out), "\r\n\r\n", NULL);
-        assert_int_equal(strncmp(out, "HTTP/1.1 101 ", 13), 0);
-        home_frame(fd, 0x81, "2probe", 6);
-        home_read(fd, out, sizeof(out), "3probe", NULL);
-        home_frame(fd, 0x81, "5", 1);
-        home_frame(fd, 0x81, "42[\"echo\",1]", 12);
-        home_read(fd, out, sizeof(out), "echo", NULL);
-        close(fd);
-        break;
-    }
-}
-
-static void
 clients_of_all_kinds_leave_nothing(void **state)
 {
-    unsigned count = scaled(300, 500000);
+    unsigned count = some_of(300, 20000, "clients in each home");
 
     (void)state;
     for (int i = 0; i < HOME_COUNT; i++) {
@@ -760,13 +671,13 @@ clients_of_all_kinds_leave_nothing(void **state)
         size_t heap;
 
         for (unsigned n = 0; n < 50; n++)
-            come_and_go(home, n);
+            visit(home, n);
         home_pause(200);
         blocks = home_blocks(home);
         descriptors = home_descriptors();
         heap = home_heap();
         for (unsigned n = 0; n < count; n++)
-            come_and_go(home, n);
+            visit(home, n);
         SETTLES(home_descriptors() <= descriptors);
         SETTLES(home_blocks(home) <= blocks);
         /* libwebsockets may keep a buffer of its own */

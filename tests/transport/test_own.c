@@ -21,6 +21,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <socketio/http.h>
@@ -370,6 +371,113 @@ upgrade_in_two_parts_is_accepted(void **state)
         close(fd);
     }
     stop(&host);
+}
+
+/* Byte by byte, the second on the same connection. */
+static void
+heads_in_pieces_are_answered(void **state)
+{
+    static const char text[] =
+        POLL "Cookie: a=b; c=d\r\nUser-Agent: none\r\n\r\n";
+    static struct host host;
+    int fd;
+
+    (void)state;
+    start(&host);
+    fd = dial(&host);
+    for (int n = 0; n < 2; n++) {
+        for (size_t i = 0; i < sizeof(text) - 1; i++) {
+            home_send(fd, text + i, 1);
+            home_pause(1);
+        }
+        assert_true(heard(fd, "maxPayload"));
+        assert_int_equal(strncmp(out, "HTTP/1.1 200 ", 13), 0);
+    }
+    close(fd);
+    stop(&host);
+}
+
+static void
+end_amid_a_head_is_noticed(void **state)
+{
+    static const char *const parts[] = {"G", POLL, POLL "X: y"};
+    static struct host host;
+
+    (void)state;
+    start(&host);
+    for (int late = 0; late < 2; late++)
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+            int fd = dial(&host);
+            bool closed;
+
+            home_say(fd, parts[i]);
+            if (late)
+                home_pause(20);
+            shutdown(fd, SHUT_WR);
+            home_read(fd, out, sizeof(out), NULL, &closed);
+            assert_true(closed);
+            close(fd);
+        }
+    stop(&host);
+}
+
+/* However much of it comes; and what is idle may be so for longer. */
+static void
+next_head_has_its_time(void **state)
+{
+    skio_server_options options;
+    static struct host host;
+    bool closed;
+    int fds[2];
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.header_timeout_ms = 500;
+    make(&host, &options);
+    serve(&host);
+    for (int i = 0; i < 2; i++) {
+        fds[i] = dial(&host);
+        home_say(fds[i], POLL "\r\n");
+        assert_true(heard(fds[i], "maxPayload"));
+    }
+    home_say(fds[0], "GET /socket.io/?");
+    for (int i = 0; i < 15; i++) {
+        home_pause(50);
+        home_say(fds[0], "x");
+    }
+    home_read(fds[0], out, sizeof(out), NULL, &closed);
+    assert_true(closed);
+    home_say(fds[1], POLL "\r\n"); /* after more than that */
+    assert_true(heard(fds[1], "maxPayload"));
+    for (int i = 0; i < 2; i++)
+        close(fds[i]);
+    stop(&host);
+}
+
+static void
+half_a_head_does_not_hold_up_a_stop(void **state)
+{
+    skio_server_options options;
+    static struct host host;
+    struct timespec begun, ended;
+    bool closed;
+    int fd;
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.close_timeout_ms = 20000;
+    make(&host, &options);
+    serve(&host);
+    fd = dial(&host);
+    home_say(fd, POLL);
+    home_pause(100);
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    stop(&host);
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    assert_true(ended.tv_sec - begun.tv_sec < 10);
+    home_read(fd, out, sizeof(out), NULL, &closed);
+    assert_true(closed);
+    close(fd);
 }
 
 static void
@@ -763,6 +871,10 @@ main(void)
         cmocka_unit_test(upgrade_follows_what_lws_served),
         cmocka_unit_test(upgrade_follows_a_file),
         cmocka_unit_test(upgrade_in_two_parts_is_accepted),
+        cmocka_unit_test(heads_in_pieces_are_answered),
+        cmocka_unit_test(end_amid_a_head_is_noticed),
+        cmocka_unit_test(next_head_has_its_time),
+        cmocka_unit_test(half_a_head_does_not_hold_up_a_stop),
         cmocka_unit_test(subprotocol_and_answer_are_right),
         cmocka_unit_test(frame_behind_an_upgrade_is_refused),
         cmocka_unit_test(large_heads_are_answered_or_dropped),
