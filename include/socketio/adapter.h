@@ -434,8 +434,8 @@ typedef void skio_adapter_session_fn(skio_socket *socket, const char *pid,
                                      const char *sid, void *user);
 
 /** Visit the sessions of a namespace that the adapter keeps and whose sockets
- *  are connected here. The callback may forget the one that it is shown, and
- *  no other. Since: 0.1. */
+ *  are connected here. The callback may forget any, and disconnect any: those
+ *  are not visited any more. Since: 0.1. */
 SKIO_API void skio_adapter_each_session(skio_nsp *nsp,
                                         skio_adapter_session_fn *fn, void *user)
     SKIO_NONNULL(1, 2);
