@@ -201,7 +201,8 @@ typedef int skio_adapter_factory(skio_nsp *nsp, void *user, skio_adapter **out);
 /**
  * Use another adapter, for all namespaces.
  *
- * Returns SKIO_OK, or SKIO_EBUSY once a namespace exists beside an unused "/".
+ * Returns SKIO_OK, or SKIO_EBUSY once a namespace exists beside an unused "/",
+ * and inside of any callback of this server.
  */
 SKIO_API int skio_server_adapter(skio_server *server,
                                  skio_adapter_factory *factory, void *user)
