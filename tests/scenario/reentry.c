@@ -151,8 +151,6 @@ ask_request(struct reentry *r)
     (void)skio_allow_request(r->server, keep_verdict, r);
     (void)peer_get(r->peer, "EIO=4&transport=polling");
     (void)skio_allow_request(r->server, NULL, NULL);
-    if (r->verdict != NULL)
-        r->headers = skio_verdict_headers(r->verdict);
 }
 
 static void

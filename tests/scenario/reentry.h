@@ -36,6 +36,8 @@ enum reentry_need {
 struct reentry {
     struct peer *peer; /* NULL: over a real transport */
     skio_server *server;
+    skio_server *first; /* the same, or that which comes back to be it */
+    bool ends;          /* what the call does */
     skio_nsp *root;
     skio_socket *socket; /* at hand; else the bystander */
     skio_socket *other;  /* the bystander */
@@ -57,7 +59,7 @@ struct reentry {
     skio_adapter_restoring *restoring;
     skio_exchange *forwarded;
     skio_exchange *exchange; /* of a request whose body is awaited */
-    skio_headers *headers;   /* those at hand, or of the verdict */
+    skio_headers *headers;   /* those at hand; NULL: none */
 
     enum reentry_need holds; /* what its adapter does not answer */
     bool lacks;              /* the last call had not what it needs */

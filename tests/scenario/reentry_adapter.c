@@ -97,8 +97,8 @@ static void
 wrapper_rooms(const skio_adapter *adapter, const skio_socket *socket,
               skio_room_fn *fn, void *user)
 {
-    moment(reentry, "rooms", NULL);
     local_of(adapter)->ops->rooms(local_of(adapter), socket, fn, user);
+    moment(reentry, "rooms", NULL);
 }
 
 static int

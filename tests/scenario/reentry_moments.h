@@ -21,8 +21,16 @@ struct reentry_moment {
     const char *op; /* of an adapter; NULL: none */
 };
 
-/* Ends with one without a name. */
-extern const struct reentry_moment reentry_moments[];
+/* Each ends with one without a name. */
+extern const struct reentry_moment reentry_handler_moments[];
+extern const struct reentry_moment reentry_other_moments[];
+
+#define WATCH(name, ...)                                                       \
+    static void name(struct reentry *r, skio_nsp *nsp)                         \
+    {                                                                          \
+        (void)nsp;                                                             \
+        reentry_result(r, (__VA_ARGS__));                                      \
+    }
 
 /* What a callback calls: the action, if this is the moment for it. */
 void reentry_at(struct reentry *r, skio_socket *socket, const skio_value *args,
@@ -30,5 +38,17 @@ void reentry_at(struct reentry *r, skio_socket *socket, const skio_value *args,
 
 /* For the callbacks of options, which have no user yet. */
 extern struct reentry *reentry_now;
+
+/* What brings a moment about; and options that it needs. */
+#define TRIGGER(name, ...)                                                     \
+    static void name(struct reentry *r)                                        \
+    {                                                                          \
+        __VA_ARGS__;                                                           \
+    }
+#define OPTIONS(name, ...)                                                     \
+    static void name(skio_server_options *options)                             \
+    {                                                                          \
+        __VA_ARGS__;                                                           \
+    }
 
 #endif /* TESTS_SCENARIO_REENTRY_MOMENTS_H */

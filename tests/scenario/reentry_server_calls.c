@@ -263,15 +263,24 @@ read_counters(struct reentry *r)
     skio_server_counters(r->server, &counters);
 }
 
+/* Those at hand; else of the request that waits, unless it waited too long. */
+static skio_headers *
+headers_of(struct reentry *r)
+{
+    if (r->headers != NULL || r->verdict == NULL)
+        return r->headers;
+    return skio_verdict_headers(r->verdict);
+}
+
 /* clang-format off */
 #define LOOK(X, name, ...) X(name, NOTHING, true, false, __VA_ARGS__)
 #define DO(X, name, ...) X(name, NOTHING, false, false, __VA_ARGS__)
 #define ON(X, name, ...) X(name, NOTHING, false, false, reentry_result(r, name(__VA_ARGS__)))
 #define SESSION(X, name, ...) X(name, NOTHING, true, false, REENTRY_USE(r->session, __VA_ARGS__))
 #define SESSION_DO(X, name, ...) X(name, NOTHING, false, false, REENTRY_USE(r->session, __VA_ARGS__))
-#define HEADERS(X, name, ...) X(name, VERDICT, false, false, REENTRY_USE(r->headers, __VA_ARGS__))
+#define HEADERS(X, name, ...) X(name, VERDICT, false, false, skio_headers *h = headers_of(r); REENTRY_USE(h, __VA_ARGS__))
 #define VERDICT(X, name, ...) X(name, VERDICT, false, false, \
-    REENTRY_USE(r->verdict, r->headers = NULL; reentry_result(r, name(__VA_ARGS__)); r->verdict = NULL))
+    REENTRY_USE(r->verdict, reentry_result(r, name(__VA_ARGS__)); r->verdict = NULL))
 #define CALLS(X)                                                               \
     LOOK(X, skio_nsp_name, reentry_text(r, skio_nsp_name(r->root)))            \
     LOOK(X, skio_nsp_server, if (skio_nsp_server(r->root) != r->server) r->odd++) \
@@ -360,10 +369,10 @@ read_counters(struct reentry *r)
     X(skio_match_refuse, MATCH, false, false, REENTRY_USE(r->match, reentry_result(r, skio_match_refuse(r->match)); r->match = NULL)) \
     X(skio_verdict_request, VERDICT, true, false, REENTRY_USE(r->verdict, (void)skio_verdict_request(r->verdict))) \
     X(skio_verdict_headers, VERDICT, true, false, REENTRY_USE(r->verdict, (void)skio_verdict_headers(r->verdict))) \
-    HEADERS(X, skio_headers_set, reentry_result(r, skio_headers_set(r->headers, "X-A", "1"))) \
-    HEADERS(X, skio_headers_append, reentry_result(r, skio_headers_append(r->headers, "X-A", "2"))) \
-    HEADERS(X, skio_headers_get, reentry_text(r, skio_headers_get(r->headers, "X-A"))) \
-    HEADERS(X, skio_headers_remove, reentry_result(r, skio_headers_remove(r->headers, "X-A"))) \
+    HEADERS(X, skio_headers_set, reentry_result(r, skio_headers_set(h, "X-A", "1"))) \
+    HEADERS(X, skio_headers_append, reentry_result(r, skio_headers_append(h, "X-A", "2"))) \
+    HEADERS(X, skio_headers_get, reentry_text(r, skio_headers_get(h, "X-A"))) \
+    HEADERS(X, skio_headers_remove, reentry_result(r, skio_headers_remove(h, "X-A"))) \
     VERDICT(X, skio_verdict_accept, r->verdict)                                \
     VERDICT(X, skio_verdict_refuse, r->verdict, "no")                                    \
     VERDICT(X, skio_verdict_respond, r->verdict, 200, "text/plain", "a", 1)              \

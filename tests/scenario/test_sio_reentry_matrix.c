@@ -85,7 +85,10 @@ set_up(struct peer *peer)
 {
     struct reentry *r = &reentry;
 
-    *r = (struct reentry){.peer = peer, .server = peer->server};
+    *r = (struct reentry){.peer = peer,
+                          .server = peer->server,
+                          .first = peer->server,
+                          .ends = call->ends};
     reentry_now = r;
     peer->cleanup = give_back;
     is_armed = is_acting = false;
@@ -210,7 +213,8 @@ story(struct peer *peer)
         peer_note(peer, "%s gave an odd result", call->name);
     peer_expect_event(peer, NULL);
     peer_wait(peer, 1100);
-    if (!call->ends && strcmp(moment->name, "skio_drain_fn") != 0)
+    if (!call->ends && strcmp(moment->name, "skio_drain_fn") != 0 &&
+        strcmp(moment->name, "skio_adapter_ops.shutdown") != 0)
         next_is_served(peer);
 }
 
@@ -234,16 +238,22 @@ is_possible(void)
     bool has_adapter = moment->op != NULL || (call->need >= REENTRY_ADAPTER &&
                                               call->need <= REENTRY_RESTORING);
 
+    bool has_forwarder =
+        call->need == REENTRY_FORWARDER || call->need == REENTRY_FORWARDED;
+
     if (strcmp(moment->name, "skio_expired_fn") == 0)
         return !has_adapter;
+    if (strncmp(moment->name, "skio_forwarder.", 15) == 0)
+        return !has_forwarder;
     return strcmp(moment->name, "skio_responses_fn") != 0 ||
            call->need != REENTRY_RESPONSES;
 }
 
 static void
-run_table(const struct reentry_call *table)
+run_moments(const struct reentry_moment *moments,
+            const struct reentry_call *table)
 {
-    for (moment = reentry_moments; moment->name != NULL; moment++) {
+    for (moment = moments; moment->name != NULL; moment++) {
         for (call = table; call->name != NULL; call++) {
             if ((moment->only_looks && !call->only_looks) || !is_possible() ||
                 !is_wanted("SKIO_MOMENT", moment->name) ||
@@ -255,6 +265,13 @@ run_table(const struct reentry_call *table)
             pairs++;
         }
     }
+}
+
+static void
+run_table(const struct reentry_call *table)
+{
+    run_moments(reentry_handler_moments, table);
+    run_moments(reentry_other_moments, table);
 }
 
 static void
