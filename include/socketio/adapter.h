@@ -60,7 +60,10 @@ typedef struct skio_adapter_missed {
  *  exactly once, with skio_adapter_restored(). */
 typedef struct skio_adapter_restoring skio_adapter_restoring;
 
-/** What an adapter does. Names of rooms are NUL-terminated and checked. */
+/** What an adapter does. Names of rooms are NUL-terminated and checked. Once
+ *  its own work is done a function may call anything; but recovers(), close(),
+ *  session_save() and session_end() change nothing, and the factory likewise.
+ */
 typedef struct skio_adapter_ops {
     size_t struct_size;
     /** The namespace is going away: free everything. */

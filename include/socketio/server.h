@@ -107,7 +107,7 @@ typedef struct skio_server_options {
     const char *cors_origins;
     bool cors_credentials; /**< false: Allow-Credentials */
     /** NULL; else whether a page of this origin, which cors_origins does not
-     * have, may connect: for patterns. */
+     * have, may connect: for patterns. It may look, but changes nothing. */
     bool (*cors_origin)(const char *origin, void *user);
     void *cors_origin_user;
     bool cors_preflight_continue;    /**< false; true: OPTIONS is no preflight
