@@ -347,7 +347,8 @@ SKIO_API uint16_t skio_server_port(const skio_server *server) SKIO_NONNULL(1);
  * makes sense.
  *
  * Returns SKIO_OK after a stop; SKIO_EINVAL when the server does not listen;
- * SKIO_EBUSY in a callback of a server that runs; SKIO_EIO when the loop failed.
+ * SKIO_EBUSY in a callback of a server that runs; SKIO_EIO when the loop
+ * failed.
  *
  * Since: 0.1.
  */

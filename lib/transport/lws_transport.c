@@ -169,8 +169,7 @@ skio__lws_on_wake(struct skio__lws *transport)
     more = skio__post_run(&transport->post, transport->server);
     transport->calls--;
     one = 1;
-    if (more &&
-        write(transport->wake_fd, &one, sizeof(one)) < 0)
+    if (more && write(transport->wake_fd, &one, sizeof(one)) < 0)
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
                            "post: cannot wake the loop");
     if (!transport->own && atomic_load(&transport->stop_asked) &&

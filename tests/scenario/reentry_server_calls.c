@@ -185,13 +185,6 @@ on_drained(skio_server *server, void *user)
     (void)user;
 }
 
-static void
-on_posted(skio_server *server, void *arg)
-{
-    (void)server;
-    (void)arg;
-}
-
 /* ---- Longer calls ---- */
 
 static void
@@ -376,7 +369,6 @@ headers_of(struct reentry *r)
     VERDICT(X, skio_verdict_accept, r->verdict)                                \
     VERDICT(X, skio_verdict_refuse, r->verdict, "no")                                    \
     VERDICT(X, skio_verdict_respond, r->verdict, 200, "text/plain", "a", 1)              \
-    ON(X, skio_server_post, r->server, on_posted, r)                           \
     X(skio_server_drain, NOTHING, false, true, reentry_result(r, skio_server_drain(r->server, 0, on_drained, r))) \
     X(skio_server_stop, NOTHING, false, true, skio_server_stop(r->server))     \
     X(skio_server_free, NOTHING, false, true, skio_server_free(r->server))
