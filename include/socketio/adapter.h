@@ -60,7 +60,10 @@ typedef struct skio_adapter_missed {
  *  exactly once, with skio_adapter_restored(). */
 typedef struct skio_adapter_restoring skio_adapter_restoring;
 
-/** What an adapter does. Names of rooms are NUL-terminated and checked. */
+/** What an adapter does. Names of rooms are NUL-terminated and checked. Once
+ *  its own work is done a function may call anything; but recovers(), close(),
+ *  session_save() and session_end() change nothing, and the factory likewise.
+ */
 typedef struct skio_adapter_ops {
     size_t struct_size;
     /** The namespace is going away: free everything. */
@@ -201,7 +204,8 @@ typedef int skio_adapter_factory(skio_nsp *nsp, void *user, skio_adapter **out);
 /**
  * Use another adapter, for all namespaces.
  *
- * Returns SKIO_OK, or SKIO_EBUSY once a namespace exists beside an unused "/".
+ * Returns SKIO_OK, or SKIO_EBUSY once a namespace exists beside an unused "/",
+ * and inside of any callback of this server.
  */
 SKIO_API int skio_server_adapter(skio_server *server,
                                  skio_adapter_factory *factory, void *user)
@@ -434,8 +438,8 @@ typedef void skio_adapter_session_fn(skio_socket *socket, const char *pid,
                                      const char *sid, void *user);
 
 /** Visit the sessions of a namespace that the adapter keeps and whose sockets
- *  are connected here. The callback may forget the one that it is shown, and
- *  no other. Since: 0.1. */
+ *  are connected here. The callback may forget any, and disconnect any: those
+ *  are not visited any more. Since: 0.1. */
 SKIO_API void skio_adapter_each_session(skio_nsp *nsp,
                                         skio_adapter_session_fn *fn, void *user)
     SKIO_NONNULL(1, 2);

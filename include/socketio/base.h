@@ -134,8 +134,8 @@ typedef struct skio_arg {
  *
  * The functions behave as malloc(3), realloc(3) and free(3) do, and get `user`
  * last. They are called on the loop thread, and by skio_server_post() on the
- * caller's. What cJSON, msgpack-c, libwebsockets and hiredis allocate does not
- * come through here.
+ * caller's, and call nothing of the library. What cJSON, msgpack-c,
+ * libwebsockets and hiredis allocate does not come through here.
  */
 typedef struct skio_allocator {
     void *(*malloc)(size_t size, void *user);
@@ -154,7 +154,9 @@ enum skio_log_level {
 
 /**
  * Receives the library's log lines: complete, without a newline, control
- * characters escaped, never with payload text above SKIO_LOG_DEBUG.
+ * characters escaped, never with payload text above SKIO_LOG_DEBUG. It is
+ * called in the midst of something: it may look, stop the server and post to
+ * it, but emits, closes and frees nothing.
  */
 typedef void skio_log_fn(void *user, enum skio_log_level level,
                          const char *message);

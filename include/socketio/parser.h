@@ -13,7 +13,8 @@
  * {"_placeholder":true,"num":0}, beside a list of the pieces; so handlers,
  * templates, acknowledgements, rooms and recovery do not know the parser.
  *
- * Threads: the functions are called on the loop thread. Since: 0.1.
+ * Threads: the functions are called on the loop thread. They may look at
+ * sockets and the like, but change nothing. Since: 0.1.
  */
 #ifndef SOCKETIO_PARSER_H
 #define SOCKETIO_PARSER_H

@@ -152,7 +152,7 @@ SKIO_API void skio_redis_options_init_size(skio_redis_options *options,
  *
  * Returns SKIO_OK; SKIO_EINVAL for an option out of its range (the log names
  * it) or a URL that is none; SKIO_EBUSY once a namespace exists beside an
- * unused "/"; SKIO_ENOMEM.
+ * unused "/", and inside of any callback of this server; SKIO_ENOMEM.
  */
 SKIO_API int skio_redis_adapter(skio_server *server,
                                 const skio_redis_options *options)

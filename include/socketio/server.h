@@ -107,7 +107,7 @@ typedef struct skio_server_options {
     const char *cors_origins;
     bool cors_credentials; /**< false: Allow-Credentials */
     /** NULL; else whether a page of this origin, which cors_origins does not
-     * have, may connect: for patterns. */
+     * have, may connect: for patterns. It may look, but changes nothing. */
     bool (*cors_origin)(const char *origin, void *user);
     void *cors_origin_user;
     bool cors_preflight_continue;    /**< false; true: OPTIONS is no preflight
@@ -358,7 +358,8 @@ SKIO_API uint16_t skio_server_port(const skio_server *server) SKIO_NONNULL(1);
  * makes sense.
  *
  * Returns SKIO_OK after a stop; SKIO_EINVAL when the server does not listen;
- * SKIO_EIO when the loop failed.
+ * SKIO_EBUSY in a callback of a server that runs; SKIO_EIO when the loop
+ * failed.
  *
  * Since: 0.1.
  */

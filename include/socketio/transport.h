@@ -102,6 +102,10 @@ typedef struct skio_transport {
      *  host is borrowed. Returns SKIO_OK, or an error. May be NULL. */
     int (*resolve)(void *transport, const char *host, uint16_t port,
                    skio_resolve *resolve);
+    /** Whether the transport is in the midst of something that a call of
+     *  destroy() would break: it runs its loop, or has called a function of the
+     *  application. skio_server_free() only stops then. May be NULL. */
+    bool (*is_busy)(void *transport);
 } skio_transport;
 
 /**

@@ -46,11 +46,22 @@ skio__forward_is_wanted(const struct eio_engine *engine,
 static void
 link_in(struct eio_forward *forward, struct eio_passed *passed)
 {
+    passed->prev = NULL;
     passed->next = forward->first;
     if (passed->next != NULL)
         passed->next->prev = passed;
     forward->first = passed;
-    forward->count++;
+}
+
+static void
+take_out(struct eio_forward *forward, const struct eio_passed *passed)
+{
+    if (passed->prev != NULL)
+        passed->prev->next = passed->next;
+    else
+        forward->first = passed->next;
+    if (passed->next != NULL)
+        passed->next->prev = passed->prev;
 }
 
 void
@@ -63,12 +74,7 @@ skio__forward_release(skio_exchange *exchange)
     if (passed == NULL)
         return;
     exchange->passed = NULL;
-    if (passed->prev != NULL)
-        passed->prev->next = passed->next;
-    else
-        forward->first = passed->next;
-    if (passed->next != NULL)
-        passed->next->prev = passed->prev;
+    take_out(forward, passed);
     forward->count--;
     forward->bytes -= passed->body_len;
     if (passed->is_asked)
@@ -94,18 +100,24 @@ refuse(skio_exchange *exchange, int err)
 static int
 ask(skio_exchange *exchange, const skio_request *request)
 {
-    struct eio_forward *forward = exchange->engine->forward;
+    struct eio_engine *engine = exchange->engine;
+    struct eio_forward *forward = engine->forward;
     struct eio_passed *passed = exchange->passed;
-    int err = forward->is_off
-                  ? SKIO_ECLOSED
-                  : forward->ops.ask(exchange, passed->tag, request,
-                                     exchange->body.data, exchange->body.len,
-                                     &passed->name, forward->user);
+    int err = SKIO_ECLOSED;
 
-    if (err == SKIO_OK) {
-        passed->is_asked = true;
-        return SKIO_EXCHANGE_HELD;
+    if (!forward->is_off) {
+        /* Whoever detaches or stops in here does not end what is in here. */
+        take_out(forward, passed);
+        err = forward->ops.ask(exchange, passed->tag, request,
+                               exchange->body.data, exchange->body.len,
+                               &passed->name, forward->user);
+        link_in(forward, passed);
+        passed->is_asked = err == SKIO_OK;
+        if (err == SKIO_OK && (forward->is_off || engine->shutting_down))
+            err = SKIO_EBUSY;
     }
+    if (err == SKIO_OK)
+        return SKIO_EXCHANGE_HELD;
     refuse(exchange, err);
     return SKIO_EXCHANGE_ANSWERED;
 }
@@ -144,6 +156,7 @@ skio__forward_begin(struct eio_engine *engine,
     exchange->passed->exchange = exchange;
     memcpy(exchange->passed->tag, tag, sizeof exchange->passed->tag);
     link_in(forward, exchange->passed);
+    forward->count++;
     if (has_body) {
         exchange->request = skio__request_new(engine->mem, request, false);
         if (exchange->request == NULL)

@@ -18,7 +18,9 @@ skio_server_adapter(skio_server *server, skio_adapter_factory *factory,
     skio_adapter *adapter;
     int err;
 
-    if (skio__map_count(&server->namespaces) > 1 || skio_nsp_count(root) > 0)
+    /* A callback may be one of the adapter's own. */
+    if (server->engine.depth > 0 || skio__map_count(&server->namespaces) > 1 ||
+        skio_nsp_count(root) > 0)
         return SKIO_EBUSY;
 
     err = factory(root, user, &adapter);
@@ -30,8 +32,10 @@ skio_server_adapter(skio_server *server, skio_adapter_factory *factory,
     skio__recovery_adopt(root);
     server->factory = factory;
     server->factory_user = user;
+    skio__engine_enter(&server->engine);
     if (SIO_ADAPTER_HAS(adapter, open))
         adapter->ops->open(adapter);
+    skio__engine_leave(&server->engine);
     return SKIO_OK;
 }
 

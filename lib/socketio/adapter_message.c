@@ -262,8 +262,10 @@ skio_adapter_carry(const skio_nsp *nsp, const skio_value *value,
     skio__attachments_init(&list, mem, UINT32_MAX);
     skio__buf_init(&json, mem);
     err = skio__attachments_splice(&list, &json, part);
+    skio__engine_enter(&nsp->server->engine);
     if (err == SKIO_OK)
         fn(json.data, json.len, list.items, list.count, user);
+    skio__engine_leave(&nsp->server->engine);
     skio__buf_deinit(&json);
     skio__attachments_deinit(&list);
     return err;

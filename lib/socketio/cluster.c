@@ -49,7 +49,13 @@ skio_nsp_each_room(skio_nsp *nsp, skio_room_fn *fn, void *user)
 size_t
 skio_room_count(const skio_nsp *nsp, const char *room)
 {
+    struct eio_engine *engine = &nsp->server->engine;
+    size_t count;
+
     if (nsp->adapter == NULL || !SIO_ADAPTER_HAS(nsp->adapter, room_count))
         return 0;
-    return nsp->adapter->ops->room_count(nsp->adapter, room);
+    skio__engine_enter(engine);
+    count = nsp->adapter->ops->room_count(nsp->adapter, room);
+    skio__engine_leave(engine);
+    return count;
 }

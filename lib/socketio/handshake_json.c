@@ -147,8 +147,10 @@ skio_adapter_carry_handshake(const skio_socket *socket,
     skio__buf_init(&json, skio__server_mem(nsp->server));
     put_handshake(&json, socket);
     err = json.err;
+    skio__engine_enter(&nsp->server->engine);
     if (err == SKIO_OK)
         fn(json.data, json.len - 1, NULL, 0, user);
+    skio__engine_leave(&nsp->server->engine);
     skio__buf_deinit(&json);
     return err;
 }

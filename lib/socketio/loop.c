@@ -104,7 +104,9 @@ skio_loop_ready(skio_server *server, skio_loop_fn *fn, void *user)
     struct sio_waiter *waiter;
 
     if (server->engine.hooks.struct_size != 0) {
+        skio__engine_enter(&server->engine);
         fn(server, user);
+        skio__engine_leave(&server->engine);
         return SKIO_OK;
     }
     waiter = skio__mem_alloc(skio__server_mem(server), sizeof *waiter);
@@ -139,6 +141,7 @@ skio__loop_attached(skio_server *server)
 {
     struct sio_waiter *waiter;
 
+    skio__engine_enter(&server->engine);
     while ((waiter = server->loop_waiters) != NULL) {
         struct sio_waiter copy = *waiter;
 
@@ -146,6 +149,7 @@ skio__loop_attached(skio_server *server)
         skio__mem_free(skio__server_mem(server), waiter);
         copy.fn(server, copy.user);
     }
+    skio__engine_leave(&server->engine);
 }
 
 /* ---- Descriptors ---- */

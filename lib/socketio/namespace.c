@@ -87,8 +87,10 @@ skio_of(skio_server *server, const char *name)
 
     nsp = skio__nsp_find(server, full, len);
     if (nsp == NULL) {
+        skio__engine_enter(&server->engine);
         nsp = skio__nsp_new(server, full, len,
                             skio__dynamic_parent(server, full));
+        skio__engine_leave(&server->engine);
         /* The application has a pointer to it: it is not cleaned up. */
         if (nsp != NULL)
             nsp->refs++;

@@ -228,6 +228,10 @@ static void
 unlink_session(struct sio_session *session)
 {
     skio__fifo_remove(&session->due);
+    for (struct sio_visit *visit = session->nsp->recovery->visit; visit != NULL;
+         visit = visit->outer)
+        if (visit->after == &session->node)
+            visit->after = skio__map_next(&session->node);
     skio__map_remove(&session->nsp->recovery->sessions, &session->node);
 }
 

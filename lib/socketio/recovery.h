@@ -28,10 +28,17 @@
 /* A list of rooms is one text: "+a\0+b\0\0", since a name may be empty. */
 #define SIO_ROOM_NAME(room) ((room) + 1)
 
+/* A walk over the sessions from which anything may be called. */
+struct sio_visit {
+    struct sio_visit *outer;
+    struct skio__map_node *after; /* the next one, as long as it is there */
+};
+
 /* What hangs on a namespace. */
 struct sio_recovery {
     skio_nsp *nsp;
     struct skio__map sessions;       /* pid -> sio_session */
+    struct sio_visit *visit;         /* the innermost; NULL: none */
     struct skio__fifo_node trim_due; /* while the log holds anything */
     uint32_t gone_count;             /* disconnected sessions */
     bool is_remote; /* the adapter keeps sessions and log, recovery_remote.h */

@@ -178,18 +178,32 @@ void
 skio_adapter_each_session(skio_nsp *nsp, skio_adapter_session_fn *fn,
                           void *user)
 {
+    struct sio_recovery *recovery = nsp->recovery;
     struct skio__map_node *node;
-    struct skio__map_node *after;
+    struct sio_visit visit;
 
-    if (nsp->recovery == NULL || !nsp->recovery->is_remote)
+    if (recovery == NULL || !recovery->is_remote)
         return;
-    SKIO__MAP_EACH(&nsp->recovery->sessions, node, after) {
-        struct sio_session *session =
+    skio__engine_enter(&nsp->server->engine);
+    visit.outer = recovery->visit;
+    recovery->visit = &visit;
+    for (node = skio__map_first(&recovery->sessions); node != NULL;
+         node = visit.after) {
+        const struct sio_session *session =
             skio__container_of(node, struct sio_session, node);
+        char pid[SKIO__ID_LEN + 1];
+        char sid[SKIO__ID_LEN + 1];
 
-        if (skio__socket_is_member(session->socket))
-            fn(session->socket, session->pid, session->sid, user);
+        visit.after = skio__map_next(node);
+        if (!skio__socket_is_member(session->socket))
+            continue;
+        /* The names outlive the session. */
+        memcpy(pid, session->pid, sizeof pid);
+        memcpy(sid, session->sid, sizeof sid);
+        fn(session->socket, pid, sid, user);
     }
+    recovery->visit = visit.outer;
+    skio__engine_leave(&nsp->server->engine);
 }
 
 void

@@ -286,18 +286,24 @@ skio_server_free(skio_server *server)
         return;
 
     /* Inside a callback the stack above still uses everything. */
-    if (server->engine.depth > 0) {
+    if (server->is_freed || server->engine.depth > 0 ||
+        (server->engine.hooks.is_busy != NULL &&
+         server->engine.hooks.is_busy(server->engine.transport))) {
         skio_server_stop(server);
         return;
     }
 
     /* The loop is over: whoever has waited for its thread may do this. */
     skio__engine_take_thread(&server->engine);
+    server->is_freed = true;
     skio_transport_shutdown(server);
     skio_transport_flush(server);
     free_owned(server);
     if (server->engine.hooks.destroy != NULL)
         server->engine.hooks.destroy(server->engine.transport);
+    /* What is freed from here on may still call us. */
+    server->engine.hooks.stop = NULL;
+    server->engine.hooks.post = NULL;
     skio__engine_deinit(&server->engine);
     skio__drain_free(server);
 

@@ -49,6 +49,7 @@ struct skio_server {
     uint32_t parent_count;
     uint32_t dynamic_count; /* namespaces made on demand */
     bool has_empty;         /* some of them may have lost their last socket */
+    bool is_freed;          /* skio_server_free() has begun */
     struct sio_handlers namespace_made;
     skio_adapter_factory *factory;
     void *factory_user;

@@ -353,6 +353,21 @@ skio_socket_ref(skio_socket *socket)
     return socket;
 }
 
+/* The application's free_fn is a callback of the server as any other. */
+static void
+free_data(const skio_socket *socket, void (*free_fn)(void *data), void *data)
+{
+    skio_nsp *nsp = skio__socket_nsp(socket);
+
+    if (free_fn == NULL)
+        return;
+    if (nsp != NULL)
+        skio__engine_enter(&nsp->server->engine);
+    free_fn(data);
+    if (nsp != NULL)
+        skio__engine_leave(&nsp->server->engine);
+}
+
 void
 skio_socket_unref(skio_socket *socket)
 {
@@ -362,12 +377,11 @@ skio_socket_unref(skio_socket *socket)
         return;
 
     home = socket->home;
+    free_data(socket, socket->free_data, socket->data);
     if (!home->server_gone) {
         socket->nsp->refs--;
         skio__dynamic_left(socket->nsp);
     }
-    if (socket->free_data != NULL)
-        socket->free_data(socket->data);
     if (socket->auth != home->no_auth)
         skio__value_free(socket->auth);
     skio__request_unref(socket->request);
@@ -385,8 +399,7 @@ skio_socket_set_data(skio_socket *socket, void *data,
 
     socket->data = data;
     socket->free_data = free_fn;
-    if (free_old != NULL)
-        free_old(old);
+    free_data(socket, free_old, old);
 }
 
 void *

@@ -23,7 +23,14 @@ skio_socket_header(const skio_socket *socket, const char *name)
 void
 skio_socket_each_header(const skio_socket *socket, skio_pair_fn *fn, void *user)
 {
+    skio_nsp *nsp = skio__socket_nsp(socket);
+    struct eio_engine *engine = nsp != NULL ? &nsp->server->engine : NULL;
+
+    if (engine != NULL)
+        skio__engine_enter(engine);
     (void)skio__request_each(socket->request, fn, user);
+    if (engine != NULL)
+        skio__engine_leave(engine);
 }
 
 const char *
@@ -42,8 +49,11 @@ skio_socket_each_query(const skio_socket *socket, skio_pair_fn *fn, void *user)
     if (nsp == NULL)
         return;
     scratch = skio__arena_alloc(&nsp->server->arena, strlen(query) + 2);
-    if (scratch != NULL)
-        (void)skio__query_each(query, scratch, fn, user);
+    if (scratch == NULL)
+        return;
+    skio__engine_enter(&nsp->server->engine);
+    (void)skio__query_each(query, scratch, fn, user);
+    skio__engine_leave(&nsp->server->engine);
 }
 
 const char *

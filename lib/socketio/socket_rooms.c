@@ -86,9 +86,16 @@ skio_leave_all(skio_socket *socket)
 bool
 skio_in_room(const skio_socket *socket, const char *room)
 {
+    struct eio_engine *engine;
+    bool result;
+
     if (room == NULL || !skio__socket_is_member(socket))
         return false;
-    return socket->nsp->adapter->ops->has(socket->nsp->adapter, socket, room);
+    engine = &socket->nsp->server->engine;
+    skio__engine_enter(engine);
+    result = socket->nsp->adapter->ops->has(socket->nsp->adapter, socket, room);
+    skio__engine_leave(engine);
+    return result;
 }
 
 void

@@ -317,7 +317,9 @@ run_handler(struct skio__conn *conn)
     conn->kind = CONN_REPLY;
     skio__fifo_remove(&conn->timer);
     request->handling = true;
+    request->transport->calls++;
     request->endpoint->fn(request, request->endpoint->user);
+    request->transport->calls--;
     request->handling = false;
 
     if (request->replied) {

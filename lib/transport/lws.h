@@ -140,6 +140,7 @@ struct skio__lws {
     bool inside_frame; /* the last piece read was not the end of its frame */
     bool stopping;
     bool stopped;
+    unsigned calls; /* of the application's functions, from here, that run */
     atomic_bool stop_asked;
 
     /* Descriptors that lws watches for us; it closes them. */
@@ -352,6 +353,8 @@ bool skio__loop_accept(struct skio__lws *transport, struct lws *wsi);
 /* ---- lws_listen.c: the own context ---- */
 
 void skio__loop_free(struct skio__lws *transport);
+/* Whether skio_run() goes on. */
+bool skio__loop_is_running(const struct skio__lws *transport);
 /* Look after accepting and stopping; at the end of a turn. */
 void skio__loop_turn(struct skio__lws *transport);
 /* When skio__loop_turn() is due without an event, or SKIO__NEVER. */

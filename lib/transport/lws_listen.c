@@ -513,25 +513,44 @@ run_poll(struct skio__lws *transport)
     return SKIO_OK;
 }
 
+bool
+skio__loop_is_running(const struct skio__lws *transport)
+{
+    return transport->loop != NULL && transport->loop->running;
+}
+
+static int
+run(struct skio__lws *transport)
+{
+    struct skio__loop *loop = transport->loop;
+
+    if (loop->ev == NULL)
+        return run_poll(transport);
+    while (!transport->stopped)
+        if (!ev_run(loop->ev, 0) && !transport->stopped) {
+            skio_transport_log(transport->server, SKIO_LOG_ERROR,
+                               "the loop has ended");
+            return SKIO_EIO;
+        }
+    skio__post_close(&transport->post);
+    return SKIO_OK;
+}
+
 int
 skio_run(skio_server *server)
 {
     struct skio__lws *transport = skio_transport_of(server);
+    int err;
 
     if (transport == NULL || transport->loop == NULL || transport->stopped)
         return SKIO_EINVAL;
+    if (transport->loop->running)
+        return SKIO_EBUSY;
 
     transport->loop->running = true;
-    if (transport->loop->ev == NULL)
-        return run_poll(transport);
-    while (!transport->stopped)
-        if (!ev_run(transport->loop->ev, 0) && !transport->stopped) {
-            skio_transport_log(server, SKIO_LOG_ERROR, "the loop has ended");
-            return SKIO_EIO;
-        }
-    skio__post_close(&transport->post);
-
-    return SKIO_OK;
+    err = run(transport);
+    transport->loop->running = false;
+    return err;
 }
 
 void

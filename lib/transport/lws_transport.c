@@ -160,13 +160,16 @@ void
 skio__lws_on_wake(struct skio__lws *transport)
 {
     uint64_t one;
+    bool more;
 
     if (read(transport->wake_fd, &one, sizeof(one)) < 0)
         return;
     transport->wake_wanted = false;
+    transport->calls++;
+    more = skio__post_run(&transport->post, transport->server);
+    transport->calls--;
     one = 1;
-    if (skio__post_run(&transport->post, transport->server) &&
-        write(transport->wake_fd, &one, sizeof(one)) < 0)
+    if (more && write(transport->wake_fd, &one, sizeof(one)) < 0)
         skio_transport_log(transport->server, SKIO_LOG_ERROR,
                            "post: cannot wake the loop");
     if (!transport->own && atomic_load(&transport->stop_asked) &&
@@ -226,6 +229,14 @@ stop(void *opaque)
     if (write(transport->wake_fd, &one, sizeof(one)) < 0)
         errno = saved; /* full: the loop wakes anyway */
     errno = saved;
+}
+
+static bool
+is_busy(void *opaque)
+{
+    const struct skio__lws *transport = opaque;
+
+    return transport->calls > 0 || skio__loop_is_running(transport);
 }
 
 static uint64_t
@@ -319,6 +330,7 @@ new_transport(skio_server *server)
         .wall_ms = wall_ms,
         .watch = skio__lws_watch,
         .resolve = skio__lws_resolve,
+        .is_busy = is_busy,
     };
     const skio_server_options *options = skio_transport_options(server);
     const skio_allocator *mem = options->allocator.malloc != NULL
