@@ -64,8 +64,9 @@ void home_frame(int fd, unsigned op, const void *data, size_t len);
  * same under sanitizers and valgrind, which have a malloc of their own. */
 size_t home_heap(void);
 
-/* From here on this process has at most so many descriptors: before homes begin.
- * Debian's libwebsockets walks over all that there may be at each close. */
+/* Have at most so many descriptors in this process. To be called before homes
+ * begin: Debian's libwebsockets walks over all that there may be at each
+ * close. */
 void home_limit_descriptors(unsigned most);
 
 /* Descriptors and threads of this process. */
