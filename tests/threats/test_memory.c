@@ -254,7 +254,7 @@ torture_home(enum home_kind kind, bool deflates, const char *name)
             torture(&place, (enum talk_kind)i, calls[i]);
 
     print_message("# %s: memory ran out %zu times\n", name, place.failed);
-    assert_true(place.failed > 20);
+    assert_true(place.failed > 5); /* of a tenth, where it is slow */
     await_nobody(&place);
     SETTLES(home_descriptors() == descriptors);
     SETTLES(atomic_load(&memory.blocks) <= blocks + SLACK);
