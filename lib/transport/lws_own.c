@@ -82,13 +82,17 @@ tell_from(const struct skio__conn *conn, ssize_t bytes)
                       sizeof(low));
 }
 
-/* What comes next is looked at from its first byte on. */
-static void
+/* What comes next is looked at from its first byte on. Returns false when the
+ * connection is lost: nobody would be told of a short message. */
+static bool
 end_head(struct skio__conn *conn)
 {
-    if (conn->head_waits)
-        (void)tell_from(conn, 1);
+    if (conn->head_waits && tell_from(conn, 1) != 0) {
+        lose(conn);
+        return false;
+    }
     conn->head_waits = false;
+    return true;
 }
 
 static void
@@ -96,7 +100,8 @@ hand_over(struct skio__conn *conn)
 {
     int fd = conn->direct->io.fd;
 
-    end_head(conn);
+    if (!end_head(conn))
+        return;
     skio__direct_end(conn);
     skio__accept_hand_over(conn, fd);
 }
@@ -432,7 +437,8 @@ read_request(struct skio__conn *conn)
         hand_over(conn);
         return;
     }
-    end_head(conn);
+    if (!end_head(conn))
+        return;
 
     make_head(conn, &plain, &head);
     /* Most clients offer permessage-deflate, which lws negotiates. */
