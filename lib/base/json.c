@@ -89,52 +89,6 @@ mark_no_digit(uint64_t word)
            SKIO__TOPS;
 }
 
-/* The value of a hexadecimal digit, -1 if it is none. */
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* Bytes of the valid escape at pos (a backslash), 0 if it is invalid. */
-static size_t
-check_escape(const char *pos, const char *end)
-{
-    int i;
-
-    if (end - pos < 2)
-        return 0;
-
-    switch (pos[1]) {
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        return 2;
-    case 'u':
-        break;
-    default:
-        return 0;
-    }
-
-    if (end - pos < 6)
-        return 0;
-    for (i = 2; i < 6; i++)
-        if (hex_digit(pos[i]) < 0)
-            return 0;
-    return 6;
-}
-
 /* Characters of several bytes, as they come. NULL: one of them is none. */
 static const char *
 skip_wide(const char *pos, const char *end)
@@ -162,7 +116,7 @@ scan_hard_string(struct scanner *s, const char *pos, uint8_t *flags)
             return pos + 1;
 
         if (*pos == '\\') {
-            size_t bytes = check_escape(pos, end);
+            size_t bytes = skio__json_escape_len(pos, end);
 
             if (bytes == 0)
                 return fail(s, SKIO_EPROTO);

@@ -147,6 +147,9 @@ int skio__json_get(const char *text, const struct skio__json_slice *object,
 int skio__json_path(const char *text, const struct skio__json_slice *root,
                     const char *path, struct skio__json_slice *out);
 
+/* Bytes of the valid escape at pos (a backslash), 0 if it is invalid. */
+size_t skio__json_escape_len(const char *pos, const char *end);
+
 /* Whether a string value is these bytes after unescaping. */
 bool skio__json_string_is(const char *text,
                           const struct skio__json_slice *string,

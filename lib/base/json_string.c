@@ -13,6 +13,51 @@
 #define REPLACEMENT 0xFFFD
 #define ASTRAL 0x10000
 
+/* The value of a hexadecimal digit, -1 if it is none. */
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+size_t
+skio__json_escape_len(const char *pos, const char *end)
+{
+    int i;
+
+    if (end - pos < 2)
+        return 0;
+
+    switch (pos[1]) {
+    case '"':
+    case '\\':
+    case '/':
+    case 'b':
+    case 'f':
+    case 'n':
+    case 'r':
+    case 't':
+        return 2;
+    case 'u':
+        break;
+    default:
+        return 0;
+    }
+
+    if (end - pos < 6)
+        return 0;
+    for (i = 2; i < 6; i++)
+        if (hex_digit(pos[i]) < 0)
+            return 0;
+    return 6;
+}
+
 /* Four hexadecimal digits; validated, so each is one. */
 static uint32_t
 hex4(const char *digits)

@@ -123,6 +123,13 @@ void skio__session_end(struct skio_session *session,
                        enum skio_disconnect reason, const char *poll_body,
                        bool discard);
 
+/* The peer has said goodbye, and the turn's end will close the session. */
+static inline bool
+skio__session_is_left(const struct skio_session *session)
+{
+    return session->doom == SKIO_DISCONNECT_TRANSPORT_CLOSE;
+}
+
 /* A packet came in, on whatever transport. The session may be closed after. */
 struct eio_packet;
 void skio__session_receive(struct skio_session *session,

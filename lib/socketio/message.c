@@ -36,9 +36,9 @@ wire_type(enum sio_type type, uint32_t attachments)
     return type == SIO_EVENT ? SIO_BINARY_EVENT : SIO_BINARY_ACK;
 }
 
-/* pool: of the same allocator, or NULL. */
-static struct skio_message *
-new_message(const skio_allocator *mem, struct skio__pool *pool, uint32_t blobs)
+struct skio_message *
+skio__message_new(const skio_allocator *mem, struct skio__pool *pool,
+                  uint32_t blobs)
 {
     struct skio_message *message = NULL;
     size_t size;
@@ -73,8 +73,7 @@ add_blob(struct skio_message *message, struct skio__blob *blob)
 {
     if (blob == NULL)
         return SKIO_ENOMEM;
-    message->blobs[message->count++] = blob;
-    message->bytes += (size_t)blob->head + blob->len;
+    skio__message_add(message, blob);
     return SKIO_OK;
 }
 
@@ -205,7 +204,7 @@ encode(const struct sio_encoder *encoder, const struct parts *parts,
         return SKIO_ENOBUFS;
     if (skio__unlikely(encoder->parser != NULL))
         return encode_with_parser(encoder, parts, out);
-    message = new_message(encoder->mem, encoder->pool, 1 + attachments);
+    message = skio__message_new(encoder->mem, encoder->pool, 1 + attachments);
     if (message == NULL)
         return SKIO_ENOMEM;
 
@@ -508,107 +507,4 @@ skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
     const struct parts parts = {type, SIO_NO_ID, json, len, NULL};
 
     return encode(encoder, &parts, out);
-}
-
-struct skio_message *
-skio__message_with_tail(const struct skio_message *message, const char *tail,
-                        size_t len)
-{
-    struct skio_message *copy = new_message(message->mem, NULL, message->count);
-    struct skio__blob *blob;
-    const void *text;
-    char *to;
-    size_t text_len;
-
-    if (copy == NULL)
-        return NULL;
-    skio__blob_packet(message->blobs[0], &text, &text_len);
-    blob = skio__blob_new(message->mem, false, text_len + len);
-    if (add_blob(copy, blob) != SKIO_OK) {
-        skio__message_unref(copy);
-        return NULL;
-    }
-
-    to = put((char *)skio__blob_data(blob), text, text_len - 1);
-    to = put(to, tail, len);
-    put(to, "]", 1);
-    skio__blob_seal(blob, text_len + len);
-
-    copy->nsp = message->nsp;
-    copy->bytes = message->bytes + len;
-    while (copy->count < message->count) {
-        copy->blobs[copy->count] = skio__blob_ref(message->blobs[copy->count]);
-        copy->count++;
-    }
-    return copy;
-}
-
-int
-skio__message_grow(const skio_allocator *mem, struct skio_message **message,
-                   uint32_t *cap)
-{
-    struct skio_message *grown;
-    size_t size;
-
-    if (*message == NULL) {
-        *message = new_message(mem, NULL, 1);
-        *cap = 1;
-        return *message != NULL ? SKIO_OK : SKIO_ENOMEM;
-    }
-    if ((*message)->count < *cap)
-        return SKIO_OK;
-
-    if (*cap > UINT32_MAX / 2 ||
-        skio__mul_overflow(2 * (size_t)*cap, sizeof(*(*message)->blobs),
-                           &size) ||
-        skio__add_overflow(size, sizeof(**message), &size))
-        return SKIO_ENOMEM;
-    grown = skio__mem_array(mem, *message, size, 1);
-    if (grown == NULL)
-        return SKIO_ENOMEM;
-    *message = grown;
-    *cap *= 2;
-    return SKIO_OK;
-}
-
-void
-skio__message_add(struct skio_message *message, struct skio__blob *blob)
-{
-    (void)add_blob(message, blob);
-}
-
-void
-skio__message_set_flags(struct skio_message *message, unsigned flags)
-{
-    const uint32_t bit = SKIO__BLOB_NO_COMPRESS;
-    uint32_t wanted = (flags & SKIO_NO_COMPRESS) != 0 ? bit : 0;
-
-    if ((message->blobs[0]->flags & bit) == wanted)
-        return;
-    for (uint32_t i = 0; i < message->count; i++)
-        message->blobs[i]->flags = (message->blobs[i]->flags & ~bit) | wanted;
-}
-
-struct skio_message *
-skio__message_ref(struct skio_message *message)
-{
-    message->refs++;
-    return message;
-}
-
-void
-skio__message_unref(struct skio_message *message)
-{
-    uint32_t i;
-
-    if (message == NULL || --message->refs > 0)
-        return;
-    for (i = 0; i < message->count; i++)
-        skio__blob_unref(message->blobs[i]);
-    if (skio__unlikely(message->carried != NULL))
-        skio__mem_free(message->mem, message->carried);
-    if (message->is_pooled)
-        skio__pool_give(skio__pool_of(message->mem), message);
-    else
-        skio__mem_free(message->mem, message);
 }

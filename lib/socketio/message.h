@@ -103,13 +103,25 @@ int skio__message_control(const struct sio_encoder *encoder, enum sio_type type,
 struct skio_message *skio__message_with_tail(const struct skio_message *message,
                                              const char *tail, size_t len);
 
+/* An empty one with room for so many blobs, or NULL. pool: of the same
+ * allocator, or NULL. */
+struct skio_message *skio__message_new(const skio_allocator *mem,
+                                       struct skio__pool *pool, uint32_t blobs);
+
 /*
  * For parsers: room for one more blob in *message (NULL: a new one), whose cap
- * is kept by the caller; and one more blob, which it owns then.
+ * is kept by the caller.
  */
 int skio__message_grow(const skio_allocator *mem, struct skio_message **message,
                        uint32_t *cap);
-void skio__message_add(struct skio_message *message, struct skio__blob *blob);
+
+/* One more blob, which the message owns then. */
+static inline void
+skio__message_add(struct skio_message *message, struct skio__blob *blob)
+{
+    message->blobs[message->count++] = blob;
+    message->bytes += (size_t)blob->head + blob->len;
+}
 /* Whether it may be compressed where it is sent next. */
 void skio__message_set_flags(struct skio_message *message, unsigned flags);
 
