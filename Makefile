@@ -292,7 +292,8 @@ THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
 THREAD_JS = $(filter %/test_threads.mjs,$(JS_TESTS) $(CLUSTER_TESTS))
 VALGRIND = valgrind -q --error-exitcode=99 --leak-check=full --show-leak-kinds=definite \
            --errors-for-leak-kinds=definite --suppressions=$(srcdir)/tests/valgrind.supp
-# Of the full figures so many percent; tests/threats/scale.h reads it, too.
+# Of the full figures so many percent; tests/threats/scale.h reads it, too. What
+# is slow for another reason (valgrind, ThreadSanitizer) has the usual figures.
 SCALE = $(or $(SKIO_SCALE),100)
 part_of = $(shell echo $$(( ($(1) * $(SCALE) + 99) / 100 )))
 # Time-bounded: at least the smaller number of generated cases.
@@ -310,12 +311,12 @@ STORMS_IF = $(filter %/test_storms,$(THREATS_IF))
 LONG_THREATS = SKIO_SCALE=$(SCALE) TIMEOUT=7200
 check-long: check-build long-scale
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
-	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(filter-out $(STORMS_IF),$(TESTS_IF))
+	@$(RUN_ENV) SKIO_SCALE= JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(filter-out $(STORMS_IF),$(TESTS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) JOBS=2 $(RUN) group threats-long $(filter-out $(STORMS_IF),$(THREATS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
-	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
-	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-clusters
-	@$(RUN_ENV) TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
+	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=thread check-threads
+	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=address,undefined check-clusters
+	@$(RUN_ENV) SKIO_SCALE= TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=3600 $(RUN) group generated $(DIFFERENTIAL)
 endif
