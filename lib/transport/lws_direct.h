@@ -4,7 +4,8 @@
  * From the handshake on a WebSocket of the own context without
  * permessage-deflate is ours: a watcher in lws' libev loop tells when there is
  * something to read. One recv() takes what has come, into a buffer that all
- * share, and one send() writes what waits; with TLS, lws_sealed.c does so.
+ * share; one send() writes what waits, in lws_direct_out.c. With TLS, both go
+ * through lws_sealed.c.
  *
  * Most come from lws_own.c, and lws never knew of them. Where it read the
  * request and shook hands, its reading is turned off; it learns of the end, and
