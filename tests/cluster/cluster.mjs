@@ -218,12 +218,25 @@ export class Node {
             });
     }
 
+    // Until the events that this server has sent to its control are there. With
+    // recovery they take the way of the stream, which acks overtake.
+    async #catchUp() {
+        const mark = `caught up: ${newToken()}`;
+        const come = once(this.control, mark);
+
+        await this.do("emit", { nsp: "/control", rooms: [this.control.id] },
+                      mark);
+        await deadline(come, WAIT_MS, `${this.child.label}: its events`);
+    }
+
     // A command whose answers come one by one.
     async gather(command, where, ...args) {
         const token = newToken();
 
         this.answers.set(token, []);
         const end = await this.do(command, { ...where, token }, ...args);
+        if (this.options.includes("--recovery"))
+            await this.#catchUp();
         const answers = this.answers.get(token);
         this.answers.delete(token);
         return { ...(end === "ok" ? {} : end), answers };

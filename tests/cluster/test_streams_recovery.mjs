@@ -258,6 +258,37 @@ test("who_was_told_nothing_of_an_offset_is_told_so", async () => {
     client.close();
 }, timeout);
 
+// What needs no place in the stream does not wait for what does: neither an ack
+// nor an event that asks all for one. Redis is held up, so that others wait.
+for (const kind of ["ours", "node"])
+    test(`acks_of_${kind}_overtake_events_that_wait_for_the_stream`,
+         async () => {
+        const node = nodes[kind];
+        const { control } = node;
+        const client = await new Traveller(node).settle();
+        const names = () => client.heard.map(([event]) => event);
+        let told = false;
+
+        client.socket.on("question", (reply) => reply("yes"));
+        control.once("told", () => { told = true; });
+        await redis.command("CLIENT", "PAUSE", 10000, "WRITE");
+        const emitted = Promise.all([
+            node.do("emit", { nsp: "/control", rooms: [control.id] }, "told"),
+            node.do("emit", { rooms: [client.id] }, "event"),
+        ]).then(() => told);
+        const asked = node.gather("ask", { rooms: [client.id], timeout: 10000 },
+                                  "question");
+        check(!await emitted, "the ack came behind the event");
+        await until("the question", () => names().includes("question"));
+        await redis.command("CLIENT", "UNPAUSE");
+        await until("the events", () => told && names().includes("event"));
+        same(names(), ["question", "event"], "what it heard");
+        const { late, answers } = await asked;
+        same([late, answers], [false, ["yes"]], "the answers");
+        client.close();
+        await gone(client.id, node);
+    }, timeout);
+
 test("nodes_stop_without_complaints", async () => {
     for (const node of Object.values(nodes))
         await node.stop();
