@@ -648,6 +648,30 @@ accepting_that_goes_on_failing_does_not_spin(void **state)
     }
 }
 
+/* The rest of a head that came in two parts is awaited with SO_RCVLOWAT: a
+ * connection that keeps its mark would not hear of short messages. */
+static void
+connection_that_keeps_its_mark_is_closed(void **state)
+{
+    char out[1024];
+    bool closed = false;
+    int fd = home_dial(homes[HOME_OWN]);
+
+    (void)state;
+    home_say(fd, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n");
+    home_pause(50);
+    fail_nth(CALL_SETSOCKOPT, 1, ENOBUFS);
+    home_say(fd, "Host: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+                 "Sec-WebSocket-Version: 13\r\n\r\n");
+    assert_int_equal(home_read(fd, out, sizeof(out), NULL, &closed), 0);
+    no_faults();
+    assert_int_equal(atomic_load(&faults.failed), 1);
+    assert_true(closed);
+    close(fd);
+    assert_true(home_is_well(homes[HOME_OWN]));
+}
+
 /* Each call of a beginning fails: an error, and nothing is left open. */
 static void
 listening_fails_cleanly(void **state)
@@ -698,6 +722,7 @@ main(void)
         cmocka_unit_test(
             one_call_in_twenty_fails_and_the_next_client_is_served),
         cmocka_unit_test(accepting_that_goes_on_failing_does_not_spin),
+        cmocka_unit_test(connection_that_keeps_its_mark_is_closed),
         cmocka_unit_test(listening_fails_cleanly),
     };
 
