@@ -310,7 +310,7 @@ STORMS_IF = $(filter %/test_storms,$(THREATS_IF))
 LONG_THREATS = SKIO_SCALE=$(SCALE) TIMEOUT=7200
 check-long: check-build long-scale
 	@$(RUN) $(if $(KEEP_RESULTS),continue,begin)
-	@$(RUN_ENV) JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(filter-out $(STORMS_IF),$(TESTS_IF))
+	@$(RUN_ENV) SKIO_SCALE= JOBS=2 TIMEOUT=900 WRAP='$(VALGRIND)' $(RUN) group valgrind $(filter-out $(STORMS_IF),$(TESTS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) JOBS=2 $(RUN) group threats-long $(filter-out $(STORMS_IF),$(THREATS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=thread check-threads
@@ -338,7 +338,7 @@ long-scale:
 	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
 	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
 check-clusters: check-build
-	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
+	@$(RUN_ENV) SKIO_SCALE=$(SCALE) JOBS=2 TIMEOUT=1200 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
 
