@@ -509,11 +509,12 @@ step_of(int call, size_t count)
     return scaled_stride(is_one ? count : count / 8 + 1);
 }
 
-/* The usual talks share the numbers of accepting. */
+/* The usual talks share the numbers of accepting; where all takes fifty times
+ * as long, those of every call. */
 static bool
 is_left_out(enum talk_kind kind, int call, int k)
 {
-    return call == CALL_ACCEPT && !scale_is_long() &&
+    return (scale_is_valgrind() || (call == CALL_ACCEPT && !scale_is_long())) &&
            k % TALK_KINDS != (int)kind;
 }
 
@@ -560,7 +561,7 @@ torture_all(const int (*numbers)[NUMBERS], bool is_invisible)
         for (int kind = 0; kind < TALK_KINDS; kind++)
             failed += torture(i, (enum talk_kind)kind, numbers, is_invisible);
         print_message("# home %d: %zu calls failed\n", i, failed);
-        assert_true(failed > 30);
+        assert_true(failed > (scale_is_valgrind() ? 5U : 30U));
         assert_true(home_is_well(homes[i]));
     }
 }
