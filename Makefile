@@ -339,7 +339,7 @@ long-scale:
 	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
 	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
 check-clusters: check-build
-	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
+	@$(RUN_ENV) SKIO_SCALE=$(SCALE) JOBS=2 TIMEOUT=1200 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
 

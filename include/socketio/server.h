@@ -453,7 +453,9 @@ typedef void skio_free_fn(void *user);
  * Run a function when the server is freed: for what lives as long as it does.
  *
  * All sockets have ended by then; timers and watches of <socketio/loop.h> may
- * still be freed. The functions run in the reverse order of these calls.
+ * still be freed, and what a library got from skio_transport_alloc(). Nothing
+ * else may be asked of the server. The functions run in the reverse order of
+ * these calls.
  *
  * Returns SKIO_OK or SKIO_ENOMEM. Threads: loop thread only. Since: 0.1.
  */

@@ -82,17 +82,15 @@ tell_from(const struct skio__conn *conn, ssize_t bytes)
                       sizeof(low));
 }
 
-/* What comes next is looked at from its first byte on. Returns false when the
- * connection is lost: nobody would be told of a short message. */
+/* What comes next is looked at from its first byte on. Returns false when that
+ * cannot be: nobody would be told of a short message. */
 static bool
 end_head(struct skio__conn *conn)
 {
-    if (conn->head_waits && tell_from(conn, 1) != 0) {
-        lose(conn);
-        return false;
-    }
+    bool waited = conn->head_waits;
+
     conn->head_waits = false;
-    return true;
+    return !waited || tell_from(conn, 1) == 0;
 }
 
 static void
@@ -100,8 +98,6 @@ hand_over(struct skio__conn *conn)
 {
     int fd = conn->direct->io.fd;
 
-    if (!end_head(conn))
-        return;
     skio__direct_end(conn);
     skio__accept_hand_over(conn, fd);
 }
@@ -433,12 +429,14 @@ read_request(struct skio__conn *conn)
     }
     if (used == SKIO__PLAIN_MORE && len < HEAD_MAX && wait_for_head(conn, len))
         return;
+    if (!end_head(conn)) {
+        lose(conn);
+        return;
+    }
     if (used <= 0) {
         hand_over(conn);
         return;
     }
-    if (!end_head(conn))
-        return;
 
     make_head(conn, &plain, &head);
     /* Most clients offer permessage-deflate, which lws negotiates. */

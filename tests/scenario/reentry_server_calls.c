@@ -185,6 +185,12 @@ on_drained(skio_server *server, void *user)
     (void)user;
 }
 
+static void
+on_freed(void *user)
+{
+    (void)user;
+}
+
 /* ---- Longer calls ---- */
 
 static void
@@ -350,6 +356,7 @@ headers_of(struct reentry *r)
     ON(X, skio_on_connection_error, r->server, on_connection_error, r)         \
     DO(X, skio_engine_handle, handle_engine(r))                                \
     DO(X, skio_engine_tap, tap(r))                                             \
+    ON(X, skio_server_on_free, r->server, on_freed, r)                         \
     ON(X, skio_server_side_emit, r->root, "s", "%d", 1)                        \
     ON(X, skio_server_side_emit_with_ack, r->root, on_responses, r, "s", NULL) \
     X(skio_server_ack_send, SERVER_ACK, false, false, REENTRY_USE(r->server_ack, reentry_result(r, skio_server_ack_send(r->server_ack, "%d", 1)); r->server_ack = NULL)) \

@@ -64,3 +64,11 @@ scaled(unsigned usual, unsigned full, const char *what)
     fflush(stdout);
     return part;
 }
+
+size_t
+scaled_stride(size_t usual)
+{
+    size_t stride = percent() > 0 ? (99 + percent()) / percent() : usual;
+
+    return stride < usual ? stride : usual;
+}

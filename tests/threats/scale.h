@@ -9,10 +9,15 @@
 #define TESTS_THREATS_SCALE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* How many of `full` to take; what: in words, such as "clients". Never less
  * than the usual. */
 unsigned scaled(unsigned usual, unsigned full, const char *what);
+
+/* Take every so many-th case: all with full figures, and never less than every
+ * usual-th. */
+size_t scaled_stride(size_t usual);
 
 /* Whether this is a long run at all, and one with full figures. */
 bool scale_is_long(void);

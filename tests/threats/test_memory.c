@@ -20,6 +20,7 @@
 
 #include <socketio/socketio.h>
 
+#include "threats/scale.h"
 #include "threats/talk.h"
 #include "unit/alloc.h"
 
@@ -90,15 +91,6 @@ run_out(size_t n, bool goes_on)
     atomic_store(&memory.left, (int)n);
 }
 
-/* Valgrind takes fifty times as long. */
-static bool
-is_slow(void)
-{
-    const char *preload = getenv("LD_PRELOAD");
-
-    return preload != NULL && strstr(preload, "vgpreload") != NULL;
-}
-
 static void
 take_scarce(skio_server_options *options)
 {
@@ -107,7 +99,7 @@ take_scarce(skio_server_options *options)
     options->allocator.free = scarce_free;
     options->allocator.user = NULL;
     /* longer than a talk */
-    options->ping_interval_ms = is_slow() ? 20000 : 1500;
+    options->ping_interval_ms = scale_is_valgrind() ? 20000 : 1500;
     options->ping_timeout_ms = 300;
     options->close_timeout_ms = 20; /* nobody answers a Close frame */
     options->header_timeout_ms = 1000;
@@ -220,7 +212,7 @@ talk_undisturbed(const struct place *place, enum talk_kind kind)
 static void
 torture(struct place *place, enum talk_kind kind, size_t calls)
 {
-    size_t step = is_slow() ? 10 : 1;
+    size_t step = scale_is_valgrind() ? 10 : scaled_stride(2);
 
     for (size_t n = 1; n <= calls; n += step) {
         talk_without(place, kind, n, false);

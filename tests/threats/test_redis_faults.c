@@ -6,7 +6,7 @@
  * connection. When the fault is over all of it works: what is subscribed to is
  * heard, and at the end nothing is left.
  *
- * SKIO_LONG in the environment leaves nothing out.
+ * Full figures (see scale.h) leave nothing out.
  */
 #define _DEFAULT_SOURCE /* not _GNU_SOURCE: its connect() has other types */
 
@@ -29,6 +29,7 @@
 
 #include "adapter/redis.h"
 #include "threats/home.h"
+#include "threats/scale.h"
 #include "transport/redis_bench.h"
 #include "transport/redis_fake.h"
 
@@ -373,11 +374,10 @@ struct before {
     size_t descriptors;
 };
 
-/* The long run leaves nothing out. */
 static size_t
 stride(void)
 {
-    return getenv("SKIO_LONG") != NULL ? 1 : 3;
+    return scaled_stride(scale_is_valgrind() ? 12 : 5);
 }
 
 /* After a first round, in which all goes well. */
@@ -435,21 +435,21 @@ memory_runs_out_while_servers_meet(void **state)
         } while (alloc->failed > 0);
         print_message("# %zu allocations failed%s\n", rounds - 1,
                       goes_on ? ", with all that followed" : "");
-        assert_true(rounds > 10);
+        assert_true(rounds * stride() > 30);
     }
 }
 
 /* Each call of a kind, as long as there are any. Returns how many failed. */
 static size_t
-fail_each(enum call call, int number, bool goes_on, const char *what)
+fail_each(const struct before *before, enum call call, int number, bool goes_on,
+          const char *what)
 {
-    struct before before = look();
     size_t rounds = 0;
 
     for (size_t n = 1; rounds == 0 || t.failed > 0; n += stride()) {
         assert_true(n < MOST);
         run_round(call, n, number, goes_on);
-        check_left(&before, what, n);
+        check_left(before, what, n);
         rounds++;
     }
     return rounds - 1;
@@ -460,8 +460,14 @@ memory_of_hiredis_runs_out_and_the_link_is_renewed(void **state)
 {
     (void)state;
 #if HIREDIS_MAJOR == 0
-    assert_true(fail_each(CALL_HIREDIS, 1, false, "of hiredis") > 2);
-    assert_true(fail_each(CALL_HIREDIS, 1, true, "of hiredis from") > 1);
+    struct before before = look();
+
+    assert_true(fail_each(&before, CALL_HIREDIS, 1, false, "of hiredis") *
+                    stride() >
+                6);
+    assert_true(fail_each(&before, CALL_HIREDIS, 1, true, "of hiredis from") *
+                    stride() >
+                3);
 #else
     skip();
 #endif
@@ -488,16 +494,17 @@ system_calls_of_the_link_fail_and_it_is_renewed(void **state)
          "send",
          {EAGAIN, SHORT, EPIPE, EINTR, ECONNRESET, ENOBUFS, EIO}},
     };
+    struct before before = look();
 
     (void)state;
     for (size_t i = 0; i < COUNT(cases); i++) {
         size_t failed = 0;
 
         for (int k = 0; k < 8 && cases[i].numbers[k] != 0; k++) {
-            failed += fail_each(cases[i].call, cases[i].numbers[k], false,
-                                cases[i].name);
+            failed += fail_each(&before, cases[i].call, cases[i].numbers[k],
+                                false, cases[i].name);
             run_round(cases[i].call, 1, cases[i].numbers[k], true);
-            if (getenv("SKIO_LONG") == NULL && k > 1)
+            if (!scale_is_long() && k > 1)
                 break; /* the long run takes all numbers */
         }
         print_message("# %s: %zu calls failed\n", cases[i].name, failed);

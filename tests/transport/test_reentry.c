@@ -26,10 +26,12 @@
 #include <unistd.h>
 
 #include <socketio/engine.h>
+#include <socketio/health.h>
 #include <socketio/http.h>
 #include <socketio/loop.h>
 #include <socketio/lws.h>
 #include <socketio/request.h>
+#include <socketio/signals.h>
 #include <socketio/socketio.h>
 #include <socketio/transport.h>
 
@@ -44,6 +46,7 @@ enum moment {
     AT_RESOLVE,
     AT_DRAINED,
     AT_LOG,
+    AT_READY_CHECK,
     AT_ALLOW,
     AT_HEADERS,
     AT_REFUSED,
@@ -195,6 +198,14 @@ on_ok(skio_http *request, void *user)
     (void)user;
     if (skio_http_reply(request, 200, "%s", "fine") < 0)
         abort();
+}
+
+static const char *
+on_ready_check(skio_server *server, void *user)
+{
+    (void)server;
+    at(AT_READY_CHECK, user, NULL);
+    return NULL;
 }
 
 static void
@@ -421,6 +432,27 @@ add_paths(struct place *p)
 }
 
 static void
+serve_health(struct place *p)
+{
+    skio_health_options options;
+
+    skio_health_options_init_size(&options, sizeof options);
+    options.live_path = "/alive";
+    options.ready_path = NULL;
+    must_be(p, skio_health_serve(p->server, &options), SKIO_OK);
+    must_be(p, skio_health_serve(p->server, &options), SKIO_EBUSY);
+    must_be(p, skio_health_serve(p->server, NULL), SKIO_EBUSY);
+}
+
+/* The signals are this thread's, which ends with the server. */
+static void
+take_signals(struct place *p)
+{
+    must_be(p, skio_signals_drain(p->server, UINT32_MAX), SKIO_EINVAL);
+    must_be(p, skio_signals_drain(p->server, 0), SKIO_OK);
+}
+
+static void
 flush(struct place *p)
 {
     skio_transport_flush(p->server);
@@ -550,6 +582,8 @@ static const struct call calls[] = {
     {"skio_listen", false, false, listen_again},
     {"skio_lws_protocol", false, false, embed},
     {"skio_http_on", false, false, add_paths},
+    {"skio_health_serve", false, false, serve_health},
+    {"skio_signals_drain", false, false, take_signals},
     {"skio_transport_flush", false, false, flush},
     {"skio_transport_timeout", false, false, time_out},
     {"skio_server_reload_tls", false, true, reload},
@@ -717,16 +751,22 @@ static void
 set_up(struct place *p, struct test_alloc *alloc)
 {
     skio_server_options options;
+    skio_health_options health;
     skio_nsp *root;
 
     skio_server_options_init(&options);
     options.allocator = alloc->allocator;
     options.close_timeout_ms = 50;
+    options.drain_lead_ms = 0;
     options.log = on_log;
     assert_int_equal(skio_server_new(&p->server, &options), SKIO_OK);
     p->root = root = skio_of(p->server, "/");
     assert_int_equal(skio_http_on(p->server, "GET", "/go", on_go, p), 0);
     assert_int_equal(skio_http_on(p->server, "GET", "/ok", on_ok, p), 0);
+    skio_health_options_init(&health);
+    health.check = on_ready_check;
+    health.user = p;
+    assert_int_equal(skio_health_serve(p->server, &health), SKIO_OK);
     assert_int_equal(skio_allow_request(p->server, on_verdict, p), 0);
     assert_int_equal(skio_on_headers(p->server, on_headers, p), 0);
     assert_int_equal(skio_on_connection_error(p->server, on_refused, p), 0);
@@ -768,6 +808,11 @@ run_pair(void)
     (void)request(place.port,
                   "GET /go HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
                   answer, sizeof answer);
+    if (moment == AT_READY_CHECK)
+        (void)request(place.port,
+                      "GET /readyz HTTP/1.1\r\nHost: x\r\n"
+                      "Connection: close\r\n\r\n",
+                      answer, sizeof answer);
     for (int i = 0; i < 5000 && atomic_load(&place.acted) == 0; i++)
         usleep(1000);
     is_served = request(place.port,
