@@ -22,6 +22,7 @@ struct skio__sealed {
     unsigned char *kept; /* a record that was not written as a whole, or NULL */
     size_t kept_len;
     bool is_over;
+    bool is_ending; /* the word of it has not left */
 };
 
 struct skio__sealed *
@@ -123,14 +124,14 @@ skio__sealed_flush(struct skio__sealed *sealed)
 {
     int sent;
 
-    if (sealed->kept == NULL)
-        return 1;
-    sent = write_record(sealed, sealed->kept, sealed->kept_len);
-    if (sent <= 0)
-        return sent;
-    skio__mem_free(sealed->mem, sealed->kept);
-    sealed->kept = NULL;
-    return 1;
+    if (sealed->kept != NULL) {
+        sent = write_record(sealed, sealed->kept, sealed->kept_len);
+        if (sent <= 0)
+            return sent;
+        skio__mem_free(sealed->mem, sealed->kept);
+        sealed->kept = NULL;
+    }
+    return sealed->is_ending ? skio__sealed_end(sealed) : 1;
 }
 
 ssize_t
@@ -158,9 +159,16 @@ skio__sealed_write(struct skio__sealed *sealed, const void *data, size_t len)
     return (ssize_t)len;
 }
 
-void
+int
 skio__sealed_end(struct skio__sealed *sealed)
 {
+    int answer;
+
     ERR_clear_error();
-    (void)SSL_shutdown(sealed->ssl);
+    answer = SSL_shutdown(sealed->ssl);
+    sealed->is_ending = answer < 0 && SSL_get_error(sealed->ssl, answer) ==
+                                          SSL_ERROR_WANT_WRITE;
+    if (sealed->is_ending)
+        return 0;
+    return answer < 0 ? -1 : 1;
 }
