@@ -75,7 +75,7 @@ drawn_number(enum call call)
         return 0;
     while (count < NUMBERS && numbers[count] != 0)
         count++;
-    return numbers[draw() % count];
+    return count > 0 ? numbers[draw() % count] : 0;
 }
 
 /* Returns 0, SHORT, or the number that this call is to fail with. */
@@ -346,6 +346,40 @@ keys_change_amid_echoes(void **state)
     tls_leave(&talk);
 }
 
+/* The record that waits for room is of the old key. */
+static void
+keys_change_while_nobody_reads(void **state)
+{
+    static char expected[TLS_MESSAGE_LEN + 64];
+    char event[40];
+
+    (void)state;
+    tls_join(&talk, 4096);
+    assert_false(talk.is_lost);
+    snprintf(event, sizeof(event), "42[\"much\",%d]", TLS_MESSAGES);
+    tls_say(&talk, 0x81, event);
+    home_pause(100);
+    for (int i = 0; i < KEY_UPDATES; i++) {
+        assert_int_equal(SSL_key_update(talk.ssl, SSL_KEY_UPDATE_REQUESTED), 1);
+        snprintf(event, sizeof(event), "42[\"echo\",%d]", i);
+        tls_say(&talk, 0x81, event);
+        home_pause(5);
+    }
+    for (int n = 0; n < TLS_MESSAGES; n++) {
+        talk.len = 0;
+        assert_int_equal(tls_hear_frame(&talk), 0x81);
+        snprintf(expected, sizeof(expected), "42[\"n\",%d,\"%s\"]", n,
+                 tls_message);
+        assert_string_equal(tls_text, expected);
+    }
+    for (int i = 0; i < KEY_UPDATES; i++) {
+        assert_int_equal(tls_hear_frame(&talk), 0x81);
+        snprintf(event, sizeof(event), "42[\"echo\",%d]", i);
+        assert_string_equal(tls_text, event);
+    }
+    tls_leave(&talk);
+}
+
 static int
 start(void **state)
 {
@@ -374,6 +408,7 @@ main(void)
         cmocka_unit_test(
             one_call_in_twenty_fails_and_the_next_client_is_served),
         cmocka_unit_test(keys_change_amid_echoes),
+        cmocka_unit_test(keys_change_while_nobody_reads),
     };
 
     return cmocka_run_group_tests_name("system calls, TLS", tests, start, stop);
