@@ -366,7 +366,7 @@ write_all(struct skio__conn *conn)
     return false;
 }
 
-/* OpenSSL may have what the socket has not, and the end is to follow. Returns as
+/* What the socket has not taken goes, and the end of TLS follows. Returns as
  * skio__sealed_flush(). */
 static int
 end_after(struct skio__direct *direct, bool *is_ending)
