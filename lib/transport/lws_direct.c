@@ -155,12 +155,12 @@ skio__direct_end(struct skio__conn *conn)
     conn->direct = NULL;
 }
 
-static void
+/* Returns 0, or -1 when the connection is lost. */
+static int
 fail(struct skio__conn *conn, unsigned status, const char *why)
 {
     skio_ws_fail(conn->u.ws, status, why);
-    if (conn->finished)
-        skio__direct_end_writing(conn);
+    return conn->finished ? skio__direct_end_writing(conn) : 0;
 }
 
 /*
@@ -172,7 +172,9 @@ void
 skio__direct_refuse(struct skio__conn *conn)
 {
     conn->direct->frames.over = true;
-    fail(conn, PROTOCOL_ERROR, "a frame came before the handshake was done");
+    if (fail(conn, PROTOCOL_ERROR,
+             "a frame came before the handshake was done") != 0)
+        skio__conn_kill(conn);
 }
 
 /* ---- Reading ---- */
@@ -201,7 +203,8 @@ read_frames(struct skio__conn *conn, unsigned char **at, unsigned char *end)
             skio__direct_answer_close(conn, &frame);
             return -1;
         case FRAME_BAD:
-            fail(conn, frame.status, frame.error);
+            if (fail(conn, frame.status, frame.error) != 0)
+                return -1;
             break;
         case FRAME_NONE:
             return was_pinged && !conn->stuck ? skio__direct_write(conn) : 0;

@@ -34,15 +34,6 @@ struct output {
 
 /* ---- Writing ---- */
 
-void
-skio__direct_end_writing(struct skio__conn *conn)
-{
-    if (conn->direct->sealed != NULL)
-        skio__sealed_end(conn->direct->sealed);
-    else
-        shutdown(conn->direct->io.fd, SHUT_WR);
-}
-
 static void
 watch(struct skio__conn *conn, bool for_room)
 {
@@ -215,6 +206,25 @@ write_some(struct skio__conn *conn)
     return flush(conn);
 }
 
+int
+skio__direct_end_writing(struct skio__conn *conn)
+{
+    struct skio__direct *direct = conn->direct;
+    int done = 1;
+
+    if (direct->sealed != NULL)
+        done = skio__sealed_end(direct->sealed);
+    else
+        shutdown(direct->io.fd, SHUT_WR);
+    if (done < 0) {
+        conn->lost = true;
+        return -1;
+    }
+    if (done == 0)
+        watch(conn, true);
+    return 0;
+}
+
 static int
 finish(struct skio__conn *conn)
 {
@@ -227,8 +237,8 @@ finish(struct skio__conn *conn)
     if (conn->peer_closed)
         return -1;
     /* The reference ends its side as well when the peer broke the rules. */
-    if (conn->direct->frames.over)
-        skio__direct_end_writing(conn);
+    if (conn->direct->frames.over && skio__direct_end_writing(conn) != 0)
+        return -1;
     skio__conn_wait(conn, &conn->transport->close_due);
     return 0;
 }
@@ -356,25 +366,43 @@ write_all(struct skio__conn *conn)
     return false;
 }
 
+/* What the socket has not taken goes, and the end of TLS follows. Returns as
+ * skio__sealed_flush(). */
+static int
+end_after(struct skio__direct *direct, bool *is_ending)
+{
+    int done = direct->sealed != NULL ? skio__sealed_flush(direct->sealed) : 1;
+
+    if (done <= 0 || direct->sealed == NULL || *is_ending)
+        return done;
+    *is_ending = true;
+    return skio__sealed_end(direct->sealed);
+}
+
 void
 skio__direct_answer_close(struct skio__conn *conn,
                           const struct skio__frame *frame)
 {
+    struct skio__direct *direct = conn->direct;
     unsigned char answer[PONG_MAX] = {0x88, (unsigned char)frame->len};
     size_t len = 2 + frame->len;
     size_t at = 0;
+    bool is_ending = false;
+    int done = 0;
 
     conn->peer_closed = true;
     if (conn->finished || !write_all(conn))
         return;
     memcpy(answer + 2, frame->data, frame->len);
-    for (int i = 0; i < CLOSE_WRITES_MAX && at < len; i++) {
-        ssize_t sent = send_bytes(conn->direct, answer + at, len - at);
+    for (int i = 0; i < CLOSE_WRITES_MAX && done == 0; i++) {
+        ssize_t sent = at < len ? send_bytes(direct, answer + at, len - at) : 0;
 
         if (sent < 0 && !skio__direct_would_block())
             break;
         if (sent > 0)
             at += (size_t)sent;
+        if (at == len)
+            done = end_after(direct, &is_ending);
     }
-    conn->lost = conn->lost || at < len;
+    conn->lost = conn->lost || done <= 0;
 }

@@ -35,7 +35,8 @@ int skio__direct_answer_ping(struct skio__conn *conn,
  * before. Where that cannot be written at once, it is not. */
 void skio__direct_answer_close(struct skio__conn *conn,
                                const struct skio__frame *frame);
-/* The peer is told that nothing follows. */
-void skio__direct_end_writing(struct skio__conn *conn);
+/* Tell the peer that nothing follows. Returns 0, or -1 when the connection is
+ * lost. */
+int skio__direct_end_writing(struct skio__conn *conn);
 
 #endif /* SKIO_TRANSPORT_LWS_DIRECT_OUT_H */

@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <openssl/bio.h>
+#include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
@@ -16,27 +18,129 @@
  */
 #define ENOUGH 15000
 
+/*
+ * What the socket did not take of what OpenSSL wrote: a record, and answers to
+ * changes of keys, which OpenSSL writes while it reads. More is never kept.
+ */
+#define KEPT_MAX 65536
+
 struct skio__sealed {
     const skio_allocator *mem;
     SSL *ssl;
-    unsigned char *kept; /* a record that was not written as a whole, or NULL */
+    BIO *socket;         /* the one that ours is in front of */
+    unsigned char *kept; /* sealed, or NULL */
     size_t kept_len;
+    size_t kept_sent;
     bool is_over;
 };
+
+/* ---- Below OpenSSL ---- */
+
+/* Returns how much was written, 0 when there is no room, -1 when the
+ * connection is lost. */
+static int
+write_socket(const struct skio__sealed *sealed, const void *data, size_t len)
+{
+    int sent = BIO_write(sealed->socket, data, (int)len);
+
+    if (sent > 0)
+        return sent;
+    return BIO_should_retry(sealed->socket) ? 0 : -1;
+}
+
+static int
+keep(struct skio__sealed *sealed, const char *data, size_t len)
+{
+    unsigned char *kept;
+
+    if (len > KEPT_MAX - sealed->kept_len)
+        return -1;
+    kept =
+        skio__mem_array(sealed->mem, sealed->kept, sealed->kept_len + len, 1);
+    if (kept == NULL)
+        return -1;
+    memcpy(kept + sealed->kept_len, data, len);
+    sealed->kept = kept;
+    sealed->kept_len += len;
+    return 0;
+}
+
+/*
+ * Takes all, so that OpenSSL is never left with half a record. While it has
+ * one, it cannot read a change of keys, which it answers: it fails.
+ */
+static int
+on_write(BIO *bio, const char *data, int len)
+{
+    struct skio__sealed *sealed = BIO_get_data(bio);
+    int sent = 0;
+
+    BIO_clear_retry_flags(bio);
+    if (sealed->kept == NULL)
+        sent = write_socket(sealed, data, (size_t)len);
+    if (sent < 0 ||
+        (sent < len && keep(sealed, data + sent, (size_t)(len - sent)) != 0))
+        return -1;
+    return len;
+}
+
+static long
+on_control(BIO *bio, int command, long number, void *data)
+{
+    (void)bio;
+    (void)number;
+    (void)data;
+    return command == BIO_CTRL_FLUSH ? 1 : 0;
+}
+
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+static BIO_METHOD *method; /* of all; stays */
+
+static void
+make_method(void)
+{
+    BIO_METHOD *made = BIO_meth_new(BIO_TYPE_SOURCE_SINK, "libsocketio");
+
+    if (made == NULL)
+        return;
+    if (BIO_meth_set_write(made, on_write) == 1 &&
+        BIO_meth_set_ctrl(made, on_control) == 1)
+        method = made;
+    else
+        BIO_meth_free(made);
+}
+
+/* Between OpenSSL and the socket. */
+static BIO *
+make_bio(struct skio__sealed *sealed)
+{
+    BIO *bio = CRYPTO_THREAD_run_once(&once, make_method) == 1 && method != NULL
+                   ? BIO_new(method)
+                   : NULL;
+
+    if (bio == NULL)
+        return NULL;
+    BIO_set_data(bio, sealed);
+    BIO_set_init(bio, 1);
+    return bio;
+}
 
 struct skio__sealed *
 skio__sealed_new(const skio_allocator *mem, void *ssl)
 {
     struct skio__sealed *sealed = skio__mem_calloc(mem, 1, sizeof(*sealed));
+    BIO *bio = sealed != NULL ? make_bio(sealed) : NULL;
 
-    if (sealed == NULL)
+    if (bio == NULL) {
+        skio__mem_free(mem, sealed);
         return NULL;
+    }
     sealed->mem = mem;
     sealed->ssl = ssl;
+    sealed->socket = SSL_get_wbio(ssl);
+    BIO_up_ref(sealed->socket);
+    SSL_set0_wbio(ssl, bio);
     SSL_set_read_ahead(ssl, 1);
-    /* so that a record is what is written or kept, never several */
-    SSL_set_mode(ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
-                          SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     return sealed;
 }
 
@@ -45,6 +149,10 @@ skio__sealed_free(struct skio__sealed *sealed)
 {
     if (sealed == NULL)
         return;
+    /* nothing may come amid a record */
+    if (sealed->kept != NULL)
+        SSL_set_quiet_shutdown(sealed->ssl, 1);
+    SSL_set0_wbio(sealed->ssl, sealed->socket);
     skio__mem_free(sealed->mem, sealed->kept);
     skio__mem_free(sealed->mem, sealed);
 }
@@ -104,32 +212,22 @@ skio__sealed_read(struct skio__sealed *sealed, void *out, size_t room)
 
 /* ---- Writing ---- */
 
-/* Returns how much was written, 0 when there is no room, -1 when the
- * connection is lost. */
-static int
-write_record(struct skio__sealed *sealed, const void *data, size_t len)
-{
-    int sent;
-
-    ERR_clear_error();
-    sent = SSL_write(sealed->ssl, data, (int)len);
-    if (sent > 0)
-        return sent;
-    return SSL_get_error(sealed->ssl, sent) == SSL_ERROR_WANT_WRITE ? 0 : -1;
-}
-
 int
 skio__sealed_flush(struct skio__sealed *sealed)
 {
-    int sent;
+    while (sealed->kept != NULL) {
+        int sent = write_socket(sealed, sealed->kept + sealed->kept_sent,
+                                sealed->kept_len - sealed->kept_sent);
 
-    if (sealed->kept == NULL)
-        return 1;
-    sent = write_record(sealed, sealed->kept, sealed->kept_len);
-    if (sent <= 0)
-        return sent;
-    skio__mem_free(sealed->mem, sealed->kept);
-    sealed->kept = NULL;
+        if (sent <= 0)
+            return sent;
+        sealed->kept_sent += (size_t)sent;
+        if (sealed->kept_sent < sealed->kept_len)
+            continue;
+        skio__mem_free(sealed->mem, sealed->kept);
+        sealed->kept = NULL;
+        sealed->kept_len = sealed->kept_sent = 0;
+    }
     return 1;
 }
 
@@ -144,23 +242,17 @@ skio__sealed_write(struct skio__sealed *sealed, const void *data, size_t len)
     }
     if (len > RECORD_MAX)
         len = RECORD_MAX;
-    sent = write_record(sealed, data, len);
+    ERR_clear_error();
+    sent = SSL_write(sealed->ssl, data, (int)len);
     if (sent > 0)
         return sent;
-    /* OpenSSL has the record; it wants to be asked again with the same. */
-    sealed->kept = sent == 0 ? skio__mem_alloc(sealed->mem, len) : NULL;
-    if (sealed->kept == NULL) {
-        errno = EPIPE;
-        return -1;
-    }
-    memcpy(sealed->kept, data, len);
-    sealed->kept_len = len;
-    return (ssize_t)len;
+    errno = EPIPE;
+    return -1;
 }
 
-void
+int
 skio__sealed_end(struct skio__sealed *sealed)
 {
     ERR_clear_error();
-    (void)SSL_shutdown(sealed->ssl);
+    return SSL_shutdown(sealed->ssl) < 0 ? -1 : skio__sealed_flush(sealed);
 }

@@ -39,10 +39,10 @@ bool skio__sealed_is_over(const struct skio__sealed *sealed);
  */
 ssize_t skio__sealed_write(struct skio__sealed *sealed, const void *data,
                            size_t len);
-/* Write what is kept. Returns 1 when nothing is, 0 when there is no room for
- * it, -1 when the connection is lost. */
+/* Write what is kept, the end too. Returns 1 when nothing is, 0 when there is
+ * no room for it, -1 when the connection is lost. */
 int skio__sealed_flush(struct skio__sealed *sealed);
-/* Tell the peer that nothing follows. */
-void skio__sealed_end(struct skio__sealed *sealed);
+/* Tell the peer that nothing follows. Returns as skio__sealed_flush(). */
+int skio__sealed_end(struct skio__sealed *sealed);
 
 #endif /* SKIO_TRANSPORT_LWS_SEALED_H */
