@@ -34,6 +34,7 @@ struct home {
     struct lws_protocols protocols[3];
     struct lws_http_mount mount;
     atomic_bool stopped;
+    atomic_bool woken;
     atomic_size_t blocks;
 };
 
@@ -147,6 +148,9 @@ run(void *arg)
     while (!atomic_load(&home->stopped))
         if (lws_service(home->context, 0) < 0)
             return home;
+    while (!atomic_load(&home->woken)) /* by a call that needs the context */
+        home_pause(1);
+    lws_context_destroy(home->context);
     return NULL;
 }
 
@@ -210,11 +214,10 @@ home_stop(struct home *home)
     } else {
         atomic_store(&home->stopped, true);
         lws_cancel_service(home->context);
+        atomic_store(&home->woken, true);
     }
     pthread_join(home->thread, &failed);
     assert_null(failed);
-    if (home->context != NULL)
-        lws_context_destroy(home->context);
     skio_server_free(home->server);
     assert_int_equal(home_blocks(home), 0);
     free(home);
