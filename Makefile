@@ -265,12 +265,15 @@ endif
 
 check-build: all $(TESTS_IF) $(SERVERS) $(BENCH_$(HAVE_LWS)) $(EXAMPLES) $(STAGE)/installed
 	@:
-# Clusters take long, for the most part waiting; sanitized, all of them are
-# check-long's.
+# Sanitized, only the clients that say most are run, and no threats and clusters,
+# which for the most part wait: these are check-long's.
+SANITIZED_JS = $(filter %/test_client4.mjs %/test_engine_raw.mjs %/test_socket_raw.mjs,$(JS_TESTS))
+CHECKED_C = $(if $(SAN),$(filter-out $(THREATS_IF),$(TESTS_IF)),$(TESTS_IF))
+CHECKED_JS = $(if $(SAN),$(SANITIZED_JS),$(JS_TESTS))
 CHECKED_CLUSTERS = $(if $(SAN),$(filter %/test_hostile.mjs,$(CLUSTER_TESTS)),$(CLUSTER_TESTS))
 check-run: check-build
-	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(TESTS_IF)
-	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS)
+	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(CHECKED_C)
+	@$(RUN_ENV) $(RUN) group $(LABEL)js $(CHECKED_JS)
 	@$(RUN_ENV) JOBS=3 TIMEOUT=300 $(RUN) group $(LABEL)cluster $(CHECKED_CLUSTERS)
 ifneq ($(HAVE_CMOCKA),yes)
 	@$(RUN) skip $(LABEL)c 'cmocka is not installed' $(TEST_MAINS)
@@ -315,7 +318,7 @@ check-long: check-build long-scale
 	@$(RUN_ENV) $(LONG_THREATS) JOBS=2 $(RUN) group threats-long $(filter-out $(STORMS_IF),$(THREATS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=thread check-threads
-	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=address,undefined check-clusters
+	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-rest
 	@$(RUN_ENV) SKIO_SCALE= TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=3600 $(RUN) group generated $(DIFFERENTIAL)
@@ -338,7 +341,10 @@ long-scale:
 	@echo '  generated: $(LONG_DIFFERENTIAL)'
 	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
 	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
-check-clusters: check-build
+# What a sanitized check-run leaves out.
+check-rest: check-build
+	@$(RUN_ENV) SKIO_SCALE= JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)c $(filter-out $(CHECKED_C),$(TESTS_IF))
+	@$(RUN_ENV) SKIO_SCALE= $(RUN) group $(LABEL)js $(filter-out $(CHECKED_JS),$(JS_TESTS))
 	@$(RUN_ENV) SKIO_SCALE=$(SCALE) JOBS=2 TIMEOUT=1200 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
@@ -478,7 +484,7 @@ distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
 .PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
-        bench-page bench-load bench-server conformance-server check check-build check-run check-clusters \
+        bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
         switches update-exports update-ceilings lint \
