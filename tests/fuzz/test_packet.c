@@ -35,7 +35,9 @@ put_packet(struct fuzz_text *out, const struct sio_packet *packet)
         fuzz_note(out, head,
                   (size_t)snprintf(head, sizeof(head), "%llu",
                                    (unsigned long long)packet->id));
-    fuzz_note(out, packet->json, packet->json_len);
+    fuzz_check(packet->json != NULL || packet->json_len == 0);
+    if (packet->json != NULL)
+        fuzz_note(out, packet->json, packet->json_len);
 }
 
 static void

@@ -60,6 +60,9 @@ free_data(void *data)
     *(int *)data = 0;
 }
 
+static void emit_list(struct reentry *r, const char *format, ...)
+    SKIO_PRINTF(2, 3);
+
 static void
 emit_list(struct reentry *r, const char *format, ...)
 {

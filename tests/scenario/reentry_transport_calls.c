@@ -45,6 +45,9 @@ attach(struct reentry *r)
         r->odd++;
 }
 
+static void make_json(struct reentry *r, const char *format, ...)
+    SKIO_PRINTF(2, 3);
+
 static void
 make_json(struct reentry *r, const char *format, ...)
 {

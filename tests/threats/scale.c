@@ -68,7 +68,8 @@ scaled(unsigned usual, unsigned full, const char *what)
 size_t
 scaled_stride(size_t usual)
 {
-    size_t stride = percent() > 0 ? (99 + percent()) / percent() : usual;
+    unsigned part = percent();
+    size_t stride = part > 0 ? (99 + part) / part : usual;
 
     return stride < usual ? stride : usual;
 }

@@ -73,6 +73,9 @@ adapters(struct place *p)
         p->odd++;
 }
 
+static void emit_list(struct place *p, skio_emitter *emitter,
+                      const char *format, ...) SKIO_PRINTF(3, 4);
+
 static void
 emit_list(struct place *p, skio_emitter *emitter, const char *format, ...)
 {
