@@ -14,6 +14,12 @@
 #include "unit/alloc.h"
 
 #define BENCH_PATIENCE_MS 20000 /* of a loaded machine */
+/* How much longer what takes time may take. */
+#ifdef __SANITIZE_THREAD__
+#define BENCH_SLOWER 5
+#else
+#define BENCH_SLOWER 1
+#endif
 
 struct bench {
     struct test_alloc alloc;
