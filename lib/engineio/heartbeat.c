@@ -14,7 +14,7 @@
  * meanwhile has its turn between: clients that connected in one burst are all
  * due at once, ever after.
  */
-#define SLICE 64
+#define SLICE 8
 
 void
 skio__heartbeat_arm(struct eio_engine *engine, struct skio__fifo *fifo,

@@ -243,7 +243,7 @@ SCENARIO(the_transport_is_told_when_a_timer_moves_forward, fast, peer_engine)
 }
 
 #define CROWD 15000
-#define SLICE_MAX 64
+#define SLICE_MAX 8
 
 static void
 crowded(skio_server_options *options)
