@@ -52,10 +52,12 @@ FORCE:
 # ------------------------------------------------------------------ sources
 
 lib_of = $(wildcard $(patsubst %,$(srcdir)/lib/%.c,$(1)))
-# Addons that serve or watch need the transport.
-LWS_yes = $(call lib_of,transport/* addon/*)
+# Addons that serve or watch need the transport; the others the core alone.
+ADDONS_LWS = health signals metrics*
+LWS_yes = $(call lib_of,transport/* $(addprefix addon/,$(ADDONS_LWS)))
 REDIS_yes = $(call lib_of,adapter/redis* adapter/cluster* adapter/wire*)
-SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory*) \
+ADDONS = $(filter-out $(call lib_of,$(addprefix addon/,$(ADDONS_LWS))),$(call lib_of,addon/*))
+SRCS = $(call lib_of,base/* engineio/* socketio/* adapter/memory*) $(ADDONS) \
        $(LWS_$(HAVE_LWS)) $(REDIS_$(HAVE_REDIS))
 
 HEADERS_LWS_no = %/lws.h
@@ -306,7 +308,7 @@ LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),$(call part_of,250000)) \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
 CHAOS = $(filter %/test_chaos.mjs,$(CLUSTER_TESTS))
 LONG_CHAOS = SKIO_ROUNDS=$(call part_of,50) SKIO_CLIENTS=300 SKIO_SECONDS=$(call part_of,600)
-LONG_FUZZ = FUZZ_SECONDS=$(or $(FUZZ_SECONDS),$(call part_of,300)) FUZZ_JOBS=2
+LONG_FUZZ = FUZZ_SECONDS=$(or $(FUZZ_SECONDS),$(call part_of,300)) FUZZ_JOBS=2 FUZZ_SEED=$(or $(FUZZ_SEED),1)
 # Floods, crowds and storms; the storms alone, for they measure how long others
 # wait, and take all descriptors there are.
 THREATS_IF = $(filter $(O)/tests/threats/%,$(TESTS_IF))
