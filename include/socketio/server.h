@@ -74,7 +74,7 @@ typedef struct skio_server_options {
     /* Engine.IO: Socket.IO's names and defaults (engine.io 6.6) */
     const char *path;            /**< "/socket.io" */
     bool add_trailing_slash;     /**< true: the path is "/socket.io/" */
-    uint32_t ping_interval_ms;   /**< 25000 */
+    uint32_t ping_interval_ms;   /**< 25000; see skio_protocol(7) */
     uint32_t ping_timeout_ms;    /**< 20000 */
     uint32_t upgrade_timeout_ms; /**< 10000 */
     uint32_t connect_timeout_ms; /**< 45000: to join a first namespace */

@@ -203,14 +203,13 @@ skio__engine_bury(struct eio_engine *engine)
 uint64_t
 skio__engine_next_due(const struct eio_engine *engine)
 {
-    const struct skio__fifo *fifos[] = {&engine->ping_due,
-                                        &engine->pong_due,
+    const struct skio__fifo *fifos[] = {&engine->pong_due,
                                         &engine->client_due,
                                         &engine->upgrade_due,
                                         &engine->noop_due,
                                         &engine->linger_due,
                                         &engine->verdict_due};
-    uint64_t next = SKIO__NEVER;
+    uint64_t next = skio__heartbeat_next_due(engine);
     size_t i;
 
     for (i = 0; i < sizeof fifos / sizeof fifos[0]; i++) {

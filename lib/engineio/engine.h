@@ -81,8 +81,10 @@ struct eio_engine {
     char *path;    /* "/socket.io/", finished */
     size_t path_len;
 
-    struct skio__fifo ping_due;    /* delay ping_interval: send a ping */
-    struct skio__fifo pong_due;    /* delay ping_timeout: give the peer up */
+    uint64_t pace_ms;           /* when pings were last looked at */
+    uint64_t pace_credit;       /* for pings before they are due: heartbeat.c */
+    struct skio__fifo ping_due; /* delay ping_interval: send a ping */
+    struct skio__fifo pong_due; /* delay ping_timeout: give the peer up */
     struct skio__fifo client_due;  /* protocol 3: both, the client pings */
     struct skio__fifo upgrade_due; /* delay upgrade_timeout: drop the probe */
     struct skio__fifo noop_due;    /* 100 ms: release a poll while probing */

@@ -10,6 +10,9 @@
 
 #include "engineio/session.h"
 
+/* When a ping is to go out, or SKIO__NEVER: before it is due where many are. */
+uint64_t skio__heartbeat_next_due(const struct eio_engine *engine);
+
 /* The session is open, or was upgraded: the next ping is due in an interval. */
 void skio__heartbeat_start(struct skio_session *session);
 

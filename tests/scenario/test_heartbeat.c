@@ -331,11 +331,132 @@ many_that_are_due_at_once_leave_turns_to_others(void **state)
     peer_run_once(&plan);
 }
 
+/* ---- A crowd is spread ---- */
+
+#define SPREAD_LEAST 500 /* sessions, from which on it is */
+#define INTERVAL 25000
+
+struct round {
+    uint64_t pings;
+    uint64_t most; /* in a tenth of a second */
+    uint64_t first_ms;
+    uint64_t last_ms;
+};
+
+/* Lets the clock go to each timer until `until_ms`; everybody answers. */
+static struct round
+go_round(struct peer *peer, uint64_t until_ms)
+{
+    struct round round = {.first_ms = UINT64_MAX};
+    uint64_t began = peer->now, tenth = 0, in_tenth = 0;
+
+    for (;;) {
+        int64_t wait = skio_transport_next_timeout(peer->server);
+        uint64_t before = count_out(peer), pinged;
+
+        if (wait < 0 || peer->now + (uint64_t)wait > until_ms)
+            break;
+        peer->now += (uint64_t)wait;
+        skio_transport_timeout(peer->server);
+        pinged = count_out(peer) - before;
+        peer_check(peer, pinged <= SLICE_MAX);
+        peer_flush(peer);
+        for (struct peer_ws *ws = peer->wss; ws != NULL; ws = ws->next) {
+            if (ws->in.len == ws->read)
+                continue;
+            peer_expect(ws, "2");
+            peer_say(ws, "3");
+        }
+        if (pinged > 0 && round.pings == 0)
+            round.first_ms = peer->now - began;
+        if (pinged > 0)
+            round.last_ms = peer->now - began;
+        round.pings += pinged;
+        in_tenth = peer->now / 100 == tenth ? in_tenth + pinged : pinged;
+        tenth = peer->now / 100;
+        if (in_tenth > round.most)
+            round.most = in_tenth;
+    }
+    peer->now = until_ms;
+    return round;
+}
+
+static void
+burst(struct peer *peer, int count)
+{
+    for (int i = 0; i < count; i++)
+        peer_websocket(peer);
+}
+
+static void
+few_are_pinged_when_they_are_due_script(struct peer *peer)
+{
+    uint64_t began = peer->now;
+    struct round round;
+
+    burst(peer, SPREAD_LEAST - 1);
+    round = go_round(peer, began + INTERVAL);
+    peer_check(peer, round.pings == SPREAD_LEAST - 1);
+    peer_check(peer, round.first_ms == INTERVAL);
+    peer_check(peer, round.last_ms == INTERVAL);
+}
+
+static void
+a_crowd_is_strung_out_over_the_interval_script(struct peer *peer)
+{
+    uint64_t began = peer->now;
+    struct round round;
+
+    burst(peer, SPREAD_LEAST);
+    round = go_round(peer, began + INTERVAL);
+    /* the last tenth of them is due together, for once */
+    peer_check(peer, round.pings == SPREAD_LEAST);
+    peer_check(peer, round.first_ms == INTERVAL / 10);
+    peer_check(peer, round.last_ms == INTERVAL);
+    peer_check(peer, round.most <= SPREAD_LEAST / 8);
+
+    /* From then on each has its own time, and one ping an interval. */
+    (void)go_round(peer, began + 2 * INTERVAL);
+    round = go_round(peer, began + 3 * INTERVAL);
+    peer_check(peer, round.pings >= SPREAD_LEAST * 99 / 100);
+    peer_check(peer, round.pings <= SPREAD_LEAST * 101 / 100);
+    peer_check(peer, round.most <= 2 * SPREAD_LEAST / (INTERVAL / 100) + 1);
+}
+
+static void
+spread(skio_server_options *options)
+{
+    crowded(options);
+    options->ping_interval_ms = INTERVAL;
+}
+
+static void
+few_are_pinged_when_they_are_due(void **state)
+{
+    static const struct peer_plan plan =
+        {spread, peer_engine, few_are_pinged_when_they_are_due_script};
+
+    (void)state;
+    peer_run_once(&plan);
+}
+
+static void
+a_crowd_is_strung_out_over_the_interval(void **state)
+{
+    static const struct peer_plan plan =
+        {spread, peer_engine, a_crowd_is_strung_out_over_the_interval_script};
+
+    (void)state;
+    peer_run_once(&plan);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_ping_comes_an_interval_after_the_open),
+        cmocka_unit_test(few_are_pinged_when_they_are_due),
+        cmocka_unit_test(a_crowd_is_strung_out_over_the_interval),
         cmocka_unit_test(the_next_ping_comes_an_interval_after_the_pong),
         cmocka_unit_test(a_polling_client_is_pinged_by_its_poll),
         cmocka_unit_test(without_a_pong_the_session_times_out),
