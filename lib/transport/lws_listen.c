@@ -410,7 +410,6 @@ skio_listen_fd(skio_server *server, int fd)
 static long
 environment_number(const char *name)
 {
-    /* NOLINTNEXTLINE(concurrency-mt-unsafe): documented */
     const char *text = getenv(name);
     char *end = NULL;
     long number;
@@ -454,8 +453,8 @@ skio_listen_systemd(skio_server *server)
     }
 
     /* The numbers are free for other files now: nobody may read them again. */
-    unsetenv("LISTEN_FDS"); /* NOLINT(concurrency-mt-unsafe): documented */
-    unsetenv("LISTEN_PID"); /* NOLINT(concurrency-mt-unsafe) */
+    unsetenv("LISTEN_FDS");
+    unsetenv("LISTEN_PID");
     skio_transport_log(server, SKIO_LOG_INFO,
                        "listening on %ld descriptors of the service manager",
                        count);

@@ -217,7 +217,7 @@ long_event(void)
     static char event[LONG_EVENT + 32];
 
     if (event[0] == '\0') {
-        strcpy(event, "42[\"say\",\""); /* NOLINT: it fits */
+        memcpy(event, "42[\"say\",\"", 10);
         memset(event + 10, 'l', LONG_EVENT);
         memcpy(event + 10 + LONG_EVENT, "end\"]", 6);
     }
