@@ -18,12 +18,6 @@
  */
 #define ENOUGH 15000
 
-/*
- * What the socket did not take of what OpenSSL wrote: a record, and answers to
- * changes of keys, which OpenSSL writes while it reads. More is never kept.
- */
-#define KEPT_MAX 65536
-
 struct skio__sealed {
     const skio_allocator *mem;
     SSL *ssl;
@@ -53,7 +47,7 @@ keep(struct skio__sealed *sealed, const char *data, size_t len)
 {
     unsigned char *kept;
 
-    if (len > KEPT_MAX - sealed->kept_len)
+    if (len > SKIO__SEALED_KEPT - sealed->kept_len)
         return -1;
     kept =
         skio__mem_array(sealed->mem, sealed->kept, sealed->kept_len + len, 1);

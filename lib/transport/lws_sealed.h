@@ -15,6 +15,13 @@
 
 struct skio__sealed;
 
+/*
+ * What the socket did not take of what OpenSSL wrote is kept: a record, and
+ * answers to changes of keys, which OpenSSL writes while it reads. With more
+ * than this the connection ends.
+ */
+#define SKIO__SEALED_KEPT 65536
+
 /* ssl: an SSL *, lws'. Returns NULL when memory ran out. */
 struct skio__sealed *skio__sealed_new(const skio_allocator *mem, void *ssl);
 /* NULL is allowed. The SSL stays. */
