@@ -32,7 +32,8 @@
 #include "unit/alloc.h"
 
 #define VERDICTS 4
-#define ALLOCATIONS 60 /* more than anything below makes */
+#define LOOKED_AT 16384 /* bytes of a head: HEAD_MAX of lws_own.c */
+#define ALLOCATIONS 60  /* more than anything below makes */
 #define PATH "/socket.io/?EIO=4&transport=polling"
 #define POLL "GET " PATH " HTTP/1.1\r\nHost: x\r\n"
 #define UPGRADE                                                                \
@@ -551,6 +552,43 @@ large_heads_are_answered_or_dropped(void **state)
     stop(&host);
 }
 
+/* 16 KiB of a head are looked at; whose is longer, the connection becomes
+ * libwebsockets', and nobody sees a difference. */
+static void
+heads_around_what_is_looked_at_are_answered(void **state)
+{
+    static struct host host;
+    static char text[20000];
+    skio_server_options options;
+    size_t start_len;
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.max_header_bytes = 16384;
+    make(&host, &options);
+    serve(&host);
+    snprintf(text, sizeof(text), POLL "Connection: close\r\nX-Y: ");
+    start_len = strlen(text);
+    for (size_t total = LOOKED_AT - 1; total <= LOOKED_AT + 2; total++) {
+        for (size_t cut = 0; cut <= LOOKED_AT; cut += LOOKED_AT / 2) {
+            int fd = dial(&host);
+            bool closed;
+
+            memset(text + start_len, 'a', total - start_len - 4);
+            memcpy(text + total - 4, "\r\n\r\n", 4);
+            home_send(fd, text, cut);
+            if (cut > 0)
+                home_pause(20);
+            home_send(fd, text + cut, total - cut);
+            home_read(fd, out, sizeof(out), NULL, &closed);
+            assert_true(closed);
+            assert_int_equal(strncmp(out, "HTTP/1.1 200 ", 13), 0);
+            close(fd);
+        }
+    }
+    stop(&host);
+}
+
 static void
 body_in_pieces_is_read(void **state)
 {
@@ -878,6 +916,7 @@ main(void)
         cmocka_unit_test(subprotocol_and_answer_are_right),
         cmocka_unit_test(frame_behind_an_upgrade_is_refused),
         cmocka_unit_test(large_heads_are_answered_or_dropped),
+        cmocka_unit_test(heads_around_what_is_looked_at_are_answered),
         cmocka_unit_test(body_in_pieces_is_read),
         cmocka_unit_test(body_of_a_refused_request_is_no_request),
         cmocka_unit_test(request_behind_a_held_poll_waits),
