@@ -227,13 +227,14 @@ parse_digits(const char *text, size_t len, uint64_t *out)
     return true;
 }
 
-/* A double as JavaScript's numbers go: an integer when it is one. */
+/* A double as JavaScript's numbers go: an integer when it is one. Not -2^63,
+ * which JavaScript writes with other digits than the integer has. */
 static void
 put_double(struct writer *w, double value)
 {
     if (value >= 0 && value < TWO_64 && (double)(uint64_t)value == value)
         msgpack_pack_uint64(&w->packer, (uint64_t)value);
-    else if (value < 0 && value >= -TWO_63 && (double)(int64_t)value == value)
+    else if (value < 0 && value > -TWO_63 && (double)(int64_t)value == value)
         msgpack_pack_int64(&w->packer, (int64_t)value);
     else
         msgpack_pack_double(&w->packer, value);
@@ -247,9 +248,9 @@ put_number(struct writer *w, const char *text, size_t len)
     uint64_t n;
 
     if (parse_digits(text + is_negative, len - is_negative, &n) &&
-        (!is_negative || n <= (uint64_t)INT64_MAX)) {
-        if (is_negative)
-            msgpack_pack_int64(&w->packer, -(int64_t)n);
+        (!is_negative || n <= (uint64_t)INT64_MAX + 1)) {
+        if (is_negative && n > 0)
+            msgpack_pack_int64(&w->packer, -(int64_t)(n - 1) - 1);
         else
             msgpack_pack_uint64(&w->packer, n);
         return w->out->err;
