@@ -8,21 +8,10 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 
 #define URL_MAX 8192
-
-static int
-hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 /* %41 becomes A, in place. A NUL would end the string early: refused. */
 static bool
@@ -35,8 +24,8 @@ decode(char *text)
             *out++ = *text++;
             continue;
         }
-        int high = hex_value(text[1]);
-        int low = high < 0 ? -1 : hex_value(text[2]);
+        int high = skio__hex_digit(text[1]);
+        int low = high < 0 ? -1 : skio__hex_digit(text[2]);
 
         if (low < 0 || high + low == 0)
             return false;

@@ -1,6 +1,7 @@
 /*
  * JSON strings: escapes, there and back; see json.h
  */
+#include "base/hex.h"
 #include "base/json.h"
 
 #include <string.h>
@@ -12,19 +13,6 @@
 #define SURROGATE_END 0xE000
 #define REPLACEMENT 0xFFFD
 #define ASTRAL 0x10000
-
-/* The value of a hexadecimal digit, -1 if it is none. */
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
 
 size_t
 skio__json_escape_len(const char *pos, const char *end)
@@ -53,7 +41,7 @@ skio__json_escape_len(const char *pos, const char *end)
     if (end - pos < 6)
         return 0;
     for (i = 2; i < 6; i++)
-        if (hex_digit(pos[i]) < 0)
+        if (skio__hex_digit(pos[i]) < 0)
             return 0;
     return 6;
 }

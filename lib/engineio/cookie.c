@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/utf8.h"
 
 #define EXPIRES_MAX INT64_C(253402300799) /* the end of the year 9999 */
@@ -265,14 +266,6 @@ skio__cookie_find(const char *header, const char *name, const char **value,
     return false;
 }
 
-static int
-hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    return lower(c) >= 'a' && lower(c) <= 'f' ? lower(c) - 'a' + 10 : -1;
-}
-
 /* Returns the length; -1: the value has to be taken as it is; SKIO_ETOOBIG
  * is no length either. */
 static ptrdiff_t
@@ -285,9 +278,11 @@ unescape(const char *value, size_t len, char *out, size_t size)
         char c = value[i];
 
         if (c == '%') {
-            if (len - i < 3 || hex(value[i + 1]) < 0 || hex(value[i + 2]) < 0)
+            if (len - i < 3 || skio__hex_digit(value[i + 1]) < 0 ||
+                skio__hex_digit(value[i + 2]) < 0)
                 return -1;
-            c = (char)(hex(value[i + 1]) * 16 + hex(value[i + 2]));
+            c = (char)(skio__hex_digit(value[i + 1]) * 16 +
+                       skio__hex_digit(value[i + 2]));
             i += 2;
         }
         if (n + 1 >= size)

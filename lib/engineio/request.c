@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "base/hex.h"
 #include "base/mem.h"
 #include "engineio/cookie.h"
 #include "engineio/packed.h"
@@ -372,18 +373,6 @@ skio__headers_find(const char *headers, size_t len, const char *name)
     return NULL;
 }
 
-static int
-hex(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* The next character of encoded text; a '%' that begins no escape is itself. */
 static char
 decode_char(const char **pos, const char *end)
@@ -392,9 +381,10 @@ decode_char(const char **pos, const char *end)
 
     if (*at == '+')
         return ' ';
-    if (*at == '%' && end - at >= 3 && hex(at[1]) >= 0 && hex(at[2]) >= 0) {
+    if (*at == '%' && end - at >= 3 && skio__hex_digit(at[1]) >= 0 &&
+        skio__hex_digit(at[2]) >= 0) {
         *pos += 2;
-        return (char)(hex(at[1]) * 16 + hex(at[2]));
+        return (char)(skio__hex_digit(at[1]) * 16 + skio__hex_digit(at[2]));
     }
     return *at;
 }

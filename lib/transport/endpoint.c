@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "base/hex.h"
 #include "base/mem.h"
 #include "transport/lws.h"
 
@@ -181,16 +182,6 @@ skio__endpoints_free(struct skio__lws *transport)
 
 /* ---- The request ---- */
 
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Decode "a=1&b=2" into pairs of strings; out has room for len + 2 bytes.
  * Encoded NULs never come here: lws refuses them. */
 static size_t
@@ -210,8 +201,9 @@ decode_query(const char *query, char *out)
                 *at++ = '\0';
             in_name = true;
             *at++ = '\0';
-        } else if (*p == '%' && hex_digit(p[1]) >= 0 && hex_digit(p[2]) >= 0) {
-            *at++ = (char)(hex_digit(p[1]) * 16 + hex_digit(p[2]));
+        } else if (*p == '%' && skio__hex_digit(p[1]) >= 0 &&
+                   skio__hex_digit(p[2]) >= 0) {
+            *at++ = (char)(skio__hex_digit(p[1]) * 16 + skio__hex_digit(p[2]));
             p += 2;
         } else {
             *at++ = *p == '+' ? ' ' : *p;

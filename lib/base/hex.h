@@ -1,0 +1,20 @@
+/*
+ * Hexadecimal digits, as escapes in URLs and JSON have them
+ */
+#ifndef SKIO_BASE_HEX_H
+#define SKIO_BASE_HEX_H
+
+/* The value of a digit, -1 if it is none. */
+static inline int
+skio__hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
+
+#endif
