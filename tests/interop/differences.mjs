@@ -33,11 +33,11 @@ const hasBadBase64 = (text) => text.split(RS).some((packet) =>
     packet.startsWith("b") && Buffer.from(packet.slice(1), "base64")
         .toString("base64") !== packet.slice(1));
 
-// More than 64 brackets open at a time.
+// More than 64 brackets open at a time, but for those in strings.
 function isDeep(text) {
     let depth = 0, most = 0;
 
-    for (const each of text) {
+    for (const each of text.replace(/"(\\.|[^"\\])*"/gs, "")) {
         depth += "[{".includes(each) - "]}".includes(each);
         most = Math.max(most, depth);
     }
@@ -98,7 +98,8 @@ export const differences = [
     {
         name: "nesting_is_bounded",
         manual: "A packet that is nested deeper than",
-        when: (got) => weClosed(got) && textsOf(got.each).some(isDeep),
+        // Node may close for what comes after it.
+        when: ({ each, mine }) => isClosed(mine) && textsOf(each).some(isDeep),
     },
     {
         name: "white_space_is_no_number",
