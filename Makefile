@@ -209,7 +209,8 @@ STAGE_DIRS = prefix=$(STAGE) exec_prefix=$(STAGE) libdir=$(STAGE)/lib \
 STAGE_PC = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig:$$PKG_CONFIG_PATH $(PKG_CONFIG)
 STATIC_PC = $(if $(SAN)$(filter no,$(ENABLE_SHARED)),--static)
 
-$(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsocketio.pc.in
+$(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) \
+    $(srcdir)/pkgconfig/libsocketio.pc.in $(CMAKE_IN)
 	@rm -rf $(STAGE)
 	$(call Q,STAGE)$(MAKE) -s install $(STAGE_DIRS)
 	@touch $@
@@ -426,8 +427,11 @@ clang-build:
 
 # ------------------------------------------------------------------ install
 
-PC_SED = $(foreach v,prefix exec_prefix libdir includedir VERSION PC_REQUIRES PC_LIBS, \
-           -e 's|@$(v)@|$($(v))|')
+PC_SED = $(foreach v,prefix exec_prefix libdir includedir VERSION PC_REQUIRES PC_LIBS \
+           SO_FILE SONAME,-e 's|@$(v)@|$($(v))|g')
+SO_FILE = $(notdir $(SO))
+CMAKE_IN = $(wildcard $(srcdir)/packaging/cmake/*.in)
+CMAKE_DIR = $(DESTDIR)$(libdir)/cmake/libsocketio
 DI = $(INSTALL) -d
 FI = $(INSTALL) -m 644
 install: all
@@ -435,6 +439,8 @@ install: all
 	$(FI) $(HEADERS) $(VERSION_H) $(DESTDIR)$(includedir)/socketio
 	sed $(PC_SED) $(srcdir)/pkgconfig/libsocketio.pc.in \
 	    > $(DESTDIR)$(libdir)/pkgconfig/libsocketio.pc
+	$(DI) $(CMAKE_DIR)
+	$(foreach f,$(CMAKE_IN),sed $(PC_SED) $(f) > $(CMAKE_DIR)/$(basename $(notdir $(f))) && ) :
 ifeq ($(ENABLE_STATIC),yes)
 	$(FI) $(ARCHIVE) $(DESTDIR)$(libdir)
 endif
@@ -457,6 +463,8 @@ uninstall:
 	-rmdir $(DESTDIR)$(includedir)/socketio
 	rm -f $(addprefix $(DESTDIR)$(libdir)/,pkgconfig/libsocketio.pc \
 	    libsocketio.a $(notdir $(SO)) $(SONAME) $(LINKNAME))
+	rm -f $(addprefix $(CMAKE_DIR)/,$(basename $(notdir $(CMAKE_IN))))
+	-rmdir $(CMAKE_DIR)
 	rm -f $(foreach m,$(MAN),$(call man_dir,$(m))/$(notdir $(m)) $(addprefix \
 	    $(call man_dir,$(m))/,$(addsuffix $(suffix $(m)),$(call man_links,$(m)))))
 
@@ -474,7 +482,7 @@ distclean: clean
 DIST = libsocketio-$(VERSION)
 DIST_FILES = $(if $(wildcard $(srcdir)/.git),git ls-files --cached,find $(DIST_TOP) -type f)
 DIST_TOP = Makefile configure configure.ac lib include examples tests man \
-           pkgconfig README.md NEWS LICENSE .clang-format .clang-tidy .ci .gitignore
+           pkgconfig packaging README.md NEWS LICENSE .clang-format .clang-tidy .ci .gitignore
 dist:
 	@rm -rf $(B)/$(DIST) && mkdir -p $(B)/$(DIST)
 	cd $(srcdir) && $(DIST_FILES) | tar -cf - -T - | tar -xf - -C $(abspath $(B))/$(DIST)
