@@ -4,6 +4,7 @@
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
+#   make html             the manual in a browser, in build/html
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -376,6 +377,12 @@ compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
 threats:
 	node $(srcdir)/tests/api/threats.mjs page > $(srcdir)/man/skio_threats.7
+
+# The manual in a browser: $(B)/html/index.html.
+html: $(B)/config.mk
+	@$(srcdir)/packaging/html/pages $(B)/html $(VERSION) $(MAN)
+	@echo $(B)/html/index.html
+
 switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
@@ -470,7 +477,7 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
-	    thread address-undefined distcheck) $(B)/bench-load \
+	    thread address-undefined distcheck html) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
@@ -497,7 +504,7 @@ distcheck:
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
-        switches update-exports update-ceilings lint \
+        html switches update-exports update-ceilings lint \
         format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:
