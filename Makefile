@@ -4,6 +4,7 @@
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
+#   make deb              Debian packages, in build/deb
 #   make html             the manual in a browser, in build/html
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
@@ -19,7 +20,7 @@ CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
 SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
-              bench bench-plots bench-where
+              bench bench-plots bench-where html deb abi
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -44,7 +45,8 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))),check)
+SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))), \
+            $(if $(filter html deb abi,$(MAKECMDGOALS)),package),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
 	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
@@ -293,6 +295,9 @@ check-interop: check-build
 	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS) $(CLUSTER_TESTS) $(CLIENT_TESTS)
 	@$(RUN) end
 
+# A release, and its packages; of the latter `make check` runs what is quick.
+LONG_DIST = $(addprefix $(srcdir)/tests/api/,distcheck test_debian)
+
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
 THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
@@ -323,7 +328,7 @@ check-long: check-build long-scale
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=thread check-threads
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-rest
-	@$(RUN_ENV) SKIO_SCALE= TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
+	@$(RUN_ENV) SKIO_SCALE= SKIO_LONG=1 TIMEOUT=1800 $(RUN) group dist $(LONG_DIST)
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=3600 $(RUN) group generated $(DIFFERENTIAL)
 endif
@@ -477,7 +482,7 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
-	    thread address-undefined distcheck html) $(B)/bench-load \
+	    thread address-undefined distcheck html deb) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
@@ -497,6 +502,9 @@ dist:
 	tar -czf $(B)/$(DIST).tar.gz --owner=0 --group=0 --sort=name -C $(B) $(DIST)
 	@rm -rf $(B)/$(DIST)
 	@echo $(B)/$(DIST).tar.gz
+# Debian's packages, in $(B)/deb; packaging/deb tells more.
+deb: dist
+	@$(srcdir)/packaging/deb $(B)/deb $(B)/$(DIST).tar.gz $(VERSION)
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
@@ -505,7 +513,7 @@ distcheck:
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
         html switches update-exports update-ceilings lint \
-        format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
+        format check-format tidy cppcheck clang-build install uninstall clean distclean dist deb distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(TESTS:=.d) $(TEST_HELP_OBJS:.o=.d) $(SERVERS:=.d)
