@@ -5,6 +5,7 @@
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
 #   make deb              Debian packages, in build/deb
+#   make abi              what programs see, against the last tag
 #   make html             the manual in a browser, in build/html
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
@@ -234,6 +235,11 @@ chat: $(O)/examples/chat
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
 
+# The picture of it in README.md.
+chat-picture: $(O)/examples/chat
+	@$(RUN_ENV) node $(srcdir)/tests/interop/chat_picture.mjs \
+	    $(srcdir)/examples/chat/chat.png
+
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
 	@$(srcdir)/examples/cluster/run $(PORT) $(O)/examples/chat \
@@ -296,7 +302,7 @@ check-interop: check-build
 	@$(RUN) end
 
 # A release, and its packages; of the latter `make check` runs what is quick.
-LONG_DIST = $(addprefix $(srcdir)/tests/api/,distcheck test_debian)
+LONG_DIST = $(addprefix $(srcdir)/tests/api/,distcheck test_debian test_abi)
 
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
@@ -482,7 +488,7 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
-	    thread address-undefined distcheck html deb) $(B)/bench-load \
+	    thread address-undefined distcheck html deb abi) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
@@ -505,15 +511,18 @@ dist:
 # Debian's packages, in $(B)/deb; packaging/deb tells more.
 deb: dist
 	@$(srcdir)/packaging/deb $(B)/deb $(B)/$(DIST).tar.gz $(VERSION)
+# What programs see, against the last tag; packaging/abi/compare has the rules.
+abi: $(STAGE)/installed
+	@$(srcdir)/packaging/abi/check $(srcdir) $(B)/abi $(STAGE)
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
         html switches update-exports update-ceilings lint \
-        format check-format tidy cppcheck clang-build install uninstall clean distclean dist deb distcheck
+        format check-format tidy cppcheck clang-build install uninstall clean distclean dist deb abi distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(TESTS:=.d) $(TEST_HELP_OBJS:.o=.d) $(SERVERS:=.d)
