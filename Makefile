@@ -4,6 +4,9 @@
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
+#   make deb              Debian packages, in build/deb
+#   make abi              what programs see, against the last tag
+#   make html             the manual in a browser, in build/html
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -18,7 +21,7 @@ CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
 SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
-              bench bench-plots bench-where
+              bench bench-plots bench-where html deb abi
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -43,7 +46,8 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))),check)
+SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))), \
+            $(if $(filter html deb abi,$(MAKECMDGOALS)),package),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
 	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
@@ -209,7 +213,8 @@ STAGE_DIRS = prefix=$(STAGE) exec_prefix=$(STAGE) libdir=$(STAGE)/lib \
 STAGE_PC = PKG_CONFIG_PATH=$(STAGE)/lib/pkgconfig:$$PKG_CONFIG_PATH $(PKG_CONFIG)
 STATIC_PC = $(if $(SAN)$(filter no,$(ENABLE_SHARED)),--static)
 
-$(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsocketio.pc.in
+$(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) \
+    $(srcdir)/pkgconfig/libsocketio.pc.in $(CMAKE_IN)
 	@rm -rf $(STAGE)
 	$(call Q,STAGE)$(MAKE) -s install $(STAGE_DIRS)
 	@touch $@
@@ -229,6 +234,11 @@ chat: $(O)/examples/chat
 	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
+
+# The picture of it in README.md.
+chat-picture: $(O)/examples/chat
+	@$(RUN_ENV) node $(srcdir)/tests/interop/chat_picture.mjs \
+	    $(srcdir)/examples/chat/chat.png
 
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
@@ -291,6 +301,9 @@ check-interop: check-build
 	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS) $(CLUSTER_TESTS) $(CLIENT_TESTS)
 	@$(RUN) end
 
+# A release, and its packages; of the latter `make check` runs what is quick.
+LONG_DIST = $(addprefix $(srcdir)/tests/api/,distcheck test_debian test_abi)
+
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
 THREAD_TESTS = $(filter %_post %_threads $(O)/tests/transport/%,$(TESTS_IF))
@@ -321,7 +334,7 @@ check-long: check-build long-scale
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=thread check-threads
 	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-rest
-	@$(RUN_ENV) SKIO_SCALE= TIMEOUT=1800 $(RUN) group dist $(srcdir)/tests/api/distcheck
+	@$(RUN_ENV) SKIO_SCALE= SKIO_LONG=1 TIMEOUT=1800 $(RUN) group dist $(LONG_DIST)
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=3600 $(RUN) group generated $(DIFFERENTIAL)
 endif
@@ -375,6 +388,12 @@ compatibility:
 	node $(srcdir)/tests/api/compatibility.mjs page > $(srcdir)/man/skio_compatibility.7
 threats:
 	node $(srcdir)/tests/api/threats.mjs page > $(srcdir)/man/skio_threats.7
+
+# The manual in a browser: $(B)/html/index.html.
+html: $(B)/config.mk
+	@$(srcdir)/packaging/html/pages $(B)/html $(VERSION) $(MAN)
+	@echo $(B)/html/index.html
+
 switches: check-build
 	@$(RUN_ENV) node $(srcdir)/tests/api/switches.mjs
 update-exports: $(SO)
@@ -426,8 +445,11 @@ clang-build:
 
 # ------------------------------------------------------------------ install
 
-PC_SED = $(foreach v,prefix exec_prefix libdir includedir VERSION PC_REQUIRES PC_LIBS, \
-           -e 's|@$(v)@|$($(v))|')
+PC_SED = $(foreach v,prefix exec_prefix libdir includedir VERSION PC_REQUIRES PC_LIBS \
+           SO_FILE SONAME,-e 's|@$(v)@|$($(v))|g')
+SO_FILE = $(notdir $(SO))
+CMAKE_IN = $(wildcard $(srcdir)/packaging/cmake/*.in)
+CMAKE_DIR = $(DESTDIR)$(libdir)/cmake/libsocketio
 DI = $(INSTALL) -d
 FI = $(INSTALL) -m 644
 install: all
@@ -435,6 +457,8 @@ install: all
 	$(FI) $(HEADERS) $(VERSION_H) $(DESTDIR)$(includedir)/socketio
 	sed $(PC_SED) $(srcdir)/pkgconfig/libsocketio.pc.in \
 	    > $(DESTDIR)$(libdir)/pkgconfig/libsocketio.pc
+	$(DI) $(CMAKE_DIR)
+	$(foreach f,$(CMAKE_IN),sed $(PC_SED) $(f) > $(CMAKE_DIR)/$(basename $(notdir $(f))) && ) :
 ifeq ($(ENABLE_STATIC),yes)
 	$(FI) $(ARCHIVE) $(DESTDIR)$(libdir)
 endif
@@ -457,12 +481,14 @@ uninstall:
 	-rmdir $(DESTDIR)$(includedir)/socketio
 	rm -f $(addprefix $(DESTDIR)$(libdir)/,pkgconfig/libsocketio.pc \
 	    libsocketio.a $(notdir $(SO)) $(SONAME) $(LINKNAME))
+	rm -f $(addprefix $(CMAKE_DIR)/,$(basename $(notdir $(CMAKE_IN))))
+	-rmdir $(CMAKE_DIR)
 	rm -f $(foreach m,$(MAN),$(call man_dir,$(m))/$(notdir $(m)) $(addprefix \
 	    $(call man_dir,$(m))/,$(addsuffix $(suffix $(m)),$(call man_links,$(m)))))
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
-	    thread address-undefined distcheck) $(B)/bench-load \
+	    thread address-undefined distcheck html deb abi) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
@@ -474,7 +500,7 @@ distclean: clean
 DIST = libsocketio-$(VERSION)
 DIST_FILES = $(if $(wildcard $(srcdir)/.git),git ls-files --cached,find $(DIST_TOP) -type f)
 DIST_TOP = Makefile configure configure.ac lib include examples tests man \
-           pkgconfig README.md NEWS LICENSE .clang-format .clang-tidy .ci .gitignore
+           pkgconfig packaging README.md NEWS LICENSE .clang-format .clang-tidy .ci .gitignore
 dist:
 	@rm -rf $(B)/$(DIST) && mkdir -p $(B)/$(DIST)
 	cd $(srcdir) && $(DIST_FILES) | tar -cf - -T - | tar -xf - -C $(abspath $(B))/$(DIST)
@@ -482,15 +508,21 @@ dist:
 	tar -czf $(B)/$(DIST).tar.gz --owner=0 --group=0 --sort=name -C $(B) $(DIST)
 	@rm -rf $(B)/$(DIST)
 	@echo $(B)/$(DIST).tar.gz
+# Debian's packages, in $(B)/deb; packaging/deb tells more.
+deb: dist
+	@$(srcdir)/packaging/deb $(B)/deb $(B)/$(DIST).tar.gz $(VERSION)
+# What programs see, against the last tag; packaging/abi/compare has the rules.
+abi: $(STAGE)/installed
+	@$(srcdir)/packaging/abi/check $(srcdir) $(B)/abi $(STAGE)
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
-        switches update-exports update-ceilings lint \
-        format check-format tidy cppcheck clang-build install uninstall clean distclean dist distcheck
+        html switches update-exports update-ceilings lint \
+        format check-format tidy cppcheck clang-build install uninstall clean distclean dist deb abi distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(TESTS:=.d) $(TEST_HELP_OBJS:.o=.d) $(SERVERS:=.d)
