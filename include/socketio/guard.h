@@ -90,9 +90,9 @@ SKIO_API int skio_guard_rooms(skio_nsp *nsp, skio_guard_fn *fn, void *user,
  *
  * Returns SKIO_OK; SKIO_ECLOSED when the client has gone; SKIO_ETIMEDOUT when
  * it was told "timeout"; SKIO_ELIMIT beyond max_rooms, the guard's or the
- * server's; SKIO_EBUSY for a second verdict inside the first, or
- * inside the guard's call; SKIO_EINVAL for a name that no room can have; SKIO_ENOMEM. The client is told
- * of each.
+ * server's; SKIO_EBUSY for a second verdict inside the first, or inside the
+ * guard's call; SKIO_EINVAL for a name that no room can have; SKIO_ENOMEM. The
+ * client is told of each, if it can be.
  */
 SKIO_API int skio_guard_allow(skio_guard_ask *ask) SKIO_NONNULL(1);
 
