@@ -426,7 +426,8 @@ crowd_script(struct peer *peer)
 static void
 a_crowd_is_told_and_disconnected(void **state)
 {
-    static const struct peer_plan plan = {many_connections, guarded, crowd_script};
+    static const struct peer_plan plan = {many_connections, guarded,
+                                          crowd_script};
 
     (void)state;
     peer_run_once(&plan);
