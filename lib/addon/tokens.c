@@ -1,7 +1,7 @@
 /*
  * Tokens: their header and claims
  *
- *     text ──▶ header ──▶ keys of its algorithm and kid ──▶ signature ──▶ claims
+ *     text ──▶ header ──▶ keys of its algorithm ──▶ signature ──▶ claims
  *
  * Of what nobody has signed only the header is read, a JSON object that is
  * bounded by max_bytes and MEMBERS_MAX.

@@ -80,9 +80,9 @@ is_signed(const skio_token_key *key, const char *text, size_t len,
 }
 
 /*
- * Whether all is of the alphabet, or a dot: libsodium 1.0.18 takes an underscore
- * with its highest bit set for one without, and a signature is to have one
- * spelling. What is read here is no secret.
+ * Whether all is of the alphabet, or a dot: libsodium 1.0.18 takes an
+ * underscore with its highest bit set for one without, and a signature is to
+ * have one spelling. What is read here is no secret.
  */
 static bool
 is_compact(const char *text, size_t len)

@@ -103,17 +103,22 @@ make_users(skio_server *server, const skio_users_options *options,
            struct users **out)
 {
     struct users *users = skio_transport_alloc(server, sizeof *users);
-    int err = SKIO_ENOMEM;
+    struct user **buckets = make_buckets(server, BUCKETS_MIN);
+    int err;
 
-    if (users == NULL)
+    if (users == NULL || buckets == NULL) {
+        skio_transport_free(server, buckets);
+        skio_transport_free(server, users);
         return SKIO_ENOMEM;
-    *users = (struct users){.server = server, .options = *options};
-    randombytes_buf(users->hash_key, sizeof users->hash_key);
-    users->buckets = make_buckets(server, BUCKETS_MIN);
-    if (users->buckets != NULL) {
-        users->bucket_count = BUCKETS_MIN;
-        err = skio_server_attach(server, &users_key, users, free_users);
     }
+    *users = (struct users){
+        .server = server,
+        .options = *options,
+        .buckets = buckets,
+        .bucket_count = BUCKETS_MIN,
+    };
+    randombytes_buf(users->hash_key, sizeof users->hash_key);
+    err = skio_server_attach(server, &users_key, users, free_users);
     if (err != SKIO_OK)
         free_users(users);
     else

@@ -3,8 +3,8 @@
  *
  *     tokens-server PORT SECRET PUBLIC_KEY GRACE_MS
  *
- * SECRET is the text of the HMAC key named "shared", PUBLIC_KEY the "x" of
- * an Ed25519 key named "pair"; issuer "login", audience "chat". "who" is answered
+ * SECRET is the text of the HMAC key named "shared", PUBLIC_KEY the "x" of an
+ * Ed25519 key named "pair"; issuer "login", audience "chat". "who" is answered
  * with the claims and the user's id. POST /check answers with the claims of the
  * token in the Authorization header, or with 401 and why; POST /login/ALG with
  * one for {"sub","seconds","key"}, signed with the given key in base64url; POST
