@@ -45,6 +45,10 @@ SKIO_API void skio_timer_free(skio_timer *timer);
 /** Milliseconds that only grow; 0 as long as the server has no transport. */
 SKIO_API uint64_t skio_loop_now(const skio_server *server) SKIO_NONNULL(1);
 
+/** Milliseconds since 1970, by the transport's clock, which may be set and
+ *  jump; 0 when it has none, and as long as there is no transport. */
+SKIO_API uint64_t skio_loop_wall(const skio_server *server) SKIO_NONNULL(1);
+
 /** A function that runs once the server's loop can be used: from inside this
  *  call when it can be already. */
 typedef void skio_loop_fn(skio_server *server, void *user);

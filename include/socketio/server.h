@@ -467,6 +467,24 @@ SKIO_API void skio_server_set_data(skio_server *server, void *data)
     SKIO_NONNULL(1);
 SKIO_API void *skio_server_data(const skio_server *server) SKIO_NONNULL(1);
 
+/**
+ * Hang something more on the server: for addons, whose users have their own on
+ * skio_server_set_data().
+ *
+ * key      An address that is nobody else's, as of a static variable.
+ * free_fn  Called with data as by skio_server_on_free(); NULL: never.
+ *
+ * Returns SKIO_OK; SKIO_EBUSY when something hangs under this key already: it
+ * stays there; SKIO_ENOMEM. Since: 0.1.
+ */
+SKIO_API int skio_server_attach(skio_server *server, const void *key,
+                                void *data, skio_free_fn *free_fn)
+    SKIO_NONNULL(1, 2, 3) SKIO_MUST_CHECK;
+
+/** What hangs on the server under a key, or NULL. Since: 0.1. */
+SKIO_API void *skio_server_attached(const skio_server *server, const void *key)
+    SKIO_NONNULL(1, 2);
+
 SKIO_END_DECLS
 
 #endif /* SOCKETIO_SERVER_H */

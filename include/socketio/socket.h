@@ -77,6 +77,25 @@ SKIO_API void skio_socket_set_data(skio_socket *socket, void *data,
 SKIO_API void *skio_socket_data(const skio_socket *socket) SKIO_NONNULL(1);
 
 /**
+ * Hang something more on the socket: for addons, whose users have their own on
+ * skio_socket_set_data().
+ *
+ * key      An address that is nobody else's, as of a static variable.
+ * data     Replaces what hangs there under this key; NULL: nothing does.
+ * free_fn  As for skio_socket_set_data().
+ *
+ * Returns SKIO_OK; SKIO_ECLOSED once the socket has disconnected: data stays
+ * the caller's; SKIO_ENOMEM.
+ */
+SKIO_API int skio_socket_attach(skio_socket *socket, const void *key,
+                                void *data, void (*free_fn)(void *data))
+    SKIO_NONNULL(1, 2);
+
+/** What hangs on the socket under a key, or NULL. */
+SKIO_API void *skio_socket_attached(const skio_socket *socket, const void *key)
+    SKIO_NONNULL(1, 2);
+
+/**
  * Set the JSON value that other nodes may see of this socket (Node's
  * socket.data), from a template of one value, see skio_format(7).
  *
@@ -169,7 +188,8 @@ SKIO_API const char *skio_socket_transport(const skio_socket *socket)
 SKIO_API size_t skio_socket_queued(const skio_socket *socket) SKIO_NONNULL(1);
 
 /**
- * Join a room, made when it does not exist. Joining twice does nothing.
+ * Join a room, made when it does not exist. Joining twice does nothing. In a
+ * middleware the room is noted, and joined as soon as the socket connects.
  *
  * Returns SKIO_OK; SKIO_EINVAL for a name longer than max_name_bytes or not
  * UTF-8, or for NULL, which is what skio_get_str() gives for a name that is

@@ -74,6 +74,16 @@ skio_loop_now(const skio_server *server)
     return skio__engine_now(&server->engine);
 }
 
+uint64_t
+skio_loop_wall(const skio_server *server)
+{
+    const struct eio_engine *engine = &server->engine;
+
+    return engine->hooks.wall_ms == NULL
+               ? 0
+               : engine->hooks.wall_ms(engine->transport);
+}
+
 /* One that sets itself again for now waits for the next turn. */
 void
 skio__loop_timeouts(skio_server *server, uint64_t now_ms)

@@ -299,6 +299,12 @@ skio_server_free(skio_server *server)
     skio_transport_shutdown(server);
     skio_transport_flush(server);
     free_owned(server);
+    while (server->attached != NULL) {
+        struct sio_attached *first = server->attached;
+
+        server->attached = first->next;
+        skio__mem_free(skio__server_mem(server), first);
+    }
     if (server->engine.hooks.destroy != NULL)
         server->engine.hooks.destroy(server->engine.transport);
     /* What is freed from here on may still call us. */
@@ -350,6 +356,38 @@ skio_server_post(skio_server *server, skio_post_fn *fn, void *arg)
     if (server->engine.hooks.post == NULL)
         return SKIO_ENOTSUP;
     return server->engine.hooks.post(server->engine.transport, fn, arg);
+}
+
+int
+skio_server_attach(skio_server *server, const void *key, void *data,
+                   skio_free_fn *free_fn)
+{
+    int err;
+
+    if (skio_server_attached(server, key) != NULL)
+        return SKIO_EBUSY;
+    err = skio__attached_add(&server->attached, skio__server_mem(server), key,
+                             data, NULL);
+    if (err != SKIO_OK || free_fn == NULL)
+        return err;
+    err = skio_server_on_free(server, free_fn, data);
+    if (err != SKIO_OK) {
+        struct sio_attached *added = server->attached;
+
+        server->attached = added->next;
+        skio__mem_free(skio__server_mem(server), added);
+    }
+    return err;
+}
+
+void *
+skio_server_attached(const skio_server *server, const void *key)
+{
+    const struct sio_attached *each = server->attached;
+
+    while (each != NULL && each->key != key)
+        each = each->next;
+    return each == NULL ? NULL : each->data;
 }
 
 size_t

@@ -17,6 +17,7 @@
 #include "base/map.h"
 #include "base/timer.h"
 #include "engineio/engine.h"
+#include "socketio/attached.h"
 #include "socketio/handlers.h"
 #include "socketio/message.h"
 #include "socketio/packet.h"
@@ -77,6 +78,7 @@ struct skio_server {
     struct skio_resolve *resolves;
 
     struct sio_owned *owned; /* skio_server_on_free(), the latest first */
+    struct sio_attached *attached;
 
     void *data;
 };

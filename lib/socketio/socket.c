@@ -200,6 +200,8 @@ connect_step_by_step(skio_socket *socket)
         err = skio__recovery_restore(socket);
     else if (nsp->recovery != NULL && !is_old(client))
         socket->session = skio__recovery_begin(socket);
+    if (err == SKIO_OK)
+        err = skio__socket_join_noted(socket);
     if (socket->session != NULL)
         skio__remote_changed(socket->session);
     if (err == SKIO_OK && socket->state != SIO_CONNECTED)
@@ -261,6 +263,31 @@ leave_namespace(skio_socket *socket, enum skio_disconnect reason)
                     fn(socket, reason, user_data));
 }
 
+/* The application's free_fn is a callback of the server as any other. */
+static void
+free_data(const skio_socket *socket, void (*free_fn)(void *data), void *data)
+{
+    skio_nsp *nsp = skio__socket_nsp(socket);
+
+    if (free_fn == NULL)
+        return;
+    if (nsp != NULL)
+        skio__engine_enter(&nsp->server->engine);
+    free_fn(data);
+    if (nsp != NULL)
+        skio__engine_leave(&nsp->server->engine);
+}
+
+static void
+free_attached(skio_socket *socket, struct sio_attached *attached)
+{
+    void (*free_fn)(void *data) = attached->free_fn;
+    void *data = attached->data;
+
+    skio__mem_free(&socket->home->mem, attached);
+    free_data(socket, free_fn, data);
+}
+
 void
 skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
                    bool keep_entry)
@@ -281,6 +308,12 @@ skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
     skio__recovery_abandon(socket, reason);
 
     skio_socket_set_data(socket, NULL, NULL);
+    while (socket->attached != NULL) {
+        struct sio_attached *first = socket->attached;
+
+        socket->attached = first->next;
+        free_attached(socket, first);
+    }
 
     /* The handlers may have closed the whole client meanwhile. */
     if (!keep_entry && socket->client == client && client != NULL) {
@@ -353,21 +386,6 @@ skio_socket_ref(skio_socket *socket)
     return socket;
 }
 
-/* The application's free_fn is a callback of the server as any other. */
-static void
-free_data(const skio_socket *socket, void (*free_fn)(void *data), void *data)
-{
-    skio_nsp *nsp = skio__socket_nsp(socket);
-
-    if (free_fn == NULL)
-        return;
-    if (nsp != NULL)
-        skio__engine_enter(&nsp->server->engine);
-    free_fn(data);
-    if (nsp != NULL)
-        skio__engine_leave(&nsp->server->engine);
-}
-
 void
 skio_socket_unref(skio_socket *socket)
 {
@@ -406,6 +424,41 @@ void *
 skio_socket_data(const skio_socket *socket)
 {
     return socket->data;
+}
+
+int
+skio_socket_attach(skio_socket *socket, const void *key, void *data,
+                   void (*free_fn)(void *data))
+{
+    struct sio_attached **link = skio__attached_find(&socket->attached, key);
+    struct sio_attached *old = *link;
+
+    if (socket->state == SIO_GONE)
+        return SKIO_ECLOSED;
+    if (data != NULL) {
+        int err = skio__attached_add(&socket->attached, &socket->home->mem, key,
+                                     data, free_fn);
+
+        if (err != SKIO_OK)
+            return err;
+        if (link == &socket->attached)
+            link = &socket->attached->next;
+    }
+    if (old != NULL) {
+        *link = old->next;
+        free_attached(socket, old);
+    }
+    return SKIO_OK;
+}
+
+void *
+skio_socket_attached(const skio_socket *socket, const void *key)
+{
+    const struct sio_attached *each = socket->attached;
+
+    while (each != NULL && each->key != key)
+        each = each->next;
+    return each == NULL ? NULL : each->data;
 }
 
 int

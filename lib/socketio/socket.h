@@ -17,6 +17,7 @@
 #include <socketio/socket.h>
 
 #include "base/id.h"
+#include "socketio/attached.h"
 #include "socketio/client.h"
 #include "socketio/namespace.h"
 
@@ -34,15 +35,16 @@ struct skio_socket {
     void *slot;                /* the adapter's */
     void *data;                /* the application's */
     void (*free_data)(void *data);
+    struct sio_attached *attached;     /* the addons' */
     struct sio_session *session;       /* recovery.h; NULL: not recoverable */
     skio_adapter_restoring *restoring; /* an adapter is asked for it */
     uint64_t issued_ms;                /* since 1970 */
     struct sio_wait *waits;
     uint32_t wait_count;
     uint32_t refs;
-    enum sio_state state;
     const char *id; /* own_id, or of the block: protocol 3's are longer */
     char own_id[SKIO__ID_LEN + 1];
+    unsigned char state; /* enum sio_state; where it costs no byte */
     bool recovered : 1;
     bool is_told : 1;    /* its `connect` handlers have run, or do */
     bool is_stale : 1;   /* GONE, and a heartbeat came after */
@@ -64,6 +66,10 @@ void skio__socket_connect(skio_socket *socket);
  * frees the data, drops the client's reference unless keep_entry. */
 void skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
                         bool keep_entry);
+
+/* It is about to be told that it has connected: join what a middleware wanted.
+ * SKIO_OK, SKIO_ENOMEM. */
+int skio__socket_join_noted(skio_socket *socket);
 
 /* A volatile message, or one that is watched, to a socket with a client. */
 int skio__socket_send_with_care(skio_socket *socket,

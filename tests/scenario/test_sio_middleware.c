@@ -291,8 +291,6 @@ emit_and_disconnect(skio_socket *socket, skio_next *next, void *user)
 
     (void)skio_emit(socket, "early", "%d", 1);
     skio_disconnect(socket, false); /* not connected yet: nothing */
-    if (skio_join(socket, "room") != SKIO_ECLOSED)
-        peer_note(peer, "joined too early");
     if (skio_emit_with_ack(socket, 5, sio_note_answer, peer, "x", NULL) !=
         SKIO_ECLOSED)
         peer_note(peer, "asked too early");
