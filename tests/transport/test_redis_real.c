@@ -557,7 +557,7 @@ sentinels_lead_to_the_master_and_to_the_next_one(void **state)
     assert_int_equal(bench_send(bench, "CONFIG", "GET", "port", NULL), SKIO_OK);
     UNTIL(bench, bench_has_said(bench, "reply *[$port"));
 
-    /* On a machine that pauses the sentinel may have changed its mind before. */
+    /* On a machine that pauses, the sentinel may have chosen another one. */
     snprintf(port, sizeof port, "%u", (unsigned)other.port);
     if (bench_has_said(bench, port)) {
         master = &other;
