@@ -466,7 +466,7 @@ clean:
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
-	    autom4te.cache include npm clients peers Makefile)
+	    autom4te.cache include npm clients peers tools Makefile)
 	-rmdir $(B)
 
 # --------------------------------------------------------------------- dist
