@@ -4,6 +4,7 @@
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
+#   make dashboard PORT=3000  prices that move, plotted in the page
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -17,7 +18,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
+SETUP_GOALS = chat dashboard cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
               bench bench-plots bench-where
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
@@ -43,7 +44,7 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))),check)
+SETUP_FOR = $(or $(firstword $(patsubst dashboard,chat,$(filter chat dashboard cluster,$(MAKECMDGOALS)))),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
 	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
@@ -228,6 +229,10 @@ CLIENT = $(B)/npm/node_modules/socket.io-client/dist
 chat: $(O)/examples/chat
 	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
+	    --client $(CLIENT)
+
+dashboard: $(O)/examples/dashboard
+	@$(O)/examples/dashboard --port $(PORT) --public $(srcdir)/examples/dashboard/public \
 	    --client $(CLIENT)
 
 # The chat on three nodes behind nginx, and what it needs.
@@ -485,7 +490,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+.PHONY: all FORCE setup examples chat dashboard cluster bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
