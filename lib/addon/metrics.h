@@ -104,6 +104,34 @@ struct skio_metrics {
     struct metrics_redis redis;
 };
 
+/* Where an event that was sent lately is remembered. */
+static inline struct metrics_recent *
+metrics_recent_of(struct skio_metrics *metrics, const char *event)
+{
+    size_t place = (unsigned char)event[0];
+
+    if (place != 0)
+        place += 3 * (size_t)(unsigned char)event[1];
+    return &metrics->recent[place % METRICS_RECENT];
+}
+
+void skio_metrics__space_init(struct metrics_space *space, const char *name);
+
+/* The space of a namespace. */
+struct metrics_space *skio_metrics__space(struct skio_metrics *metrics,
+                                          const skio_nsp *nsp);
+
+/* The row of an event that the application has. */
+struct metrics_row *skio_metrics__row(struct skio_metrics *metrics,
+                                      struct metrics_space *space,
+                                      const char *event, size_t len);
+
+/* The row of an event that was not sent lately, which is remembered. */
+struct metrics_row *skio_metrics__row_sent(struct skio_metrics *metrics,
+                                           skio_nsp *nsp,
+                                           struct metrics_space *space,
+                                           const char *event);
+
 /* Upper bounds of the buckets, in nanoseconds. */
 extern const uint64_t skio_metrics__bounds[METRICS_BUCKETS];
 
