@@ -4,9 +4,11 @@
  * The names are those of Prometheus' own clients. What cannot be read is left
  * out, as everything is where there is no Linux.
  */
-#define _GNU_SOURCE /* getrusage, CLOCK_BOOTTIME, sysconf */
+#define _GNU_SOURCE /* getrusage, CLOCK_BOOTTIME, sysconf, getdents64 */
 
 #include <dirent.h>
+#include <fcntl.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -117,27 +119,65 @@ write_cpu(struct metrics_text *text)
                                       1e6);
 }
 
+#ifdef __linux__
+
+/* How many entries a folder has, itself among those that are open. */
+static long
+count_entries(int folder)
+{
+    union {
+        struct dirent64 first; /* for its alignment */
+        char bytes[4096];
+    } read;
+    long count = 0;
+
+    while (count <= COUNTED_MAX) {
+        ssize_t len = getdents64(folder, &read, sizeof read);
+
+        if (len <= 0)
+            return len == 0 ? count : -1;
+        for (ssize_t at = 0; at < len;) {
+            const char *entry = read.bytes + at;
+            unsigned short size;
+
+            memcpy(&size, entry + offsetof(struct dirent64, d_reclen),
+                   sizeof size);
+            if (entry[offsetof(struct dirent64, d_name)] != '.')
+                count++;
+            at += size;
+        }
+    }
+    return -1;
+}
+
 /* -1: unknown. Since Linux 6.2 the folder's size says it; else it takes time to
  * count them, during which nobody is served. */
 static long
 count_descriptors(void)
 {
-    const struct dirent *entry;
     struct stat status;
-    long count = 0;
-    DIR *folder;
+    long count;
+    int folder;
 
     if (stat("/proc/self/fd", &status) == 0 && status.st_size > 0)
         return (long)status.st_size;
-    folder = opendir("/proc/self/fd");
-    if (folder == NULL)
+    folder = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0)
         return -1;
-    while (count <= COUNTED_MAX && (entry = readdir(folder)) != NULL)
-        if (entry->d_name[0] != '.')
-            count++;
-    (void)closedir(folder);
-    return count > COUNTED_MAX ? -1 : count - 1; /* the folder's own */
+    count = count_entries(folder);
+    (void)close(folder);
+    return count > 0 ? count - 1 : -1;
 }
+
+#else
+
+static long
+count_descriptors(void)
+{
+    return -1;
+}
+
+#endif
 
 static void
 write_descriptors(struct metrics_text *text)
