@@ -7,6 +7,7 @@
 #   make deb              Debian packages, in build/deb
 #   make abi              what programs see, against the last tag
 #   make html             the manual in a browser, in build/html
+#   make dashboard PORT=3000  prices that move, plotted in the page
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -21,7 +22,7 @@ CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
 SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
-              bench bench-plots bench-where html deb abi
+              bench bench-plots bench-where html deb abi dashboard
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
 # ------------------------------------------------------------ configuration
@@ -46,7 +47,7 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))), \
+SETUP_FOR = $(or $(firstword $(patsubst dashboard,chat,$(filter chat dashboard cluster,$(MAKECMDGOALS)))), \
             $(if $(filter html deb abi,$(MAKECMDGOALS)),package),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
@@ -239,6 +240,10 @@ chat: $(O)/examples/chat
 chat-picture: $(O)/examples/chat
 	@$(RUN_ENV) node $(srcdir)/tests/interop/chat_picture.mjs \
 	    $(srcdir)/examples/chat/chat.png
+
+dashboard: $(O)/examples/dashboard
+	@$(O)/examples/dashboard --port $(PORT) --public $(srcdir)/examples/dashboard/public \
+	    --client $(CLIENT)
 
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
@@ -492,7 +497,7 @@ clean:
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
-	    autom4te.cache include npm clients peers Makefile)
+	    autom4te.cache include npm clients peers tools Makefile)
 	-rmdir $(B)
 
 # --------------------------------------------------------------------- dist
@@ -517,7 +522,7 @@ abi: $(STAGE)/installed
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where \
+.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where dashboard \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \

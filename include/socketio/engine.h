@@ -170,6 +170,10 @@ typedef struct skio_counters {
     uint64_t
         volatile_dropped; /**< events not sent to who could not take them */
     uint64_t rates_hit;   /**< of limits_hit, those of rates */
+    uint64_t upgrades;    /**< sessions that moved to a WebSocket */
+    uint64_t heartbeats;  /**< pings and pongs of clients */
+    uint64_t posts;       /**< skio_server_post() that succeeded */
+    uint64_t websockets;  /**< sessions that a WebSocket carries now */
 } skio_counters;
 
 /** Fill *out, up to its struct_size. */

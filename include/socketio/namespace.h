@@ -91,6 +91,10 @@ SKIO_API int skio_match_refuse(skio_match *match) SKIO_NONNULL(1);
 /** The parent of a namespace that was made on demand, else NULL. */
 SKIO_API skio_nsp *skio_nsp_parent(const skio_nsp *nsp) SKIO_NONNULL(1);
 
+/** What the names of a parent's children match: of skio_of_pattern() its
+ *  pattern, of skio_of_match() "". NULL: this is no parent. */
+SKIO_API const char *skio_nsp_pattern(const skio_nsp *nsp) SKIO_NONNULL(1);
+
 /** A namespace was made, by skio_of() or on demand (`new_namespace`). */
 typedef void skio_nsp_fn(skio_nsp *nsp, void *user);
 
@@ -316,6 +320,66 @@ SKIO_API int skio_next_error(skio_next *next, const char *message,
 
 /** The socket a verdict is about; NULL when the client has gone. */
 SKIO_API skio_socket *skio_next_socket(const skio_next *next) SKIO_NONNULL(1);
+
+/**
+ * What can be watched of the sockets of all namespaces, those made later and on
+ * demand included. A tap looks and takes notes: it may not send, disconnect,
+ * change rooms, nor tap again. NULL: not of interest. Everything is borrowed.
+ */
+typedef struct skio_nsp_taps {
+    size_t struct_size;
+    /** A socket is one of its namespace's from now on; nobody was told yet. */
+    void (*connect)(skio_socket *socket, void *user);
+    /** It has left; once for each that connected. */
+    void (*disconnect)(skio_socket *socket, enum skio_disconnect reason,
+                       void *user);
+    /** A room was made or has gone: SKIO_ROOM_CREATE or SKIO_ROOM_DELETE, of
+     *  each socket's own room, too. */
+    void (*room)(skio_nsp *nsp, enum skio_room_event event, const char *room,
+                 void *user);
+    /** An event arrived: before anybody else is told. Its name has len bytes
+     *  and no NUL behind them. is_handled: it has handlers, by skio_on() and
+     *  the like, of the namespace or its parent. */
+    void (*received)(skio_nsp *nsp, const char *event, size_t len,
+                     bool is_handled, void *user);
+    /** All who handle it have returned. */
+    void (*handled)(skio_nsp *nsp, void *user);
+    /** A namespace that was made on demand goes, its last socket has left. */
+    void (*end)(skio_nsp *nsp, void *user);
+    /** An event was encoded by an emit of this server: once, however many get
+     *  it, and once for a skio_message. Not what other servers emitted. */
+    void (*sent)(skio_nsp *nsp, const char *event, void *user);
+} skio_nsp_taps;
+
+/**
+ * Watch the sockets of a server. Several taps run in their order.
+ *
+ * Returns SKIO_OK; SKIO_ENOMEM.
+ */
+SKIO_API int skio_nsp_tap(skio_server *server, const skio_nsp_taps *taps,
+                          void *user) SKIO_NONNULL(1, 2);
+
+/**
+ * Visit all namespaces, the parents of those made on demand first. The callback
+ * may read what there is to read of each.
+ */
+SKIO_API void skio_each_nsp(skio_server *server, skio_nsp_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
+/** Events that arrived in a namespace, on this server; of a parent 0. */
+SKIO_API uint64_t skio_nsp_received(const skio_nsp *nsp) SKIO_NONNULL(1);
+
+/** An event that has handlers, or had some: how often they were to run. The
+ *  callback may read what there is to read. Return false to stop. */
+typedef bool skio_event_count_fn(const char *event, uint64_t received,
+                                 void *user);
+
+/**
+ * Visit the events that a namespace handles, in the order of their
+ * registration. One that a parent and its child handle counts with the parent.
+ */
+SKIO_API void skio_each_event(const skio_nsp *nsp, skio_event_count_fn *fn,
+                              void *user) SKIO_NONNULL(1, 2);
 
 /** Called for each socket; return false to stop. */
 typedef bool skio_socket_fn(skio_socket *socket, void *user);

@@ -327,6 +327,7 @@ take_signal(struct skio_session *session, enum eio_type type)
         skio__heartbeat_ping(session);
     else
         skio__heartbeat_pong(session);
+    session->engine->counters.heartbeats++;
     tell_beat(session);
 }
 

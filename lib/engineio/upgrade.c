@@ -65,6 +65,7 @@ commit(struct skio_session *session)
     skio__polling_leave(session);
     skio__session_settle(session, ws);
     session->is_upgraded = true;
+    session->engine->counters.upgrades++;
     EIO_TAP(session, upgrade);
     session->wants_base64 = ws->wants_base64;
     session->window_bits = ws->window_bits;

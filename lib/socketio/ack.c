@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "socketio/outgoing.h"
 #include "socketio/recovery_remote.h"
+#include "socketio/taps.h"
 
 #define WAITS_SEEN 4 /* of a socket, the latest, before the map is asked */
 
@@ -175,6 +176,7 @@ skio_emit_with_ack(skio_socket *socket, uint32_t timeout_ms,
 
     err = wait_new(socket, id, timeout_ms, on_ack, user, &wait);
     if (err == SKIO_OK) {
+        skio__nsp_tell_sent(socket->nsp, event);
         socket->nsp->next_ack_id++;
         skio_socket_ref(socket);
         err = skio__remote_carries(socket->nsp, socket)

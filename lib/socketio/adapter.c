@@ -9,6 +9,7 @@
 #include "socketio/outgoing.h"
 #include "socketio/recovery_remote.h"
 #include "socketio/socket.h"
+#include "socketio/taps.h"
 
 int
 skio_server_adapter(skio_server *server, skio_adapter_factory *factory,
@@ -76,6 +77,8 @@ skio_adapter_room_event(skio_nsp *nsp, enum skio_room_event event,
 {
     if (socket != NULL && socket->session != NULL)
         skio__remote_changed(socket->session);
+    if (socket == NULL)
+        SIO_TAP(nsp->server, room, nsp, event, room);
     SIO_NSP_RUN(nsp, room, skio_room_event_fn,
                 fn(nsp, event, room, socket, user_data));
 }

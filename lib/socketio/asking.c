@@ -1,6 +1,7 @@
 #include "socketio/asking.h"
 
 #include "base/mem.h"
+#include "socketio/taps.h"
 
 /* One wait less; the last one tells the end. */
 static void
@@ -113,6 +114,7 @@ skio__emit_with_acks(skio_nsp *nsp, const skio_target *target,
     if (err != SKIO_OK)
         return err;
     message->nsp = nsp;
+    skio__nsp_tell_sent(nsp, event);
     return ask(nsp, message, target, NULL, fn, user);
 }
 

@@ -6,6 +6,7 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "socketio/socket.h"
+#include "socketio/taps.h"
 
 /* A parent is a namespace that no client can name: "/_0", as in Node, is not
  * in the server's map. */
@@ -63,6 +64,12 @@ skio_nsp *
 skio_nsp_parent(const skio_nsp *nsp)
 {
     return nsp->parent;
+}
+
+const char *
+skio_nsp_pattern(const skio_nsp *nsp)
+{
+    return nsp->matcher != NULL ? nsp->matcher->pattern : NULL;
 }
 
 /* ---- Asking ---- */
@@ -307,6 +314,7 @@ skio__dynamic_sweep(skio_server *server)
             continue;
         skio__map_remove(&server->namespaces, node);
         server->dynamic_count--;
+        SIO_TAP(server, end, nsp);
         skio__nsp_free(nsp);
     }
 }

@@ -7,6 +7,7 @@
 #include "socketio/dynamic.h"
 #include "socketio/recovery_remote.h"
 #include "socketio/socket.h"
+#include "socketio/taps.h"
 
 /* Encode an event for one receiver. */
 static int
@@ -20,9 +21,11 @@ encode(skio_nsp *nsp, const char *event, const char *format, va_list args,
     err = skio__message_event(&nsp->encoder, event, SIO_NO_ID, format, &copy,
                               out);
     va_end(copy);
-    if (err == SKIO_OK)
-        (*out)->nsp = nsp;
-    return err;
+    if (err != SKIO_OK)
+        return err;
+    (*out)->nsp = nsp;
+    skio__nsp_tell_sent(nsp, event);
+    return SKIO_OK;
 }
 
 /* Send an encoded event to one socket, with its offset if it is to be
@@ -139,6 +142,7 @@ skio_emit_json(skio_socket *socket, const char *event, const char *json,
         return err;
 
     message->nsp = socket->nsp;
+    skio__nsp_tell_sent(socket->nsp, event);
     err = send(socket, message, 0);
     skio__message_unref(message);
     return err;

@@ -104,6 +104,7 @@ skio__handlers_take(struct sio_handlers *list, uint32_t index)
 struct sio_event {
     struct skio__map_node node;
     struct sio_handlers handlers;
+    uint64_t received;
     size_t len;
     char name[];
 };

@@ -10,6 +10,7 @@
 #include "socketio/namespace.h"
 #include "socketio/parser.h"
 #include "socketio/socket.h"
+#include "socketio/taps.h"
 
 const char *
 skio__incoming_event_name(skio_server *server, const struct sio_packet *packet,
@@ -75,16 +76,28 @@ run_event(skio_nsp *nsp, skio_socket *socket, const char *event, size_t len,
 {
     struct sio_event *found = skio__events_recall(&nsp->events, event, len);
 
-    if (found != NULL)
-        SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
-                         fn(socket, args, ack, user_data));
+    if (found == NULL)
+        return;
+    found->received++;
+    SIO_HANDLERS_RUN(&found->handlers, skio_event_fn,
+                     fn(socket, args, ack, user_data));
 }
 
 static skio__rare void
 run_parents_event(skio_nsp *nsp, skio_socket *socket, const char *event,
                   size_t len, const skio_value *args, skio_ack *ack)
 {
+    struct sio_event *own;
+
     run_event(nsp->parent, socket, event, len, args, ack);
+    /* What the child handles, too, was counted: its run counts no more. */
+    if (skio__map_count(&nsp->events.by_name) == 0 ||
+        socket->state != SIO_CONNECTED ||
+        skio__events_recall(&nsp->parent->events, event, len) == NULL)
+        return;
+    own = skio__events_recall(&nsp->events, event, len);
+    if (own != NULL)
+        own->received--;
 }
 
 /*
@@ -167,9 +180,14 @@ deliver_event(skio_socket *socket, const struct sio_packet *packet,
                       &server->arena, &args);
     args.first_placeholder = server->first_placeholder;
 
+    nsp->received++;
     socket->refs++;
+    if (skio__unlikely(server->watches_events))
+        skio__nsp_taps_received(nsp, event, len);
     dispatch(nsp, socket, event, len, &args, packet->has_id ? &ack : NULL,
              is_watched);
+    if (skio__unlikely(server->watches_events))
+        skio__nsp_taps_handled(nsp);
     if (skio__likely(socket->refs > 1))
         socket->refs--;
     else

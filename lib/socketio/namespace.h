@@ -19,6 +19,7 @@ struct skio_nsp {
     struct sio_matcher *matcher;   /* this is a parent, dynamic.h */
     size_t refs; /* sockets and messages of the application, gone ones too */
     struct skio__map sockets;   /* id -> connected socket */
+    uint64_t received;          /* events */
     uint64_t next_ack_id;       /* Node counts them per namespace, too */
     struct sio_encoder encoder; /* skio__nsp_encoder(); not of a parent */
 

@@ -17,6 +17,7 @@
 #include "socketio/recovery.h"
 #include "socketio/restoring.h"
 #include "socketio/socket.h"
+#include "socketio/taps.h"
 #include "socketio/value.h"
 
 /* Scratch for the unescaped copies of one callback: a message expands to at
@@ -327,6 +328,7 @@ skio_server_free(skio_server *server)
         skio__nsp_free(parent);
     }
     skio__loop_deinit(server);
+    skio__nsp_taps_deinit(server);
     skio__handlers_deinit(&server->namespace_made, skio__server_mem(server));
     skio__map_deinit(&server->waits);
     skio__heap_deinit(&server->ack_due);
@@ -353,9 +355,16 @@ skio_server_stop(skio_server *server)
 int
 skio_server_post(skio_server *server, skio_post_fn *fn, void *arg)
 {
+    int err;
+
     if (server->engine.hooks.post == NULL)
         return SKIO_ENOTSUP;
-    return server->engine.hooks.post(server->engine.transport, fn, arg);
+    /* Ahead of the call: what is posted may end the server. */
+    atomic_fetch_add_explicit(&server->posts, 1, memory_order_relaxed);
+    err = server->engine.hooks.post(server->engine.transport, fn, arg);
+    if (err != SKIO_OK)
+        atomic_fetch_sub_explicit(&server->posts, 1, memory_order_relaxed);
+    return err;
 }
 
 int
@@ -414,6 +423,8 @@ skio_server_counters(const skio_server *server, skio_counters *out)
     size_t size = out->struct_size;
     skio_counters counters = server->engine.counters;
 
+    counters.posts = atomic_load_explicit(&server->posts, memory_order_relaxed);
+    counters.websockets = server->engine.websockets;
     if (size > sizeof counters)
         size = sizeof counters;
     counters.struct_size = out->struct_size;

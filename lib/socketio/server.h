@@ -8,6 +8,8 @@
 #ifndef SKIO_SOCKETIO_SERVER_H
 #define SKIO_SOCKETIO_SERVER_H
 
+#include <stdatomic.h>
+
 #include <socketio/adapter.h>
 #include <socketio/emit.h>
 #include <socketio/parser.h>
@@ -35,6 +37,7 @@ struct sio_home {
 
 struct sio_drain;
 struct sio_owned;
+struct sio_tap;
 struct sio_waiter;
 
 struct skio_server {
@@ -52,6 +55,9 @@ struct skio_server {
     bool has_empty;         /* some of them may have lost their last socket */
     bool is_freed;          /* skio_server_free() has begun */
     struct sio_handlers namespace_made;
+    bool watches_events;        /* some of these: received, handled */
+    struct sio_tap *taps;       /* NULL: nobody watches */
+    atomic_uint_fast64_t posts; /* skio_server_post(), in any thread */
     skio_adapter_factory *factory;
     void *factory_user;
 

@@ -12,6 +12,7 @@
 #include "socketio/outgoing.h"
 #include "socketio/recovery_remote.h"
 #include "socketio/restoring.h"
+#include "socketio/taps.h"
 #include "socketio/value.h"
 
 const char *
@@ -181,6 +182,7 @@ enter_namespace(skio_socket *socket)
     }
     socket->state = SIO_CONNECTED;
     nsp->server->engine.counters.sockets_connected++;
+    SIO_TAP(nsp->server, connect, socket);
     return SKIO_OK;
 }
 
@@ -256,6 +258,7 @@ leave_namespace(skio_socket *socket, enum skio_disconnect reason)
     nsp->adapter->ops->remove(nsp->adapter, socket);
     skio__map_remove(&nsp->sockets, &socket->node);
     nsp->server->engine.counters.sockets_disconnected++;
+    SIO_TAP(nsp->server, disconnect, socket, reason);
 
     skio__ack_close_all(socket);
     if (socket->is_told)

@@ -12,6 +12,8 @@
  *     polling      the same as echo, by a POST and a GET
  *     broadcast    to 100 clients
  *     connect      a client that comes and goes
+ *
+ * Followed by "-metrics", it is the same with <socketio/metrics.h>.
  */
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -24,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <socketio/metrics.h>
 #include <socketio/socketio.h>
 
 #include "interop/program.h"
@@ -309,6 +312,20 @@ was_all_done(const char *workload, unsigned long count, unsigned long connected)
     return handled == count;
 }
 
+/* Whether the workload's name ends so; that is cut off. */
+static bool
+take_metrics(char *workload)
+{
+    static const char suffix[] = "-metrics";
+    size_t len = strlen(workload);
+
+    if (len < sizeof suffix ||
+        strcmp(workload + len - (sizeof suffix - 1), suffix) != 0)
+        return false;
+    workload[len - (sizeof suffix - 1)] = '\0';
+    return true;
+}
+
 static pid_t
 start_clients(char **argv, uint16_t port)
 {
@@ -329,6 +346,7 @@ main(int argc, char **argv)
 {
     unsigned long count = argc >= 3 ? strtoul(argv[2], NULL, 10) : 0;
     unsigned long connected = 0;
+    bool has_metrics;
     skio_server_options options;
     skio_server *io;
     skio_nsp *root;
@@ -340,6 +358,7 @@ main(int argc, char **argv)
                         "echo|echo16|polling|broadcast|connect COUNT\n");
         return 2;
     }
+    has_metrics = take_metrics(argv[1]);
     if (argc == 4) {
         server_port = (uint16_t)program_port(argv[3]);
         run_clients(argv[1], count);
@@ -349,7 +368,8 @@ main(int argc, char **argv)
     if (skio_server_new(&io, &options) != SKIO_OK)
         return 1;
     root = skio_of(io, "/");
-    if (skio_on(root, "echo", on_echo, NULL) == SKIO_OK &&
+    if ((!has_metrics || skio_metrics_serve(io, NULL, NULL) == SKIO_OK) &&
+        skio_on(root, "echo", on_echo, NULL) == SKIO_OK &&
         skio_on(root, "broadcast", on_broadcast, NULL) == SKIO_OK &&
         skio_on_connect(root, on_connect, &connected) == SKIO_OK &&
         skio_listen(io, "127.0.0.1", 0) == SKIO_OK) {

@@ -93,6 +93,10 @@ const programs = {
         ours: [`${buildFolder}/tokens-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    metrics: {
+        ours: [`${buildFolder}/metrics-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     conformance: {
         node: ["node", `${here}/oracle-conformance.mjs`],
         ours: [`${buildFolder}/conformance-server`],

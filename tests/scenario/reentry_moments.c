@@ -281,6 +281,70 @@ TAP(drain, on_tap)
 TAP(heartbeat, on_tap)
 TAP(close, on_tap_close)
 
+static void
+on_nsp_tap(skio_socket *socket, void *user)
+{
+    reentry_at(user, socket, NULL, NULL);
+}
+
+static void
+on_nsp_tap_disconnect(skio_socket *socket, enum skio_disconnect reason,
+                      void *user)
+{
+    (void)reason;
+    reentry_at(user, socket, NULL, NULL);
+}
+
+static void
+on_nsp_tap_room(skio_nsp *nsp, enum skio_room_event event, const char *room,
+                void *user)
+{
+    (void)nsp;
+    (void)event;
+    reentry_at(user, NULL, NULL, NULL);
+    reentry_text(user, room);
+}
+
+static void
+on_nsp_tap_received(skio_nsp *nsp, const char *event, size_t len,
+                    bool is_handled, void *user)
+{
+    (void)nsp;
+    (void)event;
+    (void)len;
+    (void)is_handled;
+    reentry_at(user, NULL, NULL, NULL);
+}
+
+static void
+on_nsp_tap_nsp(skio_nsp *nsp, void *user)
+{
+    reentry_at(user, NULL, NULL, NULL);
+    reentry_text(user, skio_nsp_name(nsp));
+}
+
+static void
+on_nsp_tap_sent(skio_nsp *nsp, const char *event, void *user)
+{
+    (void)nsp;
+    reentry_at(user, NULL, NULL, NULL);
+    reentry_text(user, event);
+}
+
+#define NSP_TAP(name, fn)                                                      \
+    static void nsp_tap_##name(struct reentry *r, skio_nsp *nsp)               \
+    {                                                                          \
+        const skio_nsp_taps taps = {.struct_size = sizeof taps, .name = fn};   \
+        if (nsp == r->root)                                                    \
+            reentry_result(r, skio_nsp_tap(r->server, &taps, r));              \
+    }
+NSP_TAP(connect, on_nsp_tap)
+NSP_TAP(disconnect, on_nsp_tap_disconnect)
+NSP_TAP(room, on_nsp_tap_room)
+NSP_TAP(received, on_nsp_tap_received)
+NSP_TAP(handled, on_nsp_tap_nsp)
+NSP_TAP(sent, on_nsp_tap_sent)
+
 /* ---- What brings them about ---- */
 
 TRIGGER(ask_to_join, peer_say(r->ws, "42[\"join\",\"room\"]"))
@@ -345,5 +409,11 @@ const struct reentry_moment reentry_handler_moments[] = {
     {"skio_engine_taps.drain", tap_drain, NULL, NULL, true, NULL},
     {"skio_engine_taps.heartbeat", tap_heartbeat, NULL, beat, true, NULL},
     {"skio_engine_taps.close", tap_close, NULL, NULL, true, NULL},
+    {"skio_nsp_taps.connect", nsp_tap_connect, NULL, NULL, true, NULL},
+    {"skio_nsp_taps.disconnect", nsp_tap_disconnect, NULL, NULL, true, NULL},
+    {"skio_nsp_taps.room", nsp_tap_room, NULL, NULL, true, NULL},
+    {"skio_nsp_taps.received", nsp_tap_received, NULL, NULL, true, NULL},
+    {"skio_nsp_taps.handled", nsp_tap_handled, NULL, NULL, true, NULL},
+    {"skio_nsp_taps.sent", nsp_tap_sent, NULL, NULL, true, NULL},
     {NULL, NULL, NULL, NULL, false, NULL},
 };

@@ -235,6 +235,30 @@ tap(struct reentry *r)
 }
 
 static void
+tap_namespaces(struct reentry *r)
+{
+    const skio_nsp_taps taps = {.struct_size = sizeof taps};
+
+    reentry_result(r, skio_nsp_tap(r->server, &taps, r));
+}
+
+static bool
+see_event(const char *event, uint64_t received, void *user)
+{
+    (void)received;
+    reentry_text(user, event);
+    return true;
+}
+
+static void
+see_namespace(skio_nsp *nsp, void *user)
+{
+    (void)skio_nsp_pattern(nsp);
+    (void)skio_nsp_received(nsp);
+    skio_each_event(nsp, see_event, user);
+}
+
+static void
 make_another(struct reentry *r)
 {
     skio_server *server = NULL;
@@ -357,6 +381,10 @@ use_shape(struct reentry *r)
     LOOK(X, skio_nsp_name, reentry_text(r, skio_nsp_name(r->root)))            \
     LOOK(X, skio_nsp_server, if (skio_nsp_server(r->root) != r->server) r->odd++) \
     LOOK(X, skio_nsp_parent, (void)skio_nsp_parent(r->root))                   \
+    LOOK(X, skio_nsp_pattern, (void)skio_nsp_pattern(r->root))                 \
+    LOOK(X, skio_nsp_received, (void)skio_nsp_received(r->root))               \
+    LOOK(X, skio_each_nsp, skio_each_nsp(r->server, see_namespace, r))         \
+    LOOK(X, skio_each_event, skio_each_event(r->root, see_event, r))           \
     LOOK(X, skio_nsp_count, (void)skio_nsp_count(r->root))                     \
     LOOK(X, skio_nsp_socket, (void)skio_nsp_socket(r->root, skio_socket_id(r->socket))) \
     LOOK(X, skio_listeners, (void)skio_listeners(r->root, "e"))                \
@@ -429,6 +457,7 @@ use_shape(struct reentry *r)
     ON(X, skio_on_connection_error, r->server, on_connection_error, r)         \
     DO(X, skio_engine_handle, handle_engine(r))                                \
     DO(X, skio_engine_tap, tap(r))                                             \
+    DO(X, skio_nsp_tap, tap_namespaces(r))                                     \
     ON(X, skio_server_on_free, r->server, on_freed, r)                         \
     DO(X, skio_guard_options_init_size, use_guard(r))                          \
     DO(X, skio_guard_rooms, use_guard(r))                                      \

@@ -30,6 +30,7 @@
 #include <socketio/http.h>
 #include <socketio/loop.h>
 #include <socketio/lws.h>
+#include <socketio/metrics.h>
 #include <socketio/request.h>
 #include <socketio/signals.h>
 #include <socketio/socketio.h>
@@ -47,6 +48,7 @@ enum moment {
     AT_DRAINED,
     AT_LOG,
     AT_READY_CHECK,
+    AT_METRICS,
     AT_ALLOW,
     AT_HEADERS,
     AT_REFUSED,
@@ -206,6 +208,14 @@ on_ready_check(skio_server *server, void *user)
     (void)server;
     at(AT_READY_CHECK, user, NULL);
     return NULL;
+}
+
+static bool
+on_metrics(skio_http *request, void *user)
+{
+    (void)request;
+    at(AT_METRICS, user, NULL);
+    return true;
 }
 
 static void
@@ -444,6 +454,20 @@ serve_health(struct place *p)
     must_be(p, skio_health_serve(p->server, NULL), SKIO_EBUSY);
 }
 
+/* There may have been sessions. */
+static void
+serve_metrics(struct place *p)
+{
+    skio_metrics_options options;
+    int err;
+
+    skio_metrics_options_init_size(&options, sizeof options);
+    options.path = "/more-metrics";
+    err = skio_metrics_serve(p->server, &options, NULL);
+    if (err != SKIO_OK)
+        must_be(p, err, SKIO_EBUSY);
+}
+
 /* The signals are this thread's, which ends with the server. */
 static void
 take_signals(struct place *p)
@@ -583,6 +607,7 @@ static const struct call calls[] = {
     {"skio_lws_protocol", false, false, embed},
     {"skio_http_on", false, false, add_paths},
     {"skio_health_serve", false, false, serve_health},
+    {"skio_metrics_serve", false, false, serve_metrics},
     {"skio_signals_drain", false, false, take_signals},
     {"skio_transport_flush", false, false, flush},
     {"skio_transport_timeout", false, false, time_out},
@@ -752,6 +777,7 @@ set_up(struct place *p, struct test_alloc *alloc)
 {
     skio_server_options options;
     skio_health_options health;
+    skio_metrics_options metrics;
     skio_nsp *root;
 
     skio_server_options_init(&options);
@@ -767,6 +793,10 @@ set_up(struct place *p, struct test_alloc *alloc)
     health.check = on_ready_check;
     health.user = p;
     assert_int_equal(skio_health_serve(p->server, &health), SKIO_OK);
+    skio_metrics_options_init(&metrics);
+    metrics.allow = on_metrics;
+    metrics.user = p;
+    assert_int_equal(skio_metrics_serve(p->server, &metrics, NULL), SKIO_OK);
     assert_int_equal(skio_allow_request(p->server, on_verdict, p), 0);
     assert_int_equal(skio_on_headers(p->server, on_headers, p), 0);
     assert_int_equal(skio_on_connection_error(p->server, on_refused, p), 0);
@@ -808,6 +838,11 @@ run_pair(void)
     (void)request(place.port,
                   "GET /go HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
                   answer, sizeof answer);
+    if (moment == AT_METRICS)
+        (void)request(place.port,
+                      "GET /metrics HTTP/1.1\r\nHost: x\r\n"
+                      "Connection: close\r\n\r\n",
+                      answer, sizeof answer);
     if (moment == AT_READY_CHECK)
         (void)request(place.port,
                       "GET /readyz HTTP/1.1\r\nHost: x\r\n"
