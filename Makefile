@@ -96,8 +96,14 @@ SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
 EXAMPLES_REDIS_no = announce
-EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
-             $(EXAMPLES_$(HAVE_LWS))))
+# In examples/embed each file is a program, with the library that it is about:
+# those that are not here are left out, and said to be.
+EMBED_WITH = libuv:libuv glib:glib-2.0 systemd:libsystemd
+EMBED_NO := $(foreach w,$(EMBED_WITH),$(if $(shell $(or $(PKG_CONFIG),pkg-config) --exists \
+              $(lastword $(subst :, ,$(w))) && echo yes),,$(firstword $(subst :, ,$(w)))))
+EMBED_yes = $(filter-out $(EMBED_NO),libwebsockets libev libuv glib systemd small)
+EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out embed $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
+             $(EXAMPLES_$(HAVE_LWS))) $(EMBED_$(HAVE_LWS):%=embed/%))
 
 # -------------------------------------------------------------------- flags
 
@@ -214,14 +220,26 @@ $(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) $(srcdir)/pkgconfig/libsock
 	$(call Q,STAGE)$(MAKE) -s install $(STAGE_DIRS)
 	@touch $@
 
+# What an example of examples/embed needs beside its file.
+EMBED_READINGS = $(wildcard $(srcdir)/examples/embed/readings.[ch])
+EMBED_PC = $(lastword $(subst :, ,$(filter $(notdir $@):%,$(EMBED_WITH))))
+EMBED_LIBS_libev = -lev
+EMBED_LIBS_libwebsockets = $$($(PKG_CONFIG) --libs libwebsockets)
+EMBED_FLAGS = $(if $(EMBED_PC),$$($(PKG_CONFIG) --cflags --libs $(EMBED_PC))) \
+              $(EMBED_LIBS_$(notdir $@))
+$(addprefix $(O)/examples/embed/,libwebsockets libev libuv glib): $(EMBED_READINGS)
+
 $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
 	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
 	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+	    $(if $(filter embed/%,$*),$(EMBED_FLAGS)) \
 	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
 examples: $(EXAMPLES)
+	@$(foreach e,$(EMBED_NO),echo '  SKIP    examples/embed/$(e): no' \
+	    '$(patsubst $(e):%,%,$(filter $(e):%,$(EMBED_WITH)))';)
 
 PORT = 3000
 CLIENT = $(B)/npm/node_modules/socket.io-client/dist
@@ -386,7 +404,8 @@ update-ceilings: $(O)/tests/ceilings/test_operations $(O)/loopback-server
 
 C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
-PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
+PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(filter-out $(EMBED_NO:%=$(srcdir)/examples/embed/%.c), \
+             $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c))
 TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS)) \
          $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
@@ -410,8 +429,9 @@ $(B)/tidy/lib/%.ok: $(srcdir)/lib/%.c $(O)/obj/%.o $(srcdir)/.clang-tidy
 	$(call TIDY,$(TEST_FLAGS))
 $(B)/tidy/tests/%.ok: $(srcdir)/tests/%.c $(O)/tests/%.o $(srcdir)/.clang-tidy
 	$(call TIDY,$(TEST_FLAGS))
+EMBED_TIDY = $(lastword $(subst :, ,$(filter $(basename $(notdir $<)):%,$(EMBED_WITH))))
 $(B)/tidy/public/%.ok: $(srcdir)/%.c $(srcdir)/.clang-tidy $(HEADERS)
-	$(call TIDY,$(SERVER_FLAGS))
+	$(call TIDY,$(SERVER_FLAGS) $(if $(EMBED_TIDY),$$($(PKG_CONFIG) --cflags $(EMBED_TIDY))))
 # lib/socketio and include/socketio have files of one name. cppcheck knows no
 # -iquote, so it reads a copy where "socketio/server.h" is "lib/socketio/...".
 cppcheck:
