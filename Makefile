@@ -248,6 +248,11 @@ chat: $(O)/examples/chat
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
 
+# A server for a small device: what it takes is measured, and printed.
+small: $(B)/config.mk
+	@CC='$(CC)' MAKE='$(MAKE)' $(srcdir)/examples/embed/small.sh $(srcdir) $(B)/small \
+	    $(or $(wildcard $(srcdir)/configure),$(B)/configure)
+
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
 	@$(srcdir)/examples/cluster/run $(PORT) $(O)/examples/chat \
@@ -481,7 +486,7 @@ uninstall:
 	    $(call man_dir,$(m))/,$(addsuffix $(suffix $(m)),$(call man_links,$(m)))))
 
 clean:
-	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
+	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz small \
 	    thread address-undefined distcheck) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
@@ -505,7 +510,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+.PHONY: all FORCE setup examples chat cluster small bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \

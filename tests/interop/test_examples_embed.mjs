@@ -363,8 +363,15 @@ os.execv(sys.argv[1], sys.argv[1:2])
  * A small device
  */
 
-test("a_small_server_switches_its_lamp_and_keeps_its_limits", async (t) => {
-    const server = await host(t, "small", ["0"]);
+// The static one as well, where `make small` has made it.
+for (const [what, program] of [["small", "small"],
+                               ["small_static", "../../small/small-static"]])
+    if (existsSync(`${folder}/${program}`))
+        test(`a_${what}_server_switches_its_lamp_and_keeps_its_limits`, (t) =>
+            switchLamp(t, program), SLOW);
+
+async function switchLamp(t, program) {
+    const server = await host(t, program, ["0"]);
     const one = await connect(server, t, "polling");
     const two = await connect(server, t, "websocket");
 
@@ -379,6 +386,6 @@ test("a_small_server_switches_its_lamp_and_keeps_its_limits", async (t) => {
     same(await one.ask("lamp", false), []);
     server.child.kill("SIGTERM");
     await endsWell(server);
-}, SLOW);
+}
 
 await finish();
