@@ -1,5 +1,6 @@
 /*
- * glib [PORT [SENSOR_PORT]]: a program with a GLib main loop, and a Socket.IO server in it
+ * glib [PORT [SENSOR_PORT]]: a program with a GLib main loop, and a
+ * Socket.IO server in it
  *
  * Sensors send a number in a datagram, and are answered how many there were.
  * Pages are told each "reading", and after one second without any that it is
@@ -33,7 +34,7 @@ on_turn(gint fd, GIOCondition condition, gpointer user)
     return G_SOURCE_CONTINUE;
 }
 
-/* Returns the descriptor that the loop watches for the server, < 0: an error. */
+/* Returns the descriptor that the loop watches for it, < 0: an error. */
 static int
 begin_server(uint16_t port)
 {

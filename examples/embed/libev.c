@@ -1,5 +1,6 @@
 /*
- * libev [PORT [SENSOR_PORT]]: a program with a libev loop, and a Socket.IO server in it
+ * libev [PORT [SENSOR_PORT]]: a program with a libev loop, and a
+ * Socket.IO server in it
  *
  * Sensors send a number in a datagram, and are answered how many there were.
  * Pages are told each "reading", and after one second without any that it is
@@ -30,7 +31,7 @@ on_turn(struct ev_loop *loop, struct ev_io *watcher, int events)
     ev_break(loop, EVBREAK_ALL);
 }
 
-/* Returns the descriptor that the loop watches for the server, < 0: an error. */
+/* Returns the descriptor that the loop watches for it, < 0: an error. */
 static int
 begin_server(uint16_t port)
 {

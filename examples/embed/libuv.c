@@ -1,5 +1,6 @@
 /*
- * libuv [PORT [SENSOR_PORT]]: a program with a libuv loop, and a Socket.IO server in it
+ * libuv [PORT [SENSOR_PORT]]: a program with a libuv loop, and a
+ * Socket.IO server in it
  *
  * Sensors send a number in a datagram, and are answered how many there were.
  * Pages are told each "reading", and after one second without any that it is
@@ -38,7 +39,7 @@ on_turn(uv_poll_t *poll, int status, int events)
         uv_walk(poll->loop, close_handle, NULL);
 }
 
-/* Returns the descriptor that the loop watches for the server, < 0: an error. */
+/* Returns the descriptor that the loop watches for it, < 0: an error. */
 static int
 begin_server(uint16_t port)
 {

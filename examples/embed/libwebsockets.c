@@ -4,8 +4,8 @@
  *
  * Sensors ask for "/reading?value=21.5", and are answered how many there were.
  * Pages, at the same port, are told each "reading", and after one second
- * without any that it is "stale". The port is 3000 if nothing is said; 0 picks a
- * free one.
+ * without any that it is "stale". The port is 3000 if nothing is said; 0 picks
+ * a free one.
  *
  * The context, the vhost, its other routes and the loop stay the program's; so
  * it says what its loop is, here that of libwebsockets itself. A program whose

@@ -13,8 +13,9 @@
 
 #ifdef SMALL_STATIC
 /* A program without shared libraries loads none: libwebsockets would look for a
- * plugin for its loop, which brings a second C library with it. It takes its own
- * loop then, poll(), whose cost grows with the connections: they are few. */
+ * plugin for its loop, which brings a second C library with it. It takes its
+ * own loop then, poll(), whose cost grows with the connections: they are few.
+ */
 void *dlopen(const char *name, int flags);
 
 void *
