@@ -148,9 +148,10 @@ main(int argc, char **argv)
     info.pvo = &vhost_options;
     info.gid = -1;
     info.uid = -1;
+    info.options = LWS_SERVER_OPTION_EXPLICIT_VHOSTS;
     context = lws_create_context(&info);
     if (context != NULL)
-        vhost = lws_get_vhost_by_name(context, "default");
+        vhost = lws_create_vhost(context, &info);
     if (vhost != NULL && take_signals(vhost)) {
         printf("libwebsockets: pages and /reading?value=N at port %d; Ctrl+C "
                "ends it\n",
