@@ -4,6 +4,7 @@
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
+#   make small            a server for a small device, and what it takes
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
