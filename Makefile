@@ -8,6 +8,7 @@
 #   make abi              what programs see, against the last tag
 #   make html             the manual in a browser, in build/html
 #   make dashboard PORT=3000  prices that move, plotted in the page
+#   make small            a server for a small device, and what it takes
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -101,8 +102,14 @@ SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
 EXAMPLES_REDIS_no = announce
-EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
-             $(EXAMPLES_$(HAVE_LWS))))
+# In examples/embed each file is a program, with the library that it is about:
+# those that are not here are left out, and said to be.
+EMBED_WITH = libuv:libuv glib:glib-2.0 systemd:libsystemd
+EMBED_NO := $(foreach w,$(EMBED_WITH),$(if $(shell $(or $(PKG_CONFIG),pkg-config) --exists \
+              $(lastword $(subst :, ,$(w))) && echo yes),,$(firstword $(subst :, ,$(w)))))
+EMBED_yes = $(filter-out $(EMBED_NO),libwebsockets libev libuv glib systemd small)
+EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out embed $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
+             $(EXAMPLES_$(HAVE_LWS))) $(EMBED_$(HAVE_LWS):%=embed/%))
 
 # -------------------------------------------------------------------- flags
 
@@ -220,14 +227,26 @@ $(STAGE)/installed: $(BUILT) $(HEADERS) $(VERSION_H) \
 	$(call Q,STAGE)$(MAKE) -s install $(STAGE_DIRS)
 	@touch $@
 
+# What an example of examples/embed needs beside its file.
+EMBED_READINGS = $(wildcard $(srcdir)/examples/embed/readings.[ch])
+EMBED_PC = $(lastword $(subst :, ,$(filter $(notdir $@):%,$(EMBED_WITH))))
+EMBED_LIBS_libev = -lev
+EMBED_LIBS_libwebsockets = $$($(PKG_CONFIG) --libs libwebsockets)
+EMBED_FLAGS = $(if $(EMBED_PC),$$($(PKG_CONFIG) --cflags --libs $(EMBED_PC))) \
+              $(EMBED_LIBS_$(notdir $@))
+$(addprefix $(O)/examples/embed/,libwebsockets libev libuv glib): $(EMBED_READINGS)
+
 $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
 	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
 	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+	    $(if $(filter embed/%,$*),$(EMBED_FLAGS)) \
 	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
 examples: $(EXAMPLES)
+	@$(foreach e,$(EMBED_NO),echo '  SKIP    examples/embed/$(e): no' \
+	    '$(patsubst $(e):%,%,$(filter $(e):%,$(EMBED_WITH)))';)
 
 PORT = 3000
 CLIENT = $(B)/npm/node_modules/socket.io-client/dist
@@ -244,6 +263,11 @@ chat-picture: $(O)/examples/chat
 dashboard: $(O)/examples/dashboard
 	@$(O)/examples/dashboard --port $(PORT) --public $(srcdir)/examples/dashboard/public \
 	    --client $(CLIENT)
+
+# A server for a small device: what it takes is measured, and printed.
+small: $(B)/config.mk
+	@CC='$(CC)' MAKE='$(MAKE)' $(srcdir)/examples/embed/small.sh $(srcdir) $(B)/small \
+	    $(or $(wildcard $(srcdir)/configure),$(B)/configure)
 
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
@@ -410,7 +434,8 @@ update-ceilings: $(O)/tests/ceilings/test_operations $(O)/loopback-server
 
 C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
-PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c)
+PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(filter-out $(EMBED_NO:%=$(srcdir)/examples/embed/%.c), \
+             $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c))
 TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS)) \
          $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
@@ -434,8 +459,9 @@ $(B)/tidy/lib/%.ok: $(srcdir)/lib/%.c $(O)/obj/%.o $(srcdir)/.clang-tidy
 	$(call TIDY,$(TEST_FLAGS))
 $(B)/tidy/tests/%.ok: $(srcdir)/tests/%.c $(O)/tests/%.o $(srcdir)/.clang-tidy
 	$(call TIDY,$(TEST_FLAGS))
+EMBED_TIDY = $(lastword $(subst :, ,$(filter $(basename $(notdir $<)):%,$(EMBED_WITH))))
 $(B)/tidy/public/%.ok: $(srcdir)/%.c $(srcdir)/.clang-tidy $(HEADERS)
-	$(call TIDY,$(SERVER_FLAGS))
+	$(call TIDY,$(SERVER_FLAGS) $(if $(EMBED_TIDY),$$($(PKG_CONFIG) --cflags $(EMBED_TIDY))))
 # lib/socketio and include/socketio have files of one name. cppcheck knows no
 # -iquote, so it reads a copy where "socketio/server.h" is "lib/socketio/...".
 cppcheck:
@@ -493,7 +519,7 @@ uninstall:
 
 clean:
 	rm -rf $(addprefix $(B)/,obj tests examples stage tidy cppcheck clang fuzz \
-	    thread address-undefined distcheck html deb abi) $(B)/bench-load \
+	    thread address-undefined distcheck html deb abi small) $(B)/bench-load \
 	    $(wildcard $(B)/libsocketio* $(B)/*-server* $(B)/*-client*)
 distclean: clean
 	rm -rf $(addprefix $(B)/,config.mk config.status config.log configure \
@@ -522,7 +548,7 @@ abi: $(STAGE)/installed
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where dashboard \
+.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where dashboard small \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \

@@ -366,6 +366,36 @@ SKIO_API uint16_t skio_server_port(const skio_server *server) SKIO_NONNULL(1);
 SKIO_API int skio_run(skio_server *server) SKIO_NONNULL(1) SKIO_MUST_CHECK;
 
 /**
+ * In a program that has a loop already: the descriptor that this loop watches
+ * in the place of skio_run(). It can be read when the server has something to
+ * do, its timers included; then the program calls skio_loop_turn(). Call it
+ * once, after the first skio_listen() or its like.
+ *
+ * The descriptor is the server's until skio_server_free(): watch it, as one
+ * that stays readable (level-triggered), and do nothing else with it.
+ *
+ * Returns it; SKIO_EINVAL when the server does not listen, or has stopped;
+ * SKIO_EBUSY in a callback of a server that runs; SKIO_ENOTSUP without lws'
+ * libev plugin; SKIO_ENOMEM.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_loop_fd(skio_server *server) SKIO_NONNULL(1) SKIO_MUST_CHECK;
+
+/**
+ * Do what there is to do, and do not wait. What is still ready after a while is
+ * left to the next call, so that the program's own work has its turn.
+ *
+ * Returns 1 as long as the server goes on; 0 when it has stopped, and is to be
+ * freed; SKIO_EINVAL when skio_loop_fd() was not called; SKIO_EBUSY in a
+ * callback of a server that runs.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API int skio_loop_turn(skio_server *server) SKIO_NONNULL(1)
+    SKIO_MUST_CHECK;
+
+/**
  * Ask the server to stop: accept nobody, tell every client (sockets end with
  * SKIO_DISCONNECT_SERVER_SHUTDOWN, WebSockets get a Close frame, pending polls
  * are answered), let the last bytes leave for at most close_timeout_ms, return

@@ -18,21 +18,21 @@
 #include "socketio/value.h"
 
 /* A tree, in the list of the value that owns it. */
-struct sio_tree {
-    struct sio_tree *next;
+struct tree {
+    struct sio_tree head; /* first: the list is of these */
     cJSON *json;
     uint32_t start; /* of the part in the text; of a list, the elements that
                        it hides */
     bool is_list;   /* arguments together, not the array they stand in */
 };
 
-void
-skio__value_drop_trees(struct skio_value *value)
+static void
+drop_all(struct skio_value *value)
 {
-    struct sio_tree *tree;
+    struct tree *tree;
 
-    while ((tree = value->tree) != NULL) {
-        value->tree = tree->next;
+    while ((tree = (struct tree *)value->tree) != NULL) {
+        value->tree = tree->head.next;
         cJSON_Delete(tree->json);
         skio__mem_free(skio__value_mem(value), tree);
     }
@@ -72,9 +72,10 @@ parse(const skio_bytes *text)
 static cJSON *
 find_tree(const struct skio_value *owner, uint32_t start, bool is_list)
 {
-    const struct sio_tree *tree;
+    const struct tree *tree;
 
-    for (tree = owner->tree; tree != NULL; tree = tree->next)
+    for (tree = (const struct tree *)owner->tree; tree != NULL;
+         tree = (const struct tree *)tree->head.next)
         if (tree->start == start && tree->is_list == is_list)
             return tree->json;
     return NULL;
@@ -84,8 +85,7 @@ static cJSON *
 add_tree(struct skio_value *owner, uint32_t start, bool is_list,
          const skio_bytes *text)
 {
-    struct sio_tree *tree =
-        skio__mem_alloc(skio__value_mem(owner), sizeof(*tree));
+    struct tree *tree = skio__mem_alloc(skio__value_mem(owner), sizeof(*tree));
 
     if (tree == NULL)
         return NULL;
@@ -96,8 +96,9 @@ add_tree(struct skio_value *owner, uint32_t start, bool is_list,
     }
     tree->start = start;
     tree->is_list = is_list;
-    tree->next = owner->tree;
-    owner->tree = tree;
+    tree->head.next = owner->tree;
+    tree->head.drop_all = drop_all;
+    owner->tree = &tree->head;
     return tree->json;
 }
 

@@ -64,14 +64,19 @@ void skio__value_init_root(struct skio_value *value, const char *text,
                            const struct skio__json_slice *root,
                            struct skio__arena *arena);
 
-/* Drop the trees that were built (arena memory is the caller's). */
-void skio__value_drop_trees(struct skio_value *value);
+/* How a tree begins. Who drops them all is known to it alone: a program that
+ * never asks for one can be linked, statically, without cJSON. */
+struct sio_tree {
+    struct sio_tree *next;
+    void (*drop_all)(struct skio_value *value);
+};
 
+/* Drop the trees that were built (arena memory is the caller's). */
 static inline void
 skio__value_deinit(struct skio_value *value)
 {
     if (value->tree != NULL)
-        skio__value_drop_trees(value);
+        value->tree->drop_all(value);
 }
 
 /*

@@ -313,6 +313,8 @@ skio__lws_adopt(struct skio__lws *transport, int fd)
     lws_sock_file_fd_type desc;
 
     desc.filefd = fd;
+    if (transport->own)
+        skio__lws_wake(transport);
     return lws_adopt_descriptor_vhost(transport->vhost, LWS_ADOPT_RAW_FILE_DESC,
                                       desc,
                                       transport->own ? transport->name

@@ -355,6 +355,8 @@ bool skio__loop_accept(struct skio__lws *transport, struct lws *wsi);
 void skio__loop_free(struct skio__lws *transport);
 /* Whether skio_run() goes on. */
 bool skio__loop_is_running(const struct skio__lws *transport);
+/* Whether somebody else's loop runs, and its turn of this one has not come. */
+bool skio__loop_sleeps(const struct skio__lws *transport);
 /* Look after accepting and stopping; at the end of a turn. */
 void skio__loop_turn(struct skio__lws *transport);
 /* When skio__loop_turn() is due without an event, or SKIO__NEVER. */

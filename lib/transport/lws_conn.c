@@ -153,6 +153,8 @@ skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo)
     skio__fifo_remove(&conn->timer);
     skio__fifo_push(fifo, &conn->timer, skio__lws_now(transport));
     transport->timer_wanted = true;
+    if (transport->own)
+        skio__lws_wake(transport);
 }
 
 /* Answered, but the peer still sends: closing now would reset the connection

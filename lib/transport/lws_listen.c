@@ -1,5 +1,5 @@
 /*
- * The own context: libev, listening, running and stopping
+ * The own context: libev and listening; lws_run.c runs it
  *
  * The libev loop is ours, given to lws as a foreign one: its prepare watcher
  * runs after all callbacks of a turn and before the next wait, and flushes at
@@ -16,34 +16,23 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <ev.h>
 #include <libwebsockets.h>
 
-#include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/lws_accept.h"
 #include "transport/lws_deflate.h"
 #include "transport/lws_direct.h"
+#include "transport/lws_loop.h"
 #include "transport/lws_own.h"
 #include "transport/lws_path.h"
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
-#include "transport/lws_stop.h"
 #include "transport/lws_tls.h"
 #include "transport/sockets.h"
 
 #define SYSTEMD_FIRST 3 /* the first descriptor that a service is passed */
 #define SYSTEMD_MAX 64
 #define DEFERRALS_MAX 4 /* turns that a flush waits for the rest of a frame */
-
-struct skio__loop {
-    struct ev_loop *ev; /* NULL: lws' own poll() loop */
-    struct ev_prepare prepare;
-    struct ev_idle idle;
-    unsigned deferrals;
-    struct lws_protocols protocols[2];
-    bool running;
-};
 
 const lws_retry_bo_t skio__lws_no_validity;
 
@@ -467,89 +456,6 @@ skio_server_port(const skio_server *server)
     const struct skio__lws *transport = skio_transport_of(server);
 
     return transport != NULL ? transport->port : 0;
-}
-
-/* ---- Running and stopping ---- */
-
-void
-skio__loop_turn(struct skio__lws *transport)
-{
-    struct skio__loop *loop = transport->loop;
-
-    skio__listeners_turn(transport);
-    if (!loop->running || !atomic_load(&transport->stop_asked) ||
-        transport->stopped)
-        return;
-    if (!skio__stop_turn(transport))
-        return;
-
-    transport->stopped = true;
-    if (loop->ev != NULL)
-        ev_break(loop->ev, EVBREAK_ALL);
-}
-
-uint64_t
-skio__loop_next_due(const struct skio__lws *transport)
-{
-    uint64_t retry =
-        transport->retry_ms != 0 ? transport->retry_ms : SKIO__NEVER;
-    uint64_t stop = skio__stop_next_due(transport);
-
-    return retry < stop ? retry : stop;
-}
-
-/* Without libev: lws_service() returns after each turn. */
-static int
-run_poll(struct skio__lws *transport)
-{
-    while (!transport->stopped) {
-        skio__conn_complete_all(transport);
-        skio__lws_turn_end(transport);
-        if (!transport->stopped && lws_service(transport->context, 0) < 0)
-            return SKIO_EIO;
-    }
-    skio__post_close(&transport->post);
-    return SKIO_OK;
-}
-
-bool
-skio__loop_is_running(const struct skio__lws *transport)
-{
-    return transport->loop != NULL && transport->loop->running;
-}
-
-static int
-run(struct skio__lws *transport)
-{
-    struct skio__loop *loop = transport->loop;
-
-    if (loop->ev == NULL)
-        return run_poll(transport);
-    while (!transport->stopped)
-        if (!ev_run(loop->ev, 0) && !transport->stopped) {
-            skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                               "the loop has ended");
-            return SKIO_EIO;
-        }
-    skio__post_close(&transport->post);
-    return SKIO_OK;
-}
-
-int
-skio_run(skio_server *server)
-{
-    struct skio__lws *transport = skio_transport_of(server);
-    int err;
-
-    if (transport == NULL || transport->loop == NULL || transport->stopped)
-        return SKIO_EINVAL;
-    if (transport->loop->running)
-        return SKIO_EBUSY;
-
-    transport->loop->running = true;
-    err = run(transport);
-    transport->loop->running = false;
-    return err;
 }
 
 void

@@ -134,8 +134,10 @@ skio__lws_wake(struct skio__lws *transport)
 {
     uint64_t one = 1;
 
-    if (transport->own || transport->has_flush || transport->wake_wanted)
+    if (transport->own ? !skio__loop_sleeps(transport) : transport->has_flush)
         return; /* a prepare hook runs anyway */
+    if (transport->wake_wanted)
+        return;
     transport->wake_wanted = true;
     if (write(transport->wake_fd, &one, sizeof(one)) < 0)
         transport->wake_wanted = false;

@@ -373,6 +373,8 @@ static void
 run_again(struct place *p)
 {
     must_be(p, skio_run(p->server), SKIO_EBUSY);
+    must_be(p, skio_loop_fd(p->server), SKIO_EBUSY);
+    must_be(p, skio_loop_turn(p->server), SKIO_EBUSY);
 }
 
 static void
