@@ -425,6 +425,108 @@ SCENARIO(a_list_is_in_order_and_may_be_changed_from_inside, usual, alone)
     peer_check(peer, counters_of(here).rooms == 0);
 }
 
+static skio_socket *bystander; /* NULL: disconnected */
+static char bystander_id[21];
+static int act_number;
+
+static bool
+act_on_member(const skio_presence_member *member, void *user)
+{
+    (void)skio_presence_untrack(here, bystander, "r");
+    peer_note(user, "visited %s %s", member->user, member->meta);
+    return true;
+}
+
+/* One thing more each time, amid a batch. */
+static void
+act_on_change(skio_presence *presence, const char *room,
+              const skio_value *change, void *user)
+{
+    skio_presence_counters counters = {.struct_size = sizeof counters};
+    skio_presence *another;
+
+    if (bystander != NULL) /* memory may have run out for it, too */
+        bystander = skio_nsp_socket(skio_of(((struct peer *)user)->server, "/"),
+                                    bystander_id);
+    if (bystander == NULL)
+        return;
+    switch (act_number++) {
+    case 0:
+        if (skio_presence_track(presence, bystander, room, "zoe", NULL) !=
+                SKIO_OK ||
+            skio_presence_track(presence, bystander, "other", "zoe", NULL) !=
+                SKIO_OK)
+            peer_note(user, "not tracked");
+        break;
+    case 1:
+        (void)skio_presence_tell(presence, bystander, room);
+        (void)skio_presence_answer(presence, bystander, room, NULL);
+        (void)skio_presence_list(presence, room, act_on_member, user);
+        break;
+    case 2:
+        (void)skio_leave(bystander, room);
+        (void)skio_presence_count(presence, room);
+        skio_presence_count_all(presence, &counters);
+        if (skio_presence_new(&another, skio_socket_nsp(bystander), &tuned) !=
+            SKIO_OK)
+            peer_note(user, "no other presence");
+        break;
+    default:
+        bystander = NULL;
+        (void)skio_sockets_disconnect(skio_of(((struct peer *)user)->server,
+                                              "/"),
+                                      NULL, true);
+        break;
+    }
+    peer_note(user, "%s",
+              skio_get_json(change, "joined") != NULL ? "a change" : "none");
+}
+
+static void
+acting(skio_server_options *options)
+{
+    usual(options);
+    tuned.on_change = act_on_change;
+    bystander = NULL;
+    act_number = 0;
+}
+
+/* What is sent is watched, and changed once more. */
+static void
+act_on_event(skio_socket *socket, const char *event, const skio_value *args,
+             void *user)
+{
+    (void)user;
+    if (strcmp(event, "presence") == 0 && act_number == 2)
+        (void)skio_presence_untrack(here, socket, "r");
+    if (skio_get_json(args, "") == NULL)
+        act_number = 99;
+}
+
+SCENARIO(anything_may_be_done_amid_a_batch, acting, alone)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    skio_socket *anns;
+
+    IS_OK(peer, skio_on_any_outgoing(root, act_on_event, peer));
+    (void)sio_connect(peer, &bystander);
+    snprintf(bystander_id, sizeof bystander_id, "%s",
+             skio_socket_id(bystander));
+    (void)come(peer, here, "ann", "1", &anns);
+    for (int i = 2; i < 12 && bystander != NULL; i++) {
+        int before = act_number;
+
+        IS_OK(peer, skio_presence_track(here, anns, "r", "ann", "%d", i));
+        peer_wait(peer, BATCH + 50);
+        peer_check(peer, act_number > before && act_number < 99);
+    }
+    peer_check(peer, bystander == NULL);
+    peer_wait(peer, GRACE + BATCH);
+    peer_check(peer, skio_presence_count(here, "r") == 0);
+    peer_check(peer, counters_of(here).devices == 0);
+    peer_check(peer, counters_of(here).rooms == 0);
+}
+
 SCENARIO(a_failed_track_changes_nothing, with_limits, alone)
 {
     skio_socket *sockets[6];
@@ -855,6 +957,7 @@ main(void)
         cmocka_unit_test(who_asks_hears_what_the_room_knows),
         cmocka_unit_test(what_is_too_much_for_one_event_is_told_in_several),
         cmocka_unit_test(a_list_is_in_order_and_may_be_changed_from_inside),
+        cmocka_unit_test(anything_may_be_done_amid_a_batch),
         cmocka_unit_test(a_failed_track_changes_nothing),
         cmocka_unit_test(meta_data_leaves_room_for_what_is_around_it),
         cmocka_unit_test(options_out_of_their_range_are_refused),
