@@ -70,7 +70,7 @@ SKIO_API void skio_presence_options_init_size(skio_presence_options *options,
  *
  * Returns SKIO_OK and fills *out; SKIO_EINVAL for an option out of its range, a
  * name that no event may have, and a namespace that is made on demand or the
- * parent of such; SKIO_ENOMEM.
+ * parent of such; SKIO_ENOMEM: handlers may stay that watch for nobody.
  */
 SKIO_API int skio_presence_new(skio_presence **out, skio_nsp *nsp,
                                const skio_presence_options *options)

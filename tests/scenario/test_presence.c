@@ -266,8 +266,7 @@ SCENARIO(who_is_recovered_was_never_away, with_recovery, alone)
     peer_say(ws, "40");
     peer_check(peer, peer_frame(ws, &opcode, &data, &len));
     peer_check(peer, len > 40 && len < sizeof packet);
-    memcpy(packet, data, len);
-    packet[len] = '\0';
+    snprintf(packet, sizeof packet, "%.*s", (int)len, data);
     peer_check(peer,
                sscanf(packet, "40{\"sid\":\"%20[^\"]\",\"pid\":\"%63[^\"]", sid,
                       pid) == 2);
@@ -281,8 +280,7 @@ SCENARIO(who_is_recovered_was_never_away, with_recovery, alone)
     peer_expect_prefix(ws, "42[\"presence_state\"");
     peer_check(peer, peer_frame(ws, &opcode, &data, &len));
     peer_check(peer, len < sizeof packet);
-    memcpy(packet, data, len);
-    packet[len] = '\0';
+    snprintf(packet, sizeof packet, "%.*s", (int)len, data);
     {
         char offset[64] = "";
 
