@@ -58,7 +58,7 @@ process.on("exit", () => {
 for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"])
     process.on(signal, () => process.exit(1));
 
-class Child {
+export class Child {
     constructor(label, command, args) {
         this.label = label;
         this.stderr = "";

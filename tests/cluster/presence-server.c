@@ -1,0 +1,193 @@
+/*
+ * presence-server PORT --adapter NAME --redis URL --key KEY: a server of
+ * the presence tests, on the public API alone. presence-node.mjs is the same
+ * application on the reference implementation and the module for it.
+ *
+ * A socket is tracked as its handshake's auth says: {user, room, meta}. It may
+ * send "meta" (value), "leave", and asks with "list" (room) for [[user, meta,
+ * devices]…]; "refused" for how much of other servers was refused.
+ */
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <socketio/cjson.h>
+#include <socketio/presence.h>
+#include <socketio/redis.h>
+#include <socketio/socketio.h>
+
+#include "interop/program.h"
+
+static skio_presence *presence;
+
+static void
+must_ok(int err, const char *what)
+{
+    if (err < 0) {
+        fprintf(stderr, "%s: %s\n", what, skio_strerror(err));
+        exit(1);
+    }
+}
+
+static void
+track(skio_socket *socket, const skio_value *meta)
+{
+    const skio_value *auth = skio_socket_auth(socket);
+    const char *room = skio_get_str(auth, "room");
+
+    if (room != NULL)
+        must_ok(skio_presence_track(presence, socket, room,
+                                    skio_get_str(auth, "user"), "%p",
+                                    SKIO_VALUE(meta)),
+                "track");
+}
+
+static void
+on_connect(skio_socket *socket, void *user)
+{
+    (void)user;
+    track(socket, skio_get_value(skio_socket_auth(socket), "meta"));
+}
+
+static void
+on_meta(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)ack;
+    (void)user;
+    track(socket, skio_get_value(args, "0"));
+}
+
+static void
+on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)args;
+    (void)ack;
+    (void)user;
+    (void)skio_leave(socket, skio_get_str(skio_socket_auth(socket), "room"));
+}
+
+static bool
+add_member(const skio_presence_member *member, void *user)
+{
+    cJSON *item = cJSON_CreateArray();
+
+    cJSON_AddItemToArray(item, cJSON_CreateString(member->user));
+    cJSON_AddItemToArray(item, cJSON_CreateRaw(member->meta));
+    cJSON_AddItemToArray(item,
+                         cJSON_CreateNumber((double)member->device_count));
+    cJSON_AddItemToArray(user, item);
+    return true;
+}
+
+static void
+on_list(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    const char *room = skio_get_str(args, "0");
+    cJSON *list = cJSON_CreateArray();
+    char *text;
+
+    (void)socket;
+    (void)user;
+    must_ok(skio_presence_list(presence, room != NULL ? room : "", add_member,
+                               list),
+            "list");
+    text = cJSON_PrintUnformatted(list);
+    (void)skio_ack_send(ack, "%-s", text);
+    cJSON_free(text);
+    cJSON_Delete(list);
+}
+
+static void
+on_refused(skio_socket *socket, const skio_value *args, skio_ack *ack,
+           void *user)
+{
+    skio_presence_counters counters = {.struct_size = sizeof counters};
+
+    (void)socket;
+    (void)args;
+    (void)user;
+    skio_presence_count_all(presence, &counters);
+    (void)skio_ack_send(ack, "%" PRIu64, counters.refused);
+}
+
+static int
+join_cluster(skio_server *io, const char *adapter, const char *url,
+             const char *key)
+{
+    skio_redis_options redis;
+
+    skio_redis_options_init(&redis);
+    redis.url = url;
+    redis.key = key;
+    if (strcmp(adapter, "redis") == 0)
+        return skio_redis_adapter(io, &redis);
+    if (strcmp(adapter, "redis-sharded") == 0)
+        return skio_redis_sharded_adapter(io, &redis);
+    return skio_redis_streams_adapter(io, &redis);
+}
+
+/* Whoever started this has ended when nothing is left to read. */
+static void *
+watch_input(void *unused)
+{
+    char byte;
+    ssize_t n;
+
+    do {
+        n = read(STDIN_FILENO, &byte, 1);
+    } while (n > 0);
+    kill(getpid(), SIGTERM);
+    return unused;
+}
+
+int
+main(int argc, char **argv)
+{
+    static char name[] = "presence-server";
+    skio_presence_options quick;
+    skio_server_options options;
+    pthread_t watcher;
+    skio_server *io;
+    skio_nsp *root;
+    int err;
+
+    if (argc < 8 || strcmp(argv[2], "--adapter") != 0 ||
+        strcmp(argv[4], "--redis") != 0 || strcmp(argv[6], "--key") != 0) {
+        fprintf(stderr, "usage: presence-server PORT --adapter NAME --redis "
+                        "URL --key KEY\n");
+        return 2;
+    }
+    skio_server_options_init(&options);
+    options.log = program_log;
+    options.log_user = name;
+    options.log_level = SKIO_LOG_WARN;
+    must_ok(skio_server_new(&io, &options), "server");
+    must_ok(join_cluster(io, argv[3], argv[5], argv[7]), argv[3]);
+    root = skio_of(io, "/");
+    if (root == NULL)
+        return 1;
+    skio_presence_options_init(&quick);
+    quick.batch_ms = 50;
+    quick.grace_ms = 1000;
+    quick.digest_ms = 500;
+    quick.server_timeout_ms = 3000;
+    must_ok(skio_presence_new(&presence, root, &quick), "presence");
+    must_ok(skio_on_connect(root, on_connect, NULL), "connect");
+    must_ok(skio_on(root, "meta", on_meta, NULL), "meta");
+    must_ok(skio_on(root, "leave", on_leave, NULL), "leave");
+    must_ok(skio_on(root, "list", on_list, NULL), "list");
+    must_ok(skio_on(root, "refused", on_refused, NULL), "refused");
+    err = skio_listen(io, "127.0.0.1", (uint16_t)program_port(argv[1]));
+    if (err == SKIO_OK &&
+        pthread_create(&watcher, NULL, watch_input, NULL) == 0) {
+        pthread_detach(watcher);
+        err = program_run(io);
+    }
+    if (err != SKIO_OK)
+        fprintf(stderr, "presence-server: %s\n", skio_strerror(err));
+    skio_server_free(io);
+    return err != SKIO_OK;
+}
