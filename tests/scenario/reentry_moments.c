@@ -3,6 +3,8 @@
  */
 #include "scenario/reentry_moments.h"
 
+#include <socketio/shapes.h>
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -86,6 +88,33 @@ refuse_event(skio_socket *socket, const char *event, const skio_value *args,
 }
 
 static void
+on_refused(skio_socket *socket, const char *event, const char *path,
+           const char *why, void *user)
+{
+    reentry_text(user, event);
+    reentry_at(user, socket, NULL, NULL);
+    reentry_text(user, path);
+    reentry_text(user, why);
+}
+
+/* Shapes that the event of the story does not have. */
+static int
+refuse_shapes(struct reentry *r, skio_nsp *nsp)
+{
+    skio_shapes_options options;
+    skio_shapes *shapes = NULL;
+    int err;
+
+    skio_shapes_options_init(&options);
+    options.refused = on_refused;
+    options.user = r;
+    err = skio_shapes_new(nsp, &options, &shapes);
+    if (err != SKIO_OK)
+        return err;
+    return skio_shapes_add(shapes, "e", "'never'", NULL, NULL);
+}
+
+static void
 on_error(skio_socket *socket, int err, const char *event, void *user)
 {
     (void)err;
@@ -138,6 +167,7 @@ WATCH(outgoing, skio_on_any_outgoing(nsp, on_any, r))
 WATCH(event_middleware, skio_use_event(nsp, on_event_middleware, r))
 WATCH(error,
       skio_use_event(nsp, refuse_event, r) + skio_on_error(nsp, on_error, r))
+WATCH(refused, refuse_shapes(r, nsp))
 WATCH(broken, skio_on_error(nsp, on_error, r))
 WATCH(event, skio_on(nsp, "e", on_event, r))
 WATCH(event_once, skio_once(nsp, "e", on_event, r))
@@ -277,6 +307,7 @@ const struct reentry_moment reentry_handler_moments[] = {
     {"skio_any_fn outgoing", outgoing, NULL, NULL, false, NULL},
     {"skio_event_middleware_fn", event_middleware, NULL, NULL, false, NULL},
     {"skio_error_fn event", error, NULL, NULL, false, NULL},
+    {"skio_refused_fn", refused, NULL, NULL, false, NULL},
     {"skio_error_fn packet", broken, NULL, say_nonsense, false, NULL},
     {"skio_event_fn", event, NULL, NULL, false, NULL},
     {"skio_event_fn once", event_once, NULL, NULL, false, NULL},
