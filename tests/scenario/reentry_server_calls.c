@@ -4,6 +4,7 @@
  */
 #include "scenario/reentry.h"
 
+#include <socketio/guard.h>
 #include <socketio/shapes.h>
 
 /* ---- Handlers that are put on, beside those whose moment it is ---- */
@@ -273,7 +274,26 @@ headers_of(struct reentry *r)
     return skio_verdict_headers(r->verdict);
 }
 
-/* ---- Shapes ---- */
+/* ---- Shapes, and rooms that are guarded ---- */
+
+static void
+on_guard(skio_guard_ask *ask, skio_socket *socket, const char *room,
+         const skio_value *args, void *user)
+{
+    (void)socket;
+    (void)args;
+    reentry_text(user, room);
+    reentry_result(user, skio_guard_allow(ask));
+}
+
+static void
+use_guard(struct reentry *r)
+{
+    skio_guard_options options;
+
+    skio_guard_options_init_size(&options, sizeof options);
+    reentry_result(r, skio_guard_rooms(r->root, on_guard, r, &options));
+}
 
 static void
 on_refused(skio_socket *socket, const char *event, const char *path,
@@ -286,7 +306,8 @@ on_refused(skio_socket *socket, const char *event, const char *path,
 }
 
 static bool
-on_shape_count(const char *event, uint64_t checked, uint64_t refused, void *user)
+on_shape_count(const char *event, uint64_t checked, uint64_t refused,
+               void *user)
 {
     reentry_text(user, event);
     return checked >= refused;
@@ -318,8 +339,8 @@ use_shape(struct reentry *r)
 
     reentry_result(r, skio_shape_new(r->server, "int", &shape, NULL, &why));
     if (shape != NULL)
-        reentry_result(
-            r, skio_shape_check(shape, r->args, path, sizeof path, &why));
+        reentry_result(r, skio_shape_check(shape, r->args, path, sizeof path,
+                                           &why));
     skio_shape_free(shape);
 }
 
@@ -409,6 +430,8 @@ use_shape(struct reentry *r)
     DO(X, skio_engine_handle, handle_engine(r))                                \
     DO(X, skio_engine_tap, tap(r))                                             \
     ON(X, skio_server_on_free, r->server, on_freed, r)                         \
+    DO(X, skio_guard_options_init_size, use_guard(r))                          \
+    DO(X, skio_guard_rooms, use_guard(r))                                      \
     DO(X, skio_shape_new, use_shape(r))                                        \
     DO(X, skio_shape_check, use_shape(r))                                      \
     DO(X, skio_shape_free, use_shape(r))                                       \
