@@ -596,6 +596,18 @@ check_argument(struct check *c, uint16_t type, const char *path,
     return check_value(c, type, trail);
 }
 
+/* Of an argument: two digits at most, which printf(3) takes its time for. */
+static void
+write_index(char path[3], size_t index)
+{
+    size_t len = 0;
+
+    if (index >= 10)
+        path[len++] = (char)('0' + index / 10);
+    path[len++] = (char)('0' + index % 10);
+    path[len] = '\0';
+}
+
 static bool
 check_arguments(struct check *c, bool is_list)
 {
@@ -603,11 +615,11 @@ check_arguments(struct check *c, bool is_list)
     const size_t count = is_list ? skio_count(c->value, "") : 1;
     struct trail trail = {NULL, NULL, 0, 0};
     uint16_t type = root->first;
-    char path[24] = "";
+    char path[3] = "";
 
     while (type != SHAPE_NOBODY && trail.index < count) {
         if (is_list)
-            (void)snprintf(path, sizeof path, "%zu", trail.index);
+            write_index(path, trail.index);
         if (!check_argument(c, type, path, &trail))
             return false;
         type = c->nodes[type].next;
