@@ -425,6 +425,34 @@ SCENARIO(so_many_questions_wait, NULL, with_ids)
 }
 
 static void
+few_rooms(skio_server_options *options)
+{
+    options->max_rooms = 2;
+    options->max_name_bytes = 10;
+}
+
+/* The server's limits are below those of the guard. */
+SCENARIO(what_the_server_refuses_is_told, few_rooms, guarded)
+{
+    skio_socket *socket;
+    struct peer_ws *ws = sio_connect(peer, &socket);
+
+    peer_say(ws, "421[\"join\",\"yes4567890\"]");
+    peer_expect(ws, "431[{\"ok\":true}]");
+    peer_expect_event(peer, "SKIO_OK");
+    peer_say(ws, "422[\"join\",\"yes45678901\"]");
+    peer_expect(ws, "432[{\"ok\":false,\"error\":\"bad room\"}]");
+    peer_expect_event(peer, "SKIO_EINVAL");
+    peer_say(ws, "423[\"join\",\"yes1\"]");
+    peer_expect(ws, "433[{\"ok\":true}]");
+    peer_expect_event(peer, "SKIO_OK");
+    peer_say(ws, "424[\"join\",\"yes2\"]");
+    peer_expect(ws, "434[{\"ok\":false,\"error\":\"too many rooms\"}]");
+    peer_expect_event(peer, "SKIO_ELIMIT");
+    peer_check(peer, !is_in(peer, socket, "yes2"));
+}
+
+static void
 on_demand(struct peer *peer)
 {
     skio_nsp *parent = skio_of_pattern(peer->server, "/on-*");
@@ -499,6 +527,7 @@ main(void)
         cmocka_unit_test(ids_may_be_allowed),
         cmocka_unit_test(a_socket_has_so_many_rooms),
         cmocka_unit_test(so_many_questions_wait),
+        cmocka_unit_test(what_the_server_refuses_is_told),
         cmocka_unit_test(namespaces_on_demand_are_guarded_by_their_parent),
         cmocka_unit_test(options_are_checked),
     };
