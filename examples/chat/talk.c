@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#include <socketio/shapes.h>
+
 enum verdict { TEXT_FINE, TEXT_EMPTY, TEXT_TOO_LONG, TEXT_BAD };
 
 /* Count characters; refuse control characters but the tab and the newline. */
@@ -138,7 +140,8 @@ on_say(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 }
 
 /* Worth nothing later: dropped for whoever cannot take it now, never answered,
- * and silently ignored when it is wrong. */
+ * and silently ignored when it is wrong: what has another shape does not come
+ * here. */
 static void
 on_typing(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 {
@@ -155,9 +158,9 @@ on_typing(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
     room = find_room(chat, user, skio_get_str(args, "0.room"), &other, ack,
                      &refused);
     if (room == NULL || !visitor_is_inside(visitor, room) ||
-        skio_get_bool(args, "0.on", &on) != SKIO_OK ||
         bucket_take(&user->hints, 20, 4) > 0)
         return;
+    (void)skio_get_bool(args, "0.on", &on);
     if (other != NULL) {
         user_address(address, other);
         direct_name(name, room, other);
@@ -171,11 +174,27 @@ on_typing(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
                          other != NULL ? name : room->name, user->nick, on);
 }
 
+/* The page waits for answers to all other events, and shows them: these refuse
+ * in words of their own what is wrong. */
+static int
+declare(struct chat *chat)
+{
+    skio_shapes *shapes;
+    int err = skio_shapes_new(chat->nsp, NULL, &shapes);
+
+    if (err == SKIO_OK)
+        err = skio_shapes_add(shapes, "typing", "{room: string, on: bool}",
+                              NULL, NULL);
+    return err;
+}
+
 int
 talk_start(struct chat *chat)
 {
-    int err = skio_on(chat->nsp, "say", on_say, chat);
+    int err = declare(chat);
 
+    if (err == SKIO_OK)
+        err = skio_on(chat->nsp, "say", on_say, chat);
     if (err == SKIO_OK)
         err = skio_on(chat->nsp, "typing", on_typing, chat);
     return err;
