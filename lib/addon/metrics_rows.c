@@ -29,7 +29,7 @@ space_named(struct skio_metrics *metrics, const char *name)
     size_t len = strlen(name);
     char *copy;
 
-    for (space = &metrics->other; space != NULL; space = space->next)
+    for (space = metrics->other.next; space != NULL; space = space->next)
         if (strcmp(space->name, name) == 0)
             return space;
     if (metrics->namespace_count == metrics->max_namespaces)

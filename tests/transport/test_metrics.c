@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -67,6 +68,53 @@ redis_is_told_once_something_was_heard_of_it(void **state)
     assert_non_null(strstr(out, "\nsocket_io_redis_connects_total 2\n"));
     assert_non_null(strstr(out, "\nsocket_io_redis_gap_seconds_total 3\n"));
     assert_non_null(strstr(out, "\nsocket_io_redis_dropped_total 6\n"));
+    home_stop(home);
+}
+
+/* Memory that is short for pages of metrics, and for nothing else here. */
+static atomic_bool is_short;
+
+static void *
+short_malloc(size_t size, void *user)
+{
+    (void)user;
+    return size == 4096 && atomic_load(&is_short) ? NULL : malloc(size);
+}
+
+static void *
+short_realloc(void *ptr, size_t size, void *user)
+{
+    (void)user;
+    return realloc(ptr, size);
+}
+
+static void
+short_free(void *ptr, void *user)
+{
+    (void)user;
+    free(ptr);
+}
+
+static void
+with_short_memory(skio_server_options *options)
+{
+    options->allocator =
+        (skio_allocator){short_malloc, short_realloc, short_free, NULL};
+}
+
+static void
+page_that_finds_no_memory_is_answered_500(void **state)
+{
+    struct home *home = home_start_with(HOME_OWN, with_short_memory, serve);
+
+    (void)state;
+    assert_int_equal(ask(home, "/metrics"), 200);
+    atomic_store(&is_short, true);
+    assert_int_equal(ask(home, "/metrics"), 500);
+    assert_null(strstr(out, "socket_io"));
+    atomic_store(&is_short, false);
+    assert_int_equal(ask(home, "/metrics"), 200);
+    assert_true(home_is_well(home));
     home_stop(home);
 }
 
@@ -174,6 +222,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(redis_is_told_once_something_was_heard_of_it),
+        cmocka_unit_test(page_that_finds_no_memory_is_answered_500),
         cmocka_unit_test(options_are_checked_at_their_limits),
         cmocka_unit_test(path_is_served_once),
         cmocka_unit_test(serving_needs_all_of_its_memory),
