@@ -30,40 +30,47 @@ write_mark(char out[MARK_BYTES], const skio_session *session,
                    ADMIN_CLIENT_ID, skio_session_id(session), transport);
 }
 
-/* The length of a text without this end, or the whole. */
+/*
+ * The length of an object's text without a mark, its last brace and the comma
+ * before the mark. The mark may be that of a former connection, which a client
+ * that was recovered brings along. What looks like one elsewhere is none: in a
+ * string its quotes are escaped, deeper down more braces follow.
+ */
 static size_t
-without(const char *text, size_t len, const char *end)
+bare_length(const char *shared)
 {
-    size_t end_len = strlen(end);
+    static const char begin[] = "\"_admin\":{\"clientId\":\"";
+    size_t len = strlen(shared) - 1;
+    const char *mark = NULL;
+    const char *next = shared;
+    const char *end;
 
-    if (len < end_len || memcmp(text + len - end_len, end, end_len) != 0)
+    while ((next = strstr(next, begin)) != NULL)
+        mark = next++;
+    if (mark == NULL)
         return len;
-    return len - end_len;
+    end = strchr(mark + sizeof begin - 1, '"');
+    if (end == NULL || end - mark > MARK_BYTES ||
+        (strcmp(end, "\",\"transport\":\"polling\"}}") != 0 &&
+         strcmp(end, "\",\"transport\":\"websocket\"}}") != 0))
+        return len;
+    len = (size_t)(mark - shared);
+    return shared[len - 1] == ',' ? len - 1 : len;
 }
 
 void
 skio__admin_mark(struct admin *admin, skio_socket *socket)
 {
-    static const char *const transports[] = {"polling", "websocket"};
     const skio_session *session = skio_socket_session(socket);
     const char *shared = skio_socket_shared(socket);
     struct admin_text text = {.server = admin->server};
-    size_t len = strlen(shared);
-    size_t bare = len;
     char mark[MARK_BYTES];
+    size_t bare;
 
     /* What is no object cannot have it, in Node either. */
-    if (session == NULL || len < 2 || shared[0] != '{')
+    if (session == NULL || shared[0] != '{')
         return;
-    for (size_t i = 0; bare == len && i < 2; i++) {
-        write_mark(mark, session, transports[i]);
-        bare = without(shared, len, mark);
-    }
-    if (bare == len)
-        bare = len - 1; /* the brace */
-    else if (shared[bare - 1] == ',')
-        bare--;
-
+    bare = bare_length(shared);
     write_mark(mark, session, skio_session_transport(session));
     skio__admin_putn(&text, shared, bare);
     if (bare > 1)

@@ -147,6 +147,50 @@ SCENARIO(shared_values_are_marked_and_shown_without_the_mark, NULL, with_shares)
                             "\"transport\":\"websocket\"}}");
 }
 
+/* As a client that was recovered has it; what only looks like a mark stays. */
+static void
+share_old_marks(skio_socket *socket, void *user)
+{
+    (void)user;
+    (void)skio_socket_set_shared(
+        socket,
+        "{'a':%s,'b':{'_admin':{'clientId':'x','transport':'polling'}},"
+        "'_admin':{'clientId':%s,'transport':'polling'}}",
+        "\"_admin\":{\"clientId\":\"y\",\"transport\":\"polling\"}}",
+        "oldoldoldold");
+    (void)skio_socket_set_shared(socket, "%-s", skio_socket_shared(socket));
+}
+
+static void
+with_old_marks(struct peer *peer)
+{
+    with_admin(peer);
+    (void)skio_on_connect(skio_of(peer->server, "/"), share_old_marks, peer);
+}
+
+static bool
+note_ends(skio_socket *socket, void *user)
+{
+    const char *shared = skio_socket_shared(socket);
+    const char *mark = strstr(shared, ",\"_admin\":{");
+
+    peer_note(user, "%.*s", mark == NULL ? 0 : (int)(mark - shared), shared);
+    peer_note(user, "%s %d", mark == NULL ? "" : strstr(mark, "\"transport\""),
+              (int)(strstr(shared, "oldold") != NULL));
+    return true;
+}
+
+SCENARIO(an_old_mark_is_replaced, NULL, with_old_marks)
+{
+    (void)client(peer);
+    (void)skio_each_socket(skio_of(peer->server, "/"), note_ends, peer);
+    peer_expect_event(peer,
+                      "{\"a\":\"\\\"_admin\\\":{\\\"clientId\\\":\\\"y\\\","
+                      "\\\"transport\\\":\\\"polling\\\"}}\",\"b\":{\"_admin\":"
+                      "{\"clientId\":\"x\",\"transport\":\"polling\"}}");
+    peer_expect_event(peer, "\"transport\":\"websocket\"}} 0");
+}
+
 SCENARIO(reports_come_in_time_and_only_to_somebody, NULL, with_numbers)
 {
     struct peer_ws *watcher = peer_websocket(peer);
@@ -348,6 +392,7 @@ main(void)
         cmocka_unit_test(an_admin_acts),
         cmocka_unit_test(what_is_no_namespace_is_not_made),
         cmocka_unit_test(shared_values_are_marked_and_shown_without_the_mark),
+        cmocka_unit_test(an_old_mark_is_replaced),
         cmocka_unit_test(reports_come_in_time_and_only_to_somebody),
         cmocka_unit_test(without_an_admin_nobody_looks_at_events),
         cmocka_unit_test(one_admin_too_many_is_refused),
