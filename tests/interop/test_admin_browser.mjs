@@ -119,7 +119,7 @@ const icon = (place, name) => place.locator(`button:has(.mdi-${name})`);
 const connected = (page) =>
     page.getByText(/^\s*connected\s*$/i).first().waitFor();
 async function shot(page, name) {
-    await sleep(400); /* what is new fades in */
+    await sleep(250); /* what is new fades in */
     await page.screenshot({ path: screenshotFile(`admin-${name}`) });
 }
 
@@ -158,7 +158,6 @@ async function development(browser, server) {
             .waitFor();
         await until(async () => /WebSocket\s+[23]\s/.test(
             await main(page).innerText()), "the clients");
-        await sleep(1000);
         await shot(page, "dashboard");
     });
 
@@ -273,7 +272,6 @@ async function production(browser, server) {
         const menu = await page.locator("nav").allInnerTexts();
         assert.match(menu.join(), /Servers/);
         assert.doesNotMatch(menu.join(), /Sockets|Rooms|Events/);
-        await sleep(2500); /* one more report, for the picture */
         await shot(page, "production");
     });
     await page.close();
