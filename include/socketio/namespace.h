@@ -34,6 +34,26 @@ typedef struct skio_next skio_next;
 SKIO_API skio_nsp *skio_of(skio_server *server, const char *name)
     SKIO_NONNULL(1, 2);
 
+/**
+ * The namespace of this name, with its slash, if there is one; NULL else: it is
+ * not made. One that was made on demand may end with its last socket, so it is
+ * borrowed until the callback returns.
+ */
+SKIO_API skio_nsp *skio_nsp_find(const skio_server *server, const char *name)
+    SKIO_NONNULL(1, 2);
+
+/** Called for each namespace; return false to stop. */
+typedef bool skio_each_nsp_fn(skio_nsp *nsp, void *user);
+
+/** Visit the namespaces of this server, those made on demand among them, their
+ *  parents not. Those that are made meanwhile may or may not be visited. */
+SKIO_API void skio_each_nsp(skio_server *server, skio_each_nsp_fn *fn,
+                            void *user) SKIO_NONNULL(1, 2);
+
+/** Visit these parents, in the order in which they are asked. */
+SKIO_API void skio_each_parent(skio_server *server, skio_each_nsp_fn *fn,
+                               void *user) SKIO_NONNULL(1, 2);
+
 /** A namespace that is about to be made, or not: one verdict is awaited. */
 typedef struct skio_match skio_match;
 
@@ -257,6 +277,15 @@ SKIO_API int skio_on_disconnecting(skio_nsp *nsp, skio_disconnect_fn *fn,
 SKIO_API int skio_on_disconnect(skio_nsp *nsp, skio_disconnect_fn *fn,
                                 void *user) SKIO_NONNULL(1, 2);
 
+/** The value that other nodes may see of a socket was set, see
+ *  skio_socket_set_shared(); it may be set again from inside. */
+typedef void skio_shared_fn(skio_socket *socket, void *user);
+
+/** Watch shared values, also of sockets that are not connected yet. SKIO_OK or
+ *  SKIO_ENOMEM. */
+SKIO_API int skio_on_shared(skio_nsp *nsp, skio_shared_fn *fn, void *user)
+    SKIO_NONNULL(1, 2);
+
 /**
  * A client did not come back within recovery_ms: nothing is kept for it any
  * more. id and shared are those of its last socket. Not told where the adapter
@@ -358,13 +387,6 @@ typedef struct skio_nsp_taps {
  */
 SKIO_API int skio_nsp_tap(skio_server *server, const skio_nsp_taps *taps,
                           void *user) SKIO_NONNULL(1, 2);
-
-/**
- * Visit all namespaces, the parents of those made on demand first. The callback
- * may read what there is to read of each.
- */
-SKIO_API void skio_each_nsp(skio_server *server, skio_nsp_fn *fn, void *user)
-    SKIO_NONNULL(1, 2);
 
 /** Events that arrived in a namespace, on this server; of a parent 0. */
 SKIO_API uint64_t skio_nsp_received(const skio_nsp *nsp) SKIO_NONNULL(1);

@@ -142,13 +142,14 @@ on_end(skio_nsp *nsp, void *user)
     skio_each_event(nsp, count_event, &visit);
 }
 
-static void
+static bool
 count_namespace(skio_nsp *nsp, void *user)
 {
     struct visit visit = {user, space_of(user, nsp), false};
 
     visit.space->now += skio_nsp_received(nsp);
     skio_each_event(nsp, count_event, &visit);
+    return true;
 }
 
 static void
@@ -181,6 +182,7 @@ skio_metrics__count_now(struct skio_metrics *metrics)
     forget_now(&metrics->other);
     for (space = metrics->other.next; space != NULL; space = space->next)
         forget_now(space);
+    skio_each_parent(metrics->server, count_namespace, metrics);
     skio_each_nsp(metrics->server, count_namespace, metrics);
     count_rest(&metrics->other);
     for (space = metrics->other.next; space != NULL; space = space->next)

@@ -101,6 +101,7 @@ struct eio_engine {
     struct eio_hooks *hooked;            /* NULL: nothing is hooked in */
     struct eio_forward *forward;         /* NULL: nothing is passed on */
     struct eio_tap *taps;                /* NULL: nobody watches */
+    bool is_tapped;                      /* some of them watch packets */
     struct eio_rates *rates;             /* NULL: no rate is limited */
     char detail[128];    /* of the close that is told; "": none */
     struct eio_run run;  /* frames that many are sent */

@@ -337,7 +337,7 @@ take(struct skio_session *session, const struct eio_packet *packet)
 {
     struct eio_engine *engine = session->engine;
 
-    if (engine->taps != NULL)
+    if (engine->is_tapped)
         skio__taps_received(session, packet);
     if (packet->type != EIO_MESSAGE) {
         take_signal(session, packet->type);

@@ -78,7 +78,7 @@ queue_with_care(struct skio_session *session, struct skio__blob *blob)
     if (session->doom != 0)
         return SKIO_ENOBUFS;
     err = queue_form(session, blob);
-    if (err == SKIO_OK && session->engine->taps != NULL)
+    if (err == SKIO_OK && session->engine->is_tapped)
         skio__taps_created(session, blob);
     return err;
 }
@@ -89,7 +89,7 @@ takes_plain(const struct skio_session *session)
 {
     return session->state == EIO_STATE_OPEN && session->protocol == 4 &&
            session->doom == 0 && session->window_bits == 0 &&
-           session->engine->taps == NULL;
+           !session->engine->is_tapped;
 }
 
 /* Each delivery of a broadcast comes here: what is usual needs no call. */

@@ -20,6 +20,10 @@ skio_engine_tap(skio_server *server, const skio_engine_taps *taps, void *user)
     while (*last != NULL)
         last = &(*last)->next;
     *last = tap;
+    if (tap->fns.packet != NULL || tap->fns.packet_create != NULL ||
+        tap->fns.flush != NULL || tap->fns.drain != NULL ||
+        tap->fns.heartbeat != NULL)
+        engine->is_tapped = true;
     return SKIO_OK;
 }
 

@@ -1,8 +1,8 @@
 /*
  * Taps: who watches the sessions, <socketio/engine.h>
  *
- * engine->taps is NULL until somebody does, which is all that is looked at on
- * the way of a packet.
+ * engine->is_tapped is false until somebody watches more than how sessions come
+ * and go, which is all that is looked at on the way of a packet.
  */
 #ifndef SKIO_ENGINEIO_TAPS_H
 #define SKIO_ENGINEIO_TAPS_H

@@ -204,7 +204,7 @@ is_usual(const skio_ws *ws, const char *data, size_t len)
 
     return len > 0 && *data == EIO_MESSAGE && session->ws == ws &&
            session->state == EIO_STATE_OPEN && session->protocol == 4 &&
-           session->doom == 0 && session->engine->taps == NULL &&
+           session->doom == 0 && !session->engine->is_tapped &&
            session->engine->rates == NULL;
 }
 

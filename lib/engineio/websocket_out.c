@@ -36,8 +36,8 @@ has_output(const skio_ws *ws)
 void
 skio__ws_hand_out(skio_ws *ws)
 {
-    bool is_watched = ws->engine->taps != NULL && ws->session != NULL &&
-                      ws->session->ws == ws;
+    bool is_watched =
+        ws->engine->is_tapped && ws->session != NULL && ws->session->ws == ws;
 
     if (!has_output(ws))
         return;

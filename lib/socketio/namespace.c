@@ -99,6 +99,38 @@ skio_of(skio_server *server, const char *name)
     return nsp;
 }
 
+skio_nsp *
+skio_nsp_find(const skio_server *server, const char *name)
+{
+    return skio__nsp_find(server, name, strlen(name));
+}
+
+void
+skio_each_nsp(skio_server *server, skio_each_nsp_fn *fn, void *user)
+{
+    struct skio__map_node *node;
+    struct skio__map_node *after;
+
+    /* None of them ends before this turn does. */
+    skio__engine_enter(&server->engine);
+    SKIO__MAP_EACH(&server->namespaces, node, after) {
+        if (!fn(skio__container_of(node, skio_nsp, node), user))
+            break;
+    }
+    skio__engine_leave(&server->engine);
+}
+
+void
+skio_each_parent(skio_server *server, skio_each_nsp_fn *fn, void *user)
+{
+    skio_nsp *nsp = server->parents;
+
+    skio__engine_enter(&server->engine);
+    while (nsp != NULL && fn(nsp, user))
+        nsp = nsp->matcher->next;
+    skio__engine_leave(&server->engine);
+}
+
 void
 skio__nsp_free(skio_nsp *nsp)
 {
@@ -118,6 +150,7 @@ skio__nsp_free(skio_nsp *nsp)
     skio__handlers_deinit(&nsp->disconnect, mem);
     skio__handlers_deinit(&nsp->backpressure, mem);
     skio__handlers_deinit(&nsp->expired, mem);
+    skio__handlers_deinit(&nsp->shared, mem);
     skio__handlers_deinit(&nsp->middlewares, mem);
 
     if (nsp->adapter != NULL)
@@ -367,6 +400,12 @@ int
 skio_on_expired(skio_nsp *nsp, skio_expired_fn *fn, void *user)
 {
     return add_to(nsp, &nsp->expired, (sio_any_function *)fn, user);
+}
+
+int
+skio_on_shared(skio_nsp *nsp, skio_shared_fn *fn, void *user)
+{
+    return add_to(nsp, &nsp->shared, (sio_any_function *)fn, user);
 }
 
 int

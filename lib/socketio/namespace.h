@@ -35,6 +35,7 @@ struct skio_nsp {
     struct sio_handlers disconnect;
     struct sio_handlers backpressure;
     struct sio_handlers expired;
+    struct sio_handlers shared;
     struct sio_handlers middlewares;
 
     size_t name_len;

@@ -429,6 +429,19 @@ skio_socket_data(const skio_socket *socket)
     return socket->data;
 }
 
+/* The handlers may do anything, and set it once more. */
+static void
+tell_shared(skio_socket *socket)
+{
+    struct eio_engine *engine = &socket->nsp->server->engine;
+
+    skio__engine_enter(engine);
+    skio_socket_ref(socket);
+    SIO_NSP_RUN(socket->nsp, shared, skio_shared_fn, fn(socket, user_data));
+    skio_socket_unref(socket);
+    skio__engine_leave(engine);
+}
+
 int
 skio_socket_attach(skio_socket *socket, const void *key, void *data,
                    void (*free_fn)(void *data))
@@ -505,6 +518,8 @@ skio_socket_set_shared(skio_socket *socket, const char *format, ...)
     socket->shared = json;
     if (socket->session != NULL)
         skio__remote_changed(socket->session);
+    if (SIO_NSP_HAS(socket->nsp, shared))
+        tell_shared(socket);
     return SKIO_OK;
 }
 

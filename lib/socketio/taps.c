@@ -63,18 +63,6 @@ skio__nsp_taps_handled(skio_nsp *nsp)
 
 /* ---- What was counted without them ---- */
 
-void
-skio_each_nsp(skio_server *server, skio_nsp_fn *fn, void *user)
-{
-    struct skio__map_node *node;
-    struct skio__map_node *after;
-
-    for (skio_nsp *nsp = server->parents; nsp != NULL; nsp = nsp->matcher->next)
-        fn(nsp, user);
-    SKIO__MAP_EACH(&server->namespaces, node, after)
-        fn(skio__container_of(node, skio_nsp, node), user);
-}
-
 uint64_t
 skio_nsp_received(const skio_nsp *nsp)
 {

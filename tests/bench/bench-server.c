@@ -21,6 +21,10 @@
  *     --redis URL       redis://127.0.0.1:6379
  *     --reuse-port      shares the port with other processes
  *     --threads N       N servers at the port, each in a thread of its own
+ *     --admin           lets the Socket.IO Admin UI in, in development mode,
+ *                       and tells where it is and how to log in
+ *     --admin-production, --admin-readonly    the same, with less
+ *     --admin-ui DIR    where the app's files are, to be served at /ui
  *
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
@@ -30,7 +34,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
+#include <sodium.h>
+
+#include <socketio/admin.h>
 #ifdef HAVE_REDIS
 #include <socketio/redis.h>
 #endif
@@ -98,6 +106,74 @@ struct cluster {
     const char *url;
 };
 
+/* The Admin UI; off unless is_on. */
+struct admin {
+    bool is_on;
+    const char *ui; /* the folder of its files */
+    char password[17];
+    char hash[SKIO_ADMIN_HASH_BYTES];
+    skio_admin_options options;
+};
+
+/* Where tests/setup puts it. */
+#define ADMIN_UI "build/npm/node_modules/@socket.io/admin-ui/ui/dist"
+
+/* A new password for each run: it is printed, and nobody has to think of it. */
+static int
+prepare_admin(struct admin *admin)
+{
+    unsigned char random[(sizeof admin->password - 1) / 2];
+
+    if (!admin->is_on)
+        return SKIO_OK;
+    if (sodium_init() < 0)
+        return SKIO_EIO;
+    randombytes_buf(random, sizeof random);
+    sodium_bin2hex(admin->password, sizeof admin->password, random,
+                   sizeof random);
+    admin->options.username = "admin";
+    admin->options.password_hash = admin->hash;
+    return skio_admin_hash(admin->password, admin->hash);
+}
+
+static bool
+has_ui(const struct admin *admin)
+{
+    struct stat file;
+
+    return stat(admin->ui, &file) == 0 && S_ISDIR(file.st_mode);
+}
+
+static int
+serve_admin(skio_server *io, const struct admin *admin)
+{
+    int err;
+
+    if (!admin->is_on)
+        return SKIO_OK;
+    err = skio_admin_serve(io, &admin->options);
+    if (err == SKIO_OK && has_ui(admin))
+        err = skio_mount(io, "/ui", admin->ui, "index.html");
+    return err;
+}
+
+static void
+tell_admin(const struct admin *admin, const char *scheme, uint16_t port)
+{
+    if (!admin->is_on)
+        return;
+    if (has_ui(admin))
+        printf("\n  Admin UI:  %s://localhost:%u/ui/\n", scheme,
+               (unsigned)port);
+    else
+        printf("\n  Admin UI:  not in %s (make setup, or --admin-ui DIR)\n",
+               admin->ui);
+    printf("  In its form, the server's URL is %s://localhost:%u\n"
+           "  Username:  admin\n  Password:  %s\n"
+           "  Stop with Ctrl+C.\n\n",
+           scheme, (unsigned)port, admin->password);
+}
+
 /* A server in a thread of its own. */
 struct worker {
     skio_server *io;
@@ -129,11 +205,33 @@ join_cluster(skio_server *io, const struct cluster *cluster)
     return SKIO_EINVAL;
 }
 
+/* What concerns the Admin UI; *used is how many words more than one. */
+static bool
+parse_admin(const char *word, const char *value, struct admin *admin, int *used)
+{
+    *used = 0;
+    if (strcmp(word, "--admin-ui") == 0 && value != NULL) {
+        admin->ui = value;
+        *used = 1;
+    } else if (strcmp(word, "--admin-production") == 0) {
+        admin->options.mode = SKIO_ADMIN_PRODUCTION;
+    } else if (strcmp(word, "--admin-readonly") == 0) {
+        admin->options.readonly = true;
+    } else if (strcmp(word, "--admin") != 0) {
+        return false;
+    }
+    admin->is_on = true;
+    return true;
+}
+
 /* Options after the port. Returns false for one that is unknown. */
 static bool
 parse_options(int argc, char **argv, skio_server_options *options,
-              struct cluster *cluster, unsigned long *threads)
+              struct cluster *cluster, struct admin *admin,
+              unsigned long *threads)
 {
+    int used;
+
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
             options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
@@ -165,6 +263,9 @@ parse_options(int argc, char **argv, skio_server_options *options,
             *threads = strtoul(argv[++i], NULL, 10);
             if (*threads == 0 || *threads > THREADS_MAX)
                 return false;
+        } else if (parse_admin(argv[i], i + 1 < argc ? argv[i + 1] : NULL,
+                               admin, &used)) {
+            i += used;
         } else {
             return false;
         }
@@ -188,7 +289,7 @@ raise_fd_limit(void)
 /* A server that listens. Returns NULL after saying what failed. */
 static skio_server *
 make_server(const skio_server_options *options, const struct cluster *cluster,
-            uint16_t port)
+            const struct admin *admin, uint16_t port)
 {
     skio_server *io = NULL;
     skio_nsp *root;
@@ -196,6 +297,8 @@ make_server(const skio_server_options *options, const struct cluster *cluster,
 
     if (err == SKIO_OK)
         err = join_cluster(io, cluster);
+    if (err == SKIO_OK)
+        err = serve_admin(io, admin);
     if (err == SKIO_OK) {
         root = skio_of(io, "/");
         if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
@@ -255,6 +358,7 @@ main(int argc, char **argv)
     static char name[] = "bench-server";
     long port = argc >= 2 ? program_port(argv[1]) : -1;
     struct cluster cluster = {NULL, "redis://127.0.0.1:6379"};
+    struct admin admin = {.ui = ADMIN_UI};
     struct worker workers[THREADS_MAX] = {{.io = NULL}};
     unsigned long threads = 1;
     unsigned long made = 0;
@@ -262,14 +366,18 @@ main(int argc, char **argv)
     int err = SKIO_EIO;
 
     skio_server_options_init(&options);
-    if (port < 0 ||
-        !parse_options(argc - 2, argv + 2, &options, &cluster, &threads)) {
+    skio_admin_options_init(&admin.options);
+    admin.options.mode = SKIO_ADMIN_DEVELOPMENT;
+    if (port < 0 || !parse_options(argc - 2, argv + 2, &options, &cluster,
+                                   &admin, &threads)) {
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
                         "[--parser msgpack] [--deflate] [--tls CERT KEY] "
                         "[--rx BYTES] [--ping-interval MS] "
                         "[--ping-timeout MS] "
                         "[--adapter redis|redis-sharded|redis-streams] "
-                        "[--redis URL] [--reuse-port] [--threads N]\n");
+                        "[--redis URL] [--reuse-port] [--threads N] "
+                        "[--admin] [--admin-production] [--admin-readonly] "
+                        "[--admin-ui DIR]\n");
         return 2;
     }
 
@@ -283,13 +391,21 @@ main(int argc, char **argv)
     options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
 
+    err = prepare_admin(&admin);
+    if (err != SKIO_OK) {
+        fprintf(stderr, "bench-server: --admin: %s\n", skio_strerror(err));
+        return 1;
+    }
     for (; made < threads; made++) {
-        workers[made].io = make_server(&options, &cluster, (uint16_t)port);
+        workers[made].io =
+            make_server(&options, &cluster, &admin, (uint16_t)port);
         if (workers[made].io == NULL)
             break;
         port = skio_server_port(workers[0].io);
     }
     if (made == threads) {
+        tell_admin(&admin, options.tls_cert_file != NULL ? "https" : "http",
+                   skio_server_port(workers[0].io));
         err = run_all(workers, threads);
         if (err != SKIO_OK)
             fprintf(stderr, "bench-server: %s\n", skio_strerror(err));

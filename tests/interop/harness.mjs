@@ -81,6 +81,11 @@ const programs = {
         ours: [`${buildFolder}/listener-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    admin: {
+        node: ["node", `${here}/oracle-admin.mjs`],
+        ours: [`${buildFolder}/admin-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     rates: {
         ours: [`${buildFolder}/rates-server`],
         arguments: (options, port) => [String(port), ...options],

@@ -156,6 +156,13 @@ on_expired(skio_nsp *nsp, const char *id, const char *shared, void *user)
 }
 
 static void
+on_shared(skio_socket *socket, void *user)
+{
+    reentry_at(user, socket, NULL, NULL);
+    reentry_text(user, skio_socket_shared(socket));
+}
+
+static void
 on_leaving(skio_socket *socket, enum skio_disconnect reason, void *user)
 {
     (void)reason;
@@ -184,6 +191,7 @@ WATCH(event, skio_on(nsp, "e", on_event, r))
 WATCH(event_once, skio_once(nsp, "e", on_event, r))
 WATCH(backpressure, skio_on_backpressure(nsp, on_backpressure, r))
 WATCH(expired, skio_on_expired(nsp, on_expired, r))
+WATCH(shared, skio_on_shared(nsp, on_shared, r))
 WATCH(disconnecting, skio_on_disconnecting(nsp, on_leaving, r))
 WATCH(disconnected, skio_on_disconnect(nsp, on_leaving, r))
 
@@ -365,6 +373,20 @@ press(struct reentry *r)
     peer_flush(r->peer);
     peer_unblock(r->ws);
 }
+
+/* Share something of the client's socket. */
+static bool
+share_one(skio_socket *socket, void *user)
+{
+    reentry_result(user, skio_socket_set_shared(socket, "[%d]", 1));
+    return false;
+}
+
+static void
+share(struct reentry *r)
+{
+    reentry_result(r, skio_each_socket(r->root, share_one, r));
+}
 OPTIONS(pressed, options->outbound_high_bytes = 100)
 OPTIONS(recovering, options->recovery_ms = 1000)
 
@@ -390,6 +412,7 @@ const struct reentry_moment reentry_handler_moments[] = {
     {"skio_event_fn once", event_once, NULL, NULL, false, NULL},
     {"skio_backpressure_fn", backpressure, pressed, press, false, NULL},
     {"skio_expired_fn", expired, recovering, expire, false, NULL},
+    {"skio_shared_fn", shared, NULL, share, false, NULL},
     {"skio_disconnect_fn disconnecting", disconnecting, NULL, NULL, false,
      NULL},
     {"skio_disconnect_fn disconnect", disconnected, NULL, NULL, false, NULL},

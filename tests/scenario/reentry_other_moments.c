@@ -163,6 +163,14 @@ on_each_socket(skio_socket *socket, void *user)
 }
 
 static bool
+on_each_nsp(skio_nsp *nsp, void *user)
+{
+    reentry_at(user, NULL, NULL, NULL);
+    reentry_text(user, skio_nsp_name(nsp));
+    return true;
+}
+
+static bool
 on_pair(const char *name, const char *value, void *user)
 {
     reentry_at(user, NULL, NULL, NULL);
@@ -259,6 +267,7 @@ TRIGGER(tell_server,
                                                     NULL, 0, &asker)))
 TRIGGER(each_socket,
         reentry_result(r, skio_each_socket(r->root, on_each_socket, r)))
+TRIGGER(each_nsp, skio_each_nsp(r->server, on_each_nsp, r))
 TRIGGER(each_header, skio_socket_each_header(r->other, on_pair, r))
 TRIGGER(each_query, skio_socket_each_query(r->other, on_pair, r))
 TRIGGER(drain,
@@ -615,6 +624,7 @@ const struct reentry_moment reentry_other_moments[] = {
     {"skio_responses_fn", NULL, NULL, ask_servers, false, NULL},
     {"skio_server_event_fn", server_event, NULL, tell_server, false, NULL},
     {"skio_socket_fn", NULL, NULL, each_socket, false, NULL},
+    {"skio_each_nsp_fn", NULL, NULL, each_nsp, false, NULL},
     {"skio_pair_fn header", NULL, NULL, each_header, false, NULL},
     {"skio_pair_fn query", NULL, NULL, each_query, false, NULL},
     {"skio_each_fn", each_part, NULL, NULL, false, NULL},

@@ -155,6 +155,19 @@ each_socket(skio_socket *socket, void *user)
     return true;
 }
 
+static bool
+each_nsp(skio_nsp *nsp, void *user)
+{
+    reentry_text(user, skio_nsp_name(nsp));
+    return true;
+}
+
+static void
+on_shared(skio_socket *socket, void *user)
+{
+    reentry_text(user, skio_socket_shared(socket));
+}
+
 static void
 on_headers(skio_headers *headers, const skio_engine_request *request,
            void *user)
@@ -250,12 +263,13 @@ see_event(const char *event, uint64_t received, void *user)
     return true;
 }
 
-static void
+static bool
 see_namespace(skio_nsp *nsp, void *user)
 {
     (void)skio_nsp_pattern(nsp);
     (void)skio_nsp_received(nsp);
     skio_each_event(nsp, see_event, user);
+    return true;
 }
 
 static void
@@ -383,12 +397,14 @@ use_shape(struct reentry *r)
     LOOK(X, skio_nsp_parent, (void)skio_nsp_parent(r->root))                   \
     LOOK(X, skio_nsp_pattern, (void)skio_nsp_pattern(r->root))                 \
     LOOK(X, skio_nsp_received, (void)skio_nsp_received(r->root))               \
-    LOOK(X, skio_each_nsp, skio_each_nsp(r->server, see_namespace, r))         \
+    LOOK(X, skio_each_parent, skio_each_parent(r->server, see_namespace, r))   \
     LOOK(X, skio_each_event, skio_each_event(r->root, see_event, r))           \
     LOOK(X, skio_nsp_count, (void)skio_nsp_count(r->root))                     \
     LOOK(X, skio_nsp_socket, (void)skio_nsp_socket(r->root, skio_socket_id(r->socket))) \
     LOOK(X, skio_listeners, (void)skio_listeners(r->root, "e"))                \
     LOOK(X, skio_each_socket, reentry_result(r, skio_each_socket(r->root, each_socket, r))) \
+    LOOK(X, skio_nsp_find, if (skio_nsp_find(r->server, "/") != r->root) r->odd++) \
+    LOOK(X, skio_each_nsp, skio_each_nsp(r->server, each_nsp, r))              \
     LOOK(X, skio_nsp_each_room, reentry_result(r, skio_nsp_each_room(r->root, each_room, r))) \
     LOOK(X, skio_room_count, (void)skio_room_count(r->root, "r"))              \
     LOOK(X, skio_sockets_count, reentry_result(r, skio_sockets_count(r->root, NULL, on_count, r))) \
@@ -445,6 +461,7 @@ use_shape(struct reentry *r)
     ON(X, skio_on_disconnecting, r->root, on_disconnect, r)                    \
     ON(X, skio_on_disconnect, r->root, on_disconnect, r)                       \
     ON(X, skio_on_expired, r->root, on_expired, r)                             \
+    ON(X, skio_on_shared, r->root, on_shared, r)                               \
     ON(X, skio_on_backpressure, r->root, on_backpressure, r)                   \
     ON(X, skio_use, r->root, on_use, r)                                        \
     ON(X, skio_on_server_event, r->root, "s", on_server_event, r)              \

@@ -99,6 +99,78 @@ SCENARIO(a_namespace_ends_with_its_last_socket, NULL, with_pattern)
 }
 
 static bool
+note_name(skio_nsp *nsp, void *user)
+{
+    peer_note(user, "there is %s", skio_nsp_name(nsp));
+    return strcmp(skio_nsp_name(nsp), "/room-1") != 0;
+}
+
+SCENARIO(namespaces_are_found_and_visited_and_none_is_made, NULL, with_pattern)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_check(peer, skio_nsp_find(peer->server, "/room-1") == NULL);
+    peer_check(peer, skio_nsp_find(peer->server, "/room-*") == NULL);
+    peer_check(peer, skio_nsp_find(peer->server, "") == NULL);
+    peer_check(peer, skio_nsp_find(peer->server, "/") != NULL);
+    skio_each_nsp(peer->server, note_name, peer);
+    peer_expect_event(peer, "there is /");
+    peer_expect_event(peer, NULL);
+
+    for (int i = 1; i <= 2; i++) {
+        peer_say(ws, i == 1 ? "40/room-1," : "40/room-2,");
+        peer_expect_prefix(ws, i == 1 ? "40/room-1,{" : "40/room-2,{");
+        peer_expect_event(peer, i == 1 ? "made /room-1" : "made /room-2");
+        peer_expect_event(peer, i == 1 ? "connect /room-1" : "connect /room-2");
+    }
+    peer_check(peer, skio_nsp_find(peer->server, "/room-1") != NULL);
+    skio_each_nsp(peer->server, note_name, peer);
+    peer_expect_event(peer, "there is /");
+    peer_expect_event(peer, "there is /room-1"); /* and enough */
+    peer_expect_event(peer, NULL);
+
+    peer_say(ws, "41/room-1,");
+    peer_flush(peer);
+    peer_check(peer, skio_nsp_find(peer->server, "/room-1") == NULL);
+}
+
+static void
+note_shared(skio_socket *socket, void *user)
+{
+    peer_note(user, "shared %s", skio_socket_shared(socket));
+    if (strcmp(skio_socket_shared(socket), "1") == 0)
+        (void)skio_socket_set_shared(socket, "%d", 2);
+}
+
+static void
+share_on_connect(skio_socket *socket, void *user)
+{
+    (void)user;
+    (void)skio_socket_set_shared(socket, "{'n':%d}", 7);
+    (void)skio_socket_set_shared(socket, "{'n':%d", 7); /* malformed */
+    (void)skio_socket_set_shared(socket, "%d", 1);
+}
+
+static void
+with_watched_shares(struct peer *peer)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+
+    (void)skio_on_shared(root, note_shared, peer);
+    (void)skio_on_connect(root, share_on_connect, peer);
+}
+
+SCENARIO(shared_values_are_watched_and_may_be_set_again, NULL,
+         with_watched_shares)
+{
+    (void)joined(peer);
+    peer_expect_event(peer, "shared {\"n\":7}");
+    peer_expect_event(peer, "shared 1");
+    peer_expect_event(peer, "shared 2");
+    peer_expect_event(peer, NULL);
+}
+
+static bool
 disconnect_one(skio_socket *socket, void *user)
 {
     (void)user;
@@ -620,6 +692,8 @@ main(void)
         cmocka_unit_test(a_pattern_makes_a_namespace),
         cmocka_unit_test(a_name_that_matches_no_pattern_is_refused),
         cmocka_unit_test(a_namespace_ends_with_its_last_socket),
+        cmocka_unit_test(namespaces_are_found_and_visited_and_none_is_made),
+        cmocka_unit_test(shared_values_are_watched_and_may_be_set_again),
         cmocka_unit_test(a_goodbye_that_is_not_answered_keeps_no_namespace),
         cmocka_unit_test(an_empty_namespace_stays_when_asked_to),
         cmocka_unit_test(namespaces_on_demand_are_limited),

@@ -197,7 +197,7 @@ see_one_event(const char *event, uint64_t received, void *user)
     return false;
 }
 
-static void
+static bool
 see_namespace(skio_nsp *nsp, void *user)
 {
     struct seen *seen = user;
@@ -209,6 +209,7 @@ see_namespace(skio_nsp *nsp, void *user)
              pattern != NULL ? pattern : skio_nsp_name(nsp),
              skio_nsp_received(nsp));
     skio_each_event(nsp, see_event, user);
+    return true;
 }
 
 static void
@@ -216,6 +217,7 @@ see_all(struct peer *peer, const char *wanted)
 {
     struct seen seen = {""};
 
+    skio_each_parent(peer->server, see_namespace, &seen);
     skio_each_nsp(peer->server, see_namespace, &seen);
     peer_check(peer, strcmp(seen.text, wanted) == 0);
 }
