@@ -4,6 +4,7 @@
 #   make                  the library                make V=1   show commands
 #   make chat PORT=3000   the chat example           make check everything
 #   make cluster PORT=3000  the chat on three nodes behind nginx
+#   make notify PORT=3000   the notification service
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -17,7 +18,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
+SETUP_GOALS = chat cluster notify check check-long check-interop fuzz fuzz-seed fuzz-merge \
               bench bench-plots bench-where
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
@@ -43,7 +44,7 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(or $(firstword $(filter chat cluster,$(MAKECMDGOALS))),check)
+SETUP_FOR = $(or $(firstword $(filter chat cluster notify,$(MAKECMDGOALS))),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
 	@$(srcdir)/tests/setup $(SETUP_FOR) $(B)
@@ -96,8 +97,12 @@ SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
 EXAMPLES_REDIS_no = announce
-EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
-             $(EXAMPLES_$(HAVE_LWS))))
+# Libraries of single examples; without them those are not built.
+NEEDS_notify = sqlite3 libsodium
+HAVE_SQLITE := $(shell $(or $(PKG_CONFIG),false) --exists sqlite3 2>/dev/null && echo yes)
+EXAMPLES_SQLITE_ = notify
+EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out $(EXAMPLES_REDIS_$(HAVE_REDIS)) \
+             $(EXAMPLES_SQLITE_$(HAVE_SQLITE)),$(EXAMPLES_$(HAVE_LWS))))
 
 # -------------------------------------------------------------------- flags
 
@@ -218,8 +223,8 @@ $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
 	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
-	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
-	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
+	    $$($(STAGE_PC) --cflags libsocketio $(NEEDS_$*)) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio $(NEEDS_$*)) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
 examples: $(EXAMPLES)
 
@@ -229,6 +234,11 @@ chat: $(O)/examples/chat
 	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
+
+# What is accepted stays in the build folder, for the next time.
+notify: $(O)/examples/notify
+	@$(O)/examples/notify --demo --port $(PORT) --data $(O)/notify.db \
+	    --public $(srcdir)/examples/notify/public --client $(CLIENT)
 
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
@@ -485,7 +495,7 @@ dist:
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat cluster bench bench-plots bench-where \
+.PHONY: all FORCE setup examples chat cluster notify bench bench-plots bench-where \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
