@@ -318,6 +318,8 @@ LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),$(call part_of,250000)) \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
 CHAOS = $(filter %/test_chaos.mjs,$(CLUSTER_TESTS))
 LONG_CHAOS = SKIO_ROUNDS=$(call part_of,50) SKIO_CLIENTS=300 SKIO_SECONDS=$(call part_of,600)
+KILLS = $(filter %/test_notify_kill.mjs,$(JS_TESTS))
+LONG_KILLS = SKIO_ROUNDS=$(call part_of,1000) SKIO_SECONDS=$(call part_of,1200)
 LONG_FUZZ = FUZZ_SECONDS=$(or $(FUZZ_SECONDS),$(call part_of,300)) FUZZ_JOBS=2 FUZZ_SEED=$(or $(FUZZ_SEED),1)
 # Floods, crowds and storms; the storms alone, for they measure how long others
 # wait, and take all descriptors there are.
@@ -338,6 +340,9 @@ endif
 ifneq ($(CHAOS),)
 	@$(RUN_ENV) $(LONG_CHAOS) SKIO_JOBS=1 TIMEOUT=3600 $(RUN) group chaos $(CHAOS)
 endif
+ifneq ($(KILLS),)
+	@$(RUN_ENV) $(LONG_KILLS) TIMEOUT=3600 $(RUN) group kills $(KILLS)
+endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
 	@$(MAKE) --no-print-directory fuzz-targets
@@ -352,6 +357,7 @@ long-scale:
 	@echo 'Long proofs: $(SCALE) % of the full figures; $(LONG_THREATS)'
 	@echo '  generated: $(LONG_DIFFERENTIAL)'
 	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
+	@echo '  kills: $(LONG_KILLS)'
 	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
 # What a sanitized check-run leaves out.
 check-rest: check-build
