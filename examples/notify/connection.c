@@ -69,7 +69,7 @@ connection_go(struct connection *connection)
  */
 
 static void done_load(struct job *job);
-static void send_list(struct connection *connection,
+static bool send_list(struct connection *connection,
                       const struct notice *notice);
 
 /* Ask the store for what is missing, when there is room for it. */
@@ -91,11 +91,10 @@ catch_up(struct connection *connection)
     job->id = connection->cursor;
     connection->is_behind = false;
     connection->is_loading = true;
-    (void)connection_ref(connection);
-    if (!writer_submit(connection->deliver->writer, job)) { /* it ends */
-        connection_unref(connection);
-        job_free(job);
-    }
+    if (writer_submit(connection->deliver->writer, job))
+        (void)connection_ref(connection);
+    else
+        job_free(job); /* it ends */
 }
 
 void
@@ -114,8 +113,8 @@ connection_take(struct connection *connection, const struct job *job)
         count++;
     if (count == LOAD_MAX)
         connection->is_behind = true; /* there may be more */
-    send_list(connection, job->notices);
-    catch_up(connection);
+    if (send_list(connection, job->notices))
+        catch_up(connection);
 }
 
 static void
@@ -160,32 +159,35 @@ on_receipt(skio_socket *socket, int err, const skio_value *args, void *arg)
     free(receipt);
 }
 
+/* Returns false when the connection has gone, or goes; the caller has a
+ * reference of its own. */
 static bool
 send_notice(struct connection *connection, const struct notice *notice)
 {
     struct receipt *receipt = malloc(sizeof *receipt);
-    int err = SKIO_ENOMEM;
+    int err;
 
-    if (receipt != NULL) {
-        receipt->connection = connection_ref(connection);
-        receipt->id = notice->id;
-        err = skio_emit_with_ack(connection->socket,
-                                 connection->deliver->receipt_ms, on_receipt,
-                                 receipt, "notification",
-                                 "{'id':%" PRId64 ",'to':%s,'at':%" PRId64
-                                 ",'expires':%" PRId64 ",'content':%-s}",
-                                 notice->id, notice->target, notice->created,
-                                 notice->expires, notice->content);
+    if (receipt == NULL) { /* it comes again, and then there is memory */
+        skio_disconnect(connection->socket, true);
+        return false;
     }
+    receipt->connection = connection_ref(connection);
+    receipt->id = notice->id;
+    err =
+        skio_emit_with_ack(connection->socket, connection->deliver->receipt_ms,
+                           on_receipt, receipt, "notification",
+                           "{'id':%" PRId64 ",'to':%s,'at':%" PRId64
+                           ",'expires':%" PRId64 ",'content':%-s}",
+                           notice->id, notice->target, notice->created,
+                           notice->expires, notice->content);
     if (err == SKIO_OK) {
         connection->cursor = notice->id;
         connection->unreceived++;
         return true;
     }
-    if (receipt != NULL)
-        connection_unref(connection);
     free(receipt);
-    if (err == SKIO_EINVAL) { /* no event: it would be none for ever */
+    connection->refs--;       /* the caller's keeps it */
+    if (err == SKIO_EINVAL) { /* no event, and never one: without it, then */
         connection->cursor = notice->id;
         return true;
     }
@@ -194,12 +196,13 @@ send_notice(struct connection *connection, const struct notice *notice)
     return false;
 }
 
-static void
+static bool
 send_list(struct connection *connection, const struct notice *notice)
 {
-    for (; notice != NULL && connection->socket != NULL; notice = notice->next)
+    for (; notice != NULL; notice = notice->next)
         if (notice->id > connection->cursor && !send_notice(connection, notice))
-            return;
+            return false;
+    return true;
 }
 
 /* Sent at once when it is the next one for this connection; else it is the
@@ -207,6 +210,7 @@ send_list(struct connection *connection, const struct notice *notice)
 void
 connection_offer(struct connection *connection, const struct notice *notice)
 {
+    (void)connection_ref(connection);
     if (notice != NULL && !connection->is_loading && !connection->is_behind &&
         connection->unreceived < WINDOW) {
         (void)send_notice(connection, notice);
@@ -214,4 +218,5 @@ connection_offer(struct connection *connection, const struct notice *notice)
         connection->is_behind = true;
         catch_up(connection);
     }
+    connection_unref(connection);
 }

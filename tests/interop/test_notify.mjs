@@ -102,13 +102,12 @@ test("what_comes_while_one_reads_is_in_order", async (t) => {
 
 test("without_a_receipt_it_comes_again_and_clients_drop_it", async (t) => {
     const one = await service(t, ["--receipt-ms", "200"]);
-    const ada = reader(t, one, "ada");
-
-    await ada.welcomed();
-    ada.mute = true;
     const ids = [];
+
     for (const title of titles(1, 5))
         ids.push(await accepted(one, { to: "user:ada", title }));
+    const ada = reader(t, one, "ada");
+    ada.mute = true;
     await ada.has(5);
     await ada.until(() => ada.reason, "the disconnection");
     same(ada.reason, "io server disconnect");
