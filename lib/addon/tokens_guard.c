@@ -458,14 +458,14 @@ on_renew(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
         return;
     fault = renew(guard, entry, args);
     if (fault != SKIO_TOKEN_FAULT_NONE)
-        (void)skio_ack_send(ack, "{'ok':%hhd,'code':%s,'reason':%s}", false,
+        (void)skio_ack_send(ack, "{'ok':false,'code':%s,'reason':%s}",
                             skio_token_fault_code(fault),
                             skio_token_fault_reason(fault));
     else if (skio_get_double(skio_token_value(entry->token), "exp", &exp) ==
              SKIO_OK)
-        (void)skio_ack_send(ack, "{'ok':%hhd,'expires':%.17g}", true, exp);
+        (void)skio_ack_send(ack, "{'ok':true,'expires':%.17g}", exp);
     else
-        (void)skio_ack_send(ack, "{'ok':%hhd,'expires':null}", true);
+        (void)skio_ack_send(ack, "{'ok':true,'expires':null}");
 }
 
 /* ---- Guards ---- */

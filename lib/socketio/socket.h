@@ -42,9 +42,9 @@ struct skio_socket {
     struct sio_wait *waits;
     uint32_t wait_count;
     uint32_t refs;
-    enum sio_state state;
     const char *id; /* own_id, or of the block: protocol 3's are longer */
     char own_id[SKIO__ID_LEN + 1];
+    unsigned char state; /* enum sio_state; where it costs no byte */
     bool recovered : 1;
     bool is_told : 1;    /* its `connect` handlers have run, or do */
     bool is_stale : 1;   /* GONE, and a heartbeat came after */

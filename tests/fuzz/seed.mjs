@@ -8,7 +8,7 @@
 // FUZZ_BUILD  as in tests/fuzz/run; NPM and SKIO_BUILD as in tests/interop
 
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
+import { createHash, createHmac } from "node:crypto";
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
     from "node:fs";
 import { resolve } from "node:path";
@@ -20,6 +20,16 @@ const recorder = resolve(interop, "../fuzz/record.mjs");
 const recorded = `${build}/recorded`;
 const SEED_MAX = 1400;
 const count = {};
+
+// Two of which one is good for the target's keys.
+const tokenKey = "0123456789abcdef0123456789abcdef";
+const tokenSeeds = [tokenKey, "another"].map((key) => {
+    const part = (text) => Buffer.from(text).toString("base64url");
+    const text = part('{"alg":"HS256"}') + "." + part('{"exp":1000000060}');
+
+    return { token: text + "." +
+             createHmac("sha256", key).update(text).digest("base64url") };
+});
 
 // The bytes that choose, and then the text.
 function seed(target, choices, text = "") {
@@ -308,6 +318,22 @@ function byHand() {
         seed("proxy", [what, 0],
              "loopback,10.0.0.0/8,unix\0" +
              "203.0.113.9, [2001:db8::2]:8080, 10.0.0.7\0https, http\0");
+
+    const exp = 1000000060;
+    const claims = [{ exp }, { exp, sub: "a", iss: "i", aud: "a" }, {},
+                    { exp, nbf: 1, iat: 1, aud: ["b", "a"], iss: "i" },
+                    { exp: 1 }, { exp, aud: 7 }];
+    for (const header of [{ alg: "HS256" }, { alg: "EdDSA", kid: "b" },
+                          { alg: "HS256", typ: "JWT", kid: "a" },
+                          { alg: "none" }, { alg: "HS256", crit: ["exp"] }])
+        for (const [i, payload] of claims.entries())
+            seed("token", [4 + i % 4],
+                 JSON.stringify(header) + "\0" + JSON.stringify(payload));
+    seed("token", [4], '{"alg":"HS256","alg":"HS256"}\0{"exp":1e15}');
+    for (const { token } of tokenSeeds) {
+        seed("token", [0], token);
+        seed("token", [12], "Bearer  " + token);
+    }
 
     for (const text of ["+OK\r\n", "-ERR no\r\n", ":42\r\n", "$-1\r\n",
                         "$5\r\nhello\r\n", "*0\r\n", "*-1\r\n",

@@ -85,6 +85,10 @@ const programs = {
         ours: [`${buildFolder}/rates-server`],
         arguments: (options, port) => [String(port), ...options],
     },
+    tokens: {
+        ours: [`${buildFolder}/tokens-server`],
+        arguments: (options, port) => [String(port), ...options],
+    },
     conformance: {
         node: ["node", `${here}/oracle-conformance.mjs`],
         ours: [`${buildFolder}/conformance-server`],

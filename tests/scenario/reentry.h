@@ -80,6 +80,7 @@ extern const struct reentry_call reentry_server_calls[];
 extern const struct reentry_call reentry_socket_calls[];
 extern const struct reentry_call reentry_adapter_calls[];
 extern const struct reentry_call reentry_transport_calls[];
+extern const struct reentry_call reentry_addon_calls[];
 
 /* Note a result: 0, a count, or an error that has a name. */
 void reentry_result(struct reentry *r, long result);

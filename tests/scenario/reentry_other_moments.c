@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#include <socketio/users.h>
+
 #include "scenario/sio.h"
 
 struct reentry *reentry_now;
@@ -265,6 +267,11 @@ TRIGGER(drain,
 TRIGGER(ready, reentry_result(r, skio_loop_ready(r->server, on_ready, r)))
 TRIGGER(replace_data, skio_socket_set_data(r->other, r, free_data);
         skio_socket_set_data(r->other, NULL, NULL))
+TRIGGER(replace_attached, static const char key;
+        reentry_result(r, skio_socket_attach(r->other, &key, r, free_data));
+        reentry_result(r, skio_socket_attach(r->other, &key, NULL, NULL)))
+TRIGGER(user_is_online,
+        reentry_result(r, skio_user_is_online(r->root, "a", on_count, r)))
 TRIGGER(carry, reentry_result(r, skio_adapter_carry(r->root, r->value, "0",
                                                     on_carry, r)))
 TRIGGER(carry_handshake,
@@ -275,6 +282,15 @@ static void
 let_data_go(struct reentry *r)
 {
     skio_socket_set_data(r->other, r, free_data);
+    peer_hang_up(r->ws, true);
+}
+
+static void
+let_attached_go(struct reentry *r)
+{
+    static const char key;
+
+    reentry_result(r, skio_socket_attach(r->other, &key, r, free_data));
     peer_hang_up(r->ws, true);
 }
 
@@ -608,6 +624,11 @@ const struct reentry_moment reentry_other_moments[] = {
     {"skio_socket_set_data.free_fn replaced", NULL, NULL, replace_data, false,
      NULL},
     {"skio_socket_set_data.free_fn gone", NULL, NULL, let_data_go, false, NULL},
+    {"skio_socket_attach.free_fn replaced", NULL, NULL, replace_attached, false,
+     NULL},
+    {"skio_socket_attach.free_fn gone", NULL, NULL, let_attached_go, false,
+     NULL},
+    {"skio_user_online_fn", NULL, NULL, user_is_online, false, NULL},
     {"skio_adapter_carry_fn", NULL, NULL, carry, false, NULL},
     {"skio_adapter_carry_fn handshake", NULL, NULL, carry_handshake, false,
      NULL},

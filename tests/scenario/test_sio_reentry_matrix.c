@@ -317,6 +317,13 @@ transports_from_every_callback(void **state)
     run_table(reentry_transport_calls);
 }
 
+static void
+addons_from_every_callback(void **state)
+{
+    (void)state;
+    run_table(reentry_addon_calls);
+}
+
 int
 main(void)
 {
@@ -325,6 +332,7 @@ main(void)
         cmocka_unit_test(servers_from_every_callback),
         cmocka_unit_test(adapters_from_every_callback),
         cmocka_unit_test(transports_from_every_callback),
+        cmocka_unit_test(addons_from_every_callback),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 
