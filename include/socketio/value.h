@@ -114,6 +114,32 @@ SKIO_API int skio_get_slice(const skio_value *value, const char *path,
                             skio_bytes *out) SKIO_NONNULL(3);
 
 /**
+ * Read a number in the raw text of skio_get_slice(), for those who walk such a
+ * text themselves: what skio_get_int() would read there.
+ *
+ * Returns SKIO_OK, SKIO_ETYPE or SKIO_ERANGE, and SKIO_EPROTO when the text is
+ * not exactly one number. Copies nothing. Since: 0.1.
+ */
+SKIO_API int skio_slice_int(const char *text, size_t len, int64_t *out)
+    SKIO_NONNULL(1, 3);
+
+/** As skio_get_double(): SKIO_OK, or SKIO_EPROTO. Since: 0.1. */
+SKIO_API int skio_slice_double(const char *text, size_t len, double *out)
+    SKIO_NONNULL(1, 3);
+
+/**
+ * Read the attachment for which an object in the raw text stands.
+ *
+ * at  The brace where the object begins, inside of what skio_get_slice() gave
+ *     for a part of this value.
+ *
+ * Returns SKIO_OK; SKIO_ETYPE when it is an object like any other; SKIO_EINVAL
+ * for a place where no object of this value can begin. Since: 0.1.
+ */
+SKIO_API int skio_slice_bytes(const skio_value *value, const char *at,
+                              skio_bytes *out) SKIO_NONNULL(1, 2, 3);
+
+/**
  * A view on a part, to be read or passed on by itself.
  *
  * Returns NULL when there is nothing at the path or memory ran out.

@@ -242,6 +242,38 @@ skio_get_slice(const skio_value *value, const char *path, skio_bytes *out)
     return SKIO_OK;
 }
 
+int
+skio_slice_int(const char *text, size_t len, int64_t *out)
+{
+    return skio__number_parse_i64(text, len, out);
+}
+
+int
+skio_slice_double(const char *text, size_t len, double *out)
+{
+    return skio__number_parse(text, len, out);
+}
+
+int
+skio_slice_bytes(const skio_value *value, const char *at, skio_bytes *out)
+{
+    /* Numbers: a place in another text cannot be compared as a pointer. */
+    const uintptr_t start = (uintptr_t)(value->text + value->root.start);
+    const uintptr_t offset = (uintptr_t)at - start;
+    struct skio__json_slice slice;
+
+    if (offset >= value->root.len || *at != '{')
+        return SKIO_EINVAL;
+    if (value->attachment_count == 0)
+        return SKIO_ETYPE;
+    /* Whoever walks a slice ends at the object's own brace. */
+    slice.start = (uint32_t)(at - value->text);
+    slice.len = value->root.start + value->root.len - slice.start;
+    slice.type = SKIO__JSON_OBJECT;
+    slice.flags = 0;
+    return skio__value_attachment(value, &slice, out) ? SKIO_OK : SKIO_ETYPE;
+}
+
 /* Whose trees a part uses. They are what a view caches: its constness is the
  * reader's. */
 static struct skio_value *

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include <socketio/engine.h>
+#include <socketio/guard.h>
 #include <socketio/request.h>
+#include <socketio/shapes.h>
 
 #include "scenario/sio.h"
 
@@ -86,6 +88,43 @@ refuse_event(skio_socket *socket, const char *event, const skio_value *args,
 }
 
 static void
+on_refused(skio_socket *socket, const char *event, const char *path,
+           const char *why, void *user)
+{
+    reentry_text(user, event);
+    reentry_at(user, socket, NULL, NULL);
+    reentry_text(user, path);
+    reentry_text(user, why);
+}
+
+/* Shapes that the event of the story does not have. */
+static int
+refuse_shapes(struct reentry *r, skio_nsp *nsp)
+{
+    skio_shapes_options options;
+    skio_shapes *shapes = NULL;
+    int err;
+
+    skio_shapes_options_init(&options);
+    options.refused = on_refused;
+    options.user = r;
+    err = skio_shapes_new(nsp, &options, &shapes);
+    if (err != SKIO_OK)
+        return err;
+    return skio_shapes_add(shapes, "e", "'never'", NULL, NULL);
+}
+
+static void
+on_guard(skio_guard_ask *ask, skio_socket *socket, const char *room,
+         const skio_value *args, void *user)
+{
+    reentry_text(user, room);
+    reentry_at(user, socket, args, NULL);
+    reentry_text(user, skio_guard_room(ask));
+    reentry_result(user, skio_guard_allow(ask));
+}
+
+static void
 on_error(skio_socket *socket, int err, const char *event, void *user)
 {
     (void)err;
@@ -138,6 +177,8 @@ WATCH(outgoing, skio_on_any_outgoing(nsp, on_any, r))
 WATCH(event_middleware, skio_use_event(nsp, on_event_middleware, r))
 WATCH(error,
       skio_use_event(nsp, refuse_event, r) + skio_on_error(nsp, on_error, r))
+WATCH(refused, refuse_shapes(r, nsp))
+WATCH(guarded, skio_guard_rooms(nsp, on_guard, r, NULL))
 WATCH(broken, skio_on_error(nsp, on_error, r))
 WATCH(event, skio_on(nsp, "e", on_event, r))
 WATCH(event_once, skio_once(nsp, "e", on_event, r))
@@ -242,6 +283,7 @@ TAP(close, on_tap_close)
 
 /* ---- What brings them about ---- */
 
+TRIGGER(ask_to_join, peer_say(r->ws, "42[\"join\",\"room\"]"))
 TRIGGER(say_nonsense, peer_say(r->ws, "4x"))
 TRIGGER(upgrade, struct peer_ws *ws; const char *query = peer_polling(r->peer);
         ws = peer_probe(r->peer, query); peer_say(ws, "2probe");
@@ -277,6 +319,8 @@ const struct reentry_moment reentry_handler_moments[] = {
     {"skio_any_fn outgoing", outgoing, NULL, NULL, false, NULL},
     {"skio_event_middleware_fn", event_middleware, NULL, NULL, false, NULL},
     {"skio_error_fn event", error, NULL, NULL, false, NULL},
+    {"skio_refused_fn", refused, NULL, NULL, false, NULL},
+    {"skio_guard_fn", guarded, NULL, ask_to_join, false, NULL},
     {"skio_error_fn packet", broken, NULL, say_nonsense, false, NULL},
     {"skio_event_fn", event, NULL, NULL, false, NULL},
     {"skio_event_fn once", event_once, NULL, NULL, false, NULL},

@@ -4,6 +4,9 @@
  */
 #include "scenario/reentry.h"
 
+#include <socketio/guard.h>
+#include <socketio/shapes.h>
+
 /* ---- Handlers that are put on, beside those whose moment it is ---- */
 
 static void
@@ -271,6 +274,76 @@ headers_of(struct reentry *r)
     return skio_verdict_headers(r->verdict);
 }
 
+/* ---- Shapes, and rooms that are guarded ---- */
+
+static void
+on_guard(skio_guard_ask *ask, skio_socket *socket, const char *room,
+         const skio_value *args, void *user)
+{
+    (void)socket;
+    (void)args;
+    reentry_text(user, room);
+    reentry_result(user, skio_guard_allow(ask));
+}
+
+static void
+use_guard(struct reentry *r)
+{
+    skio_guard_options options;
+
+    skio_guard_options_init_size(&options, sizeof options);
+    reentry_result(r, skio_guard_rooms(r->root, on_guard, r, &options));
+}
+
+static void
+on_refused(skio_socket *socket, const char *event, const char *path,
+           const char *why, void *user)
+{
+    (void)socket;
+    reentry_text(user, event);
+    reentry_text(user, path);
+    reentry_text(user, why);
+}
+
+static bool
+on_shape_count(const char *event, uint64_t checked, uint64_t refused,
+               void *user)
+{
+    reentry_text(user, event);
+    return checked >= refused;
+}
+
+static void
+use_shapes(struct reentry *r)
+{
+    skio_shapes_options options;
+    skio_shapes *shapes = NULL;
+
+    skio_shapes_options_init_size(&options, sizeof options);
+    options.refused = on_refused;
+    options.user = r;
+    reentry_result(r, skio_shapes_new(r->root, &options, &shapes));
+    if (shapes == NULL)
+        return;
+    reentry_result(r, skio_shapes_add(shapes, "e", "...", NULL, NULL));
+    reentry_result(r, skio_shapes_add(shapes, "f", "bad", NULL, NULL));
+    skio_shapes_each(shapes, on_shape_count, r);
+}
+
+static void
+use_shape(struct reentry *r)
+{
+    char path[SKIO_SHAPE_PATH_SIZE];
+    skio_shape *shape = NULL;
+    const char *why;
+
+    reentry_result(r, skio_shape_new(r->server, "int", &shape, NULL, &why));
+    if (shape != NULL)
+        reentry_result(r, skio_shape_check(shape, r->args, path, sizeof path,
+                                           &why));
+    skio_shape_free(shape);
+}
+
 /* clang-format off */
 #define LOOK(X, name, ...) X(name, NOTHING, true, false, __VA_ARGS__)
 #define DO(X, name, ...) X(name, NOTHING, false, false, __VA_ARGS__)
@@ -357,6 +430,15 @@ headers_of(struct reentry *r)
     DO(X, skio_engine_handle, handle_engine(r))                                \
     DO(X, skio_engine_tap, tap(r))                                             \
     ON(X, skio_server_on_free, r->server, on_freed, r)                         \
+    DO(X, skio_guard_options_init_size, use_guard(r))                          \
+    DO(X, skio_guard_rooms, use_guard(r))                                      \
+    DO(X, skio_shape_new, use_shape(r))                                        \
+    DO(X, skio_shape_check, use_shape(r))                                      \
+    DO(X, skio_shape_free, use_shape(r))                                       \
+    DO(X, skio_shapes_options_init_size, use_shapes(r))                        \
+    DO(X, skio_shapes_new, use_shapes(r))                                      \
+    DO(X, skio_shapes_add, use_shapes(r))                                      \
+    DO(X, skio_shapes_each, use_shapes(r))                                     \
     ON(X, skio_server_side_emit, r->root, "s", "%d", 1)                        \
     ON(X, skio_server_side_emit_with_ack, r->root, on_responses, r, "s", NULL) \
     X(skio_server_ack_send, SERVER_ACK, false, false, REENTRY_USE(r->server_ack, reentry_result(r, skio_server_ack_send(r->server_ack, "%d", 1)); r->server_ack = NULL)) \

@@ -191,6 +191,9 @@ static int own_data;
     LOOK(X, skio_get_bytes, skio_bytes b; reentry_result(r, skio_get_bytes(r->args, "0", &b))) \
     LOOK(X, skio_get_json, reentry_text(r, skio_get_json(r->args, "")))        \
     LOOK(X, skio_get_slice, skio_bytes b; reentry_result(r, skio_get_slice(r->args, "", &b))) \
+    LOOK(X, skio_slice_int, int64_t i; reentry_result(r, skio_slice_int("12", 2, &i))) \
+    LOOK(X, skio_slice_double, double d; reentry_result(r, skio_slice_double("1.5", 3, &d))) \
+    LOOK(X, skio_slice_bytes, skio_bytes b; reentry_result(r, skio_slice_bytes(r->args, "{}", &b))) \
     LOOK(X, skio_get_value, reentry_text(r, skio_get_json(skio_get_value(r->args, "0"), ""))) \
     LOOK(X, skio_get_args, (void)skio_count(skio_get_args(r->args, 1), ""))    \
     LOOK(X, skio_each, reentry_result(r, skio_each(r->args, "", each_part, r))) \

@@ -290,6 +290,69 @@ raw_text_is_as_it_came(void **state)
 }
 
 static void
+a_slice_is_read_where_it_stands(void **state)
+{
+    static const char text[] =
+        "[\"name\",{\"_placeholder\":true,\"num\":1},{\"a\":{\"num\":2,"
+        "\"_placeholder\":true},\"b\":{\"num\":2}},3e2,1.5,1e30]";
+    struct fixture f;
+    const skio_value *part;
+    skio_bytes bytes;
+    skio_bytes slice;
+    int64_t i = 7;
+    double d = 7;
+    size_t calls;
+
+    (void)state;
+    fixture_init(&f, text, 1, true, 3);
+    calls = f.alloc.calls;
+    assert_int_equal(skio_get_slice(&f.args, "0", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(&f.args, slice.data, &bytes), SKIO_OK);
+    assert_ptr_equal(bytes.data, files[1].data);
+    assert_int_equal(bytes.len, 4);
+    assert_int_equal(skio_get_slice(&f.args, "1.a", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(&f.args, slice.data, &bytes), SKIO_OK);
+    assert_int_equal(bytes.len, 0);
+    /* Objects like any other. */
+    assert_int_equal(skio_get_slice(&f.args, "1.b", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(&f.args, slice.data, &bytes), SKIO_ETYPE);
+    assert_int_equal(skio_get_slice(&f.args, "1", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(&f.args, slice.data, &bytes), SKIO_ETYPE);
+    /* Where none can begin. */
+    assert_int_equal(skio_slice_bytes(&f.args, (const char *)slice.data + 1,
+                                      &bytes),
+                     SKIO_EINVAL);
+    assert_int_equal(skio_slice_bytes(&f.args, "{}", &bytes), SKIO_EINVAL);
+    assert_int_equal(skio_slice_bytes(&f.args, f.text + strlen(text), &bytes),
+                     SKIO_EINVAL);
+
+    assert_int_equal(skio_get_slice(&f.args, "2", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_int(slice.data, slice.len, &i), SKIO_OK);
+    assert_int_equal(i, 300);
+    assert_int_equal(skio_slice_double(slice.data, slice.len, &d), SKIO_OK);
+    assert_true(d == 300);
+    assert_int_equal(skio_slice_int("1.5", 3, &i), SKIO_ETYPE);
+    assert_int_equal(skio_slice_int("1e30", 4, &i), SKIO_ERANGE);
+    assert_int_equal(skio_slice_int("1 ", 2, &i), SKIO_EPROTO);
+    assert_int_equal(skio_slice_double("", 0, &d), SKIO_EPROTO);
+    assert_int_equal(i, 300);
+    assert_int_equal(f.alloc.calls, calls);
+
+    /* A part has the attachments of the whole, and objects of its own. */
+    part = skio_get_value(&f.args, "1");
+    assert_int_equal(skio_get_slice(&f.args, "1.a", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(part, slice.data, &bytes), SKIO_OK);
+    assert_int_equal(skio_get_slice(&f.args, "0", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(part, slice.data, &bytes), SKIO_EINVAL);
+    fixture_deinit(&f);
+
+    fixture_init(&f, text, 1, true, 0);
+    assert_int_equal(skio_get_slice(&f.args, "0", &slice), SKIO_OK);
+    assert_int_equal(skio_slice_bytes(&f.args, slice.data, &bytes), SKIO_ETYPE);
+    fixture_deinit(&f);
+}
+
+static void
 expect_raw(const struct skio_value *value, const char *want)
 {
     const char *text;
@@ -745,6 +808,7 @@ main(void)
         cmocka_unit_test(placeholders_are_bytes),
         cmocka_unit_test(without_attachments_a_placeholder_is_an_object),
         cmocka_unit_test(raw_text_is_as_it_came),
+        cmocka_unit_test(a_slice_is_read_where_it_stands),
         cmocka_unit_test(what_is_passed_on_has_no_brackets),
         cmocka_unit_test(arguments_can_be_read_from_an_index_on),
         cmocka_unit_test(a_part_is_a_value),
