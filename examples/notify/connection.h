@@ -39,7 +39,7 @@ struct connection {
     int64_t cursor;
     unsigned refs;
     unsigned unreceived; /* sent, without a receipt */
-    unsigned asked;      /* about rooms, without an answer yet */
+    unsigned leaving;    /* rooms, without an answer yet */
     bool is_loading;     /* the store was asked */
     bool is_behind;      /* the store has more after the cursor */
     char name[NAME_BYTES + 1];

@@ -12,8 +12,8 @@
  *   --port, --address   where to listen: 3000, localhost; "any"
  *   --public, --client  the folders of the page and of socket.io.min.js
  *   --data FILE         the store, notify.db
- *   --secret FILE       the secret of the tokens (JWT, HS256), 32 bytes or more;
- *                       or NOTIFY_SECRET in the environment
+ *   --secret FILE       the secret of the tokens (JWT, HS256), 32 bytes or
+ *                       more; or NOTIFY_SECRET in the environment
  *   --keys FILE         API keys of applications, one a line, 16 bytes or more;
  *                       or one in NOTIFY_API_KEY
  *   --demo              a login for whoever types a name; makes up a secret and

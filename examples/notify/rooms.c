@@ -4,18 +4,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <socketio/guard.h>
 #include <socketio/tokens.h>
 
-#define ASKED_MAX 8 /* that one connection waits for */
-
-struct question {
-    struct connection *connection;
-    skio_ack *ack;
-};
+#define LEAVING_MAX 8 /* that one connection waits for */
 
 struct permission {
     const char *room;
     bool is_given;
+};
+
+/* Who leaves a room, and waits for the answer. */
+struct leaving {
+    struct connection *connection;
+    skio_ack *ack;
 };
 
 static bool
@@ -43,92 +45,130 @@ may_enter(const skio_socket *socket, const char *room)
            permission.is_given;
 }
 
-static void
-refuse(skio_ack *ack, const char *why)
-{
-    (void)skio_ack_send(ack, "{'ok':false,'error':%s}", why);
-}
+/*
+ * Entering
+ */
 
 static void
-done_question(struct job *job)
+done_enter(struct job *job)
 {
-    struct question *question = job->owner;
+    skio_guard_ask *ask = job->owner;
 
-    question->connection->asked--;
     if (job->outcome == OUTCOME_OK)
-        (void)skio_ack_send(question->ack, "{'ok':true}");
-    else if (job->outcome == OUTCOME_FULL)
-        refuse(question->ack, "you are in too many rooms");
+        (void)skio_guard_allow(ask);
     else
-        refuse(question->ack, "it could not be kept, try again");
-    connection_unref(question->connection);
-    free(question);
+        (void)skio_guard_deny(ask, job->outcome == OUTCOME_FULL
+                                       ? "you are in too many rooms"
+                                       : "it could not be kept, try again");
     job_free(job);
 }
 
 static void
-ask(skio_socket *socket, const char *room, enum job_kind kind, skio_ack *ack)
+on_ask(skio_guard_ask *ask, skio_socket *socket, const char *room,
+       const skio_value *args, void *arg)
 {
     struct connection *connection = skio_socket_data(socket);
-    struct question *question;
     struct job *job;
 
-    if (connection == NULL || connection->user == 0 ||
-        connection->asked >= ASKED_MAX) {
-        refuse(ack, "too early, or too much at once");
-        return;
-    }
-    question = calloc(1, sizeof *question);
-    job = job_new(kind, done_question, question);
-    if (question == NULL || job == NULL) {
-        free(question);
-        job_free(job);
-        refuse(ack, "no memory");
-        return;
-    }
-    question->connection = connection_ref(connection);
-    question->ack = skio_ack_take(ack);
-    job->user = connection->user;
-    (void)snprintf(job->name, sizeof job->name, "%s", room);
-    connection->asked++;
-    if (!writer_submit(connection->deliver->writer, job)) {
-        job->outcome = OUTCOME_FAILED;
-        done_question(job);
+    (void)args;
+    (void)arg;
+    if (!name_is_valid(room)) {
+        (void)skio_guard_deny(ask, "a room's name has 1 to 64 letters, digits, "
+                                   "'-', '_', '.' and '@'");
+    } else if (!may_enter(socket, room)) {
+        (void)skio_guard_deny(ask, "that room is not for you");
+    } else if (connection == NULL || connection->user == 0) {
+        (void)skio_guard_deny(ask, "too early, wait for the welcome");
+    } else {
+        job = job_new(JOB_ENTER, done_enter, ask);
+        if (job == NULL) {
+            (void)skio_guard_deny(ask, "no memory");
+            return;
+        }
+        job->user = connection->user;
+        (void)snprintf(job->name, sizeof job->name, "%s", room);
+        if (!writer_submit(connection->deliver->writer, job)) {
+            job->outcome = OUTCOME_FAILED;
+            done_enter(job);
+        }
     }
 }
 
-static void
-on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
-{
-    const char *room = skio_get_str(args, "0");
+/*
+ * Leaving: the user does, so all devices do
+ */
 
-    (void)arg;
-    if (!name_is_valid(room))
-        refuse(ack, "a room's name has 1 to 64 letters, digits, '-', '_', '.' "
-                    "and '@'");
-    else if (!may_enter(socket, room))
-        refuse(ack, "that room is not for you");
-    else
-        ask(socket, room, JOB_ENTER, ack);
+static void
+done_leave(struct job *job)
+{
+    struct leaving *leaving = job->owner;
+    struct connection *connection = leaving->connection;
+    char user[sizeof "user:" + NAME_BYTES];
+
+    connection->leaving--;
+    (void)snprintf(user, sizeof user, "user:%s", connection->name);
+    if (job->outcome == OUTCOME_OK) {
+        (void)skio_sockets_leave(connection->deliver->nsp,
+                                 SKIO_TARGET(.to = SKIO_ROOMS(user)),
+                                 job->name);
+        (void)skio_ack_send(leaving->ack, "{'ok':true}");
+    } else {
+        (void)skio_ack_send(
+            leaving->ack,
+            "{'ok':false,'error':'it could not be kept, try again'}");
+    }
+    connection_unref(connection);
+    free(leaving);
+    job_free(job);
 }
 
 static void
 on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 {
+    struct connection *connection = skio_socket_data(socket);
     const char *room = skio_get_str(args, "0");
+    struct leaving *leaving;
+    struct job *job;
 
     (void)arg;
-    if (!name_is_valid(room))
-        refuse(ack, "that is no room");
-    else
-        ask(socket, room, JOB_LEAVE, ack);
+    if (!name_is_valid(room) || connection == NULL || connection->user == 0 ||
+        connection->leaving == LEAVING_MAX) {
+        (void)skio_ack_send(ack, "{'ok':false,'error':'that is no room, or it "
+                                 "is too early, or too much at once'}");
+        return;
+    }
+    leaving = calloc(1, sizeof *leaving);
+    job = job_new(JOB_LEAVE, done_leave, leaving);
+    if (leaving == NULL || job == NULL) {
+        free(leaving);
+        job_free(job);
+        (void)skio_ack_send(ack, "{'ok':false,'error':'no memory'}");
+        return;
+    }
+    leaving->connection = connection_ref(connection);
+    leaving->ack = skio_ack_take(ack);
+    connection->leaving++;
+    job->user = connection->user;
+    (void)snprintf(job->name, sizeof job->name, "%s", room);
+    if (!writer_submit(connection->deliver->writer, job)) {
+        job->outcome = OUTCOME_FAILED;
+        done_leave(job);
+    }
 }
 
 int
 rooms_start(skio_nsp *nsp)
 {
-    int err = skio_on(nsp, "join", on_join, NULL);
+    static const char *const reserved[] = {"user:", NULL};
+    skio_guard_options options;
+    int err;
 
+    skio_guard_options_init(&options);
+    options.leave = NULL; /* the store has to know, too: on_leave() */
+    options.reserved = reserved;
+    options.max_name_bytes = NAME_BYTES;
+    options.max_rooms = ROOMS_MAX;
+    err = skio_guard_rooms(nsp, on_ask, NULL, &options);
     if (err == SKIO_OK)
         err = skio_on(nsp, "leave", on_leave, NULL);
     return err;

@@ -1,9 +1,10 @@
 /*
  * Rooms: those that a user enters are the user's, on all devices and while away
  *
- * A client emits "join" or "leave" with a room's name, and is answered {ok:true}
- * or {ok:false, error}. The token says which rooms its user may enter: its claim
- * "rooms", a list of names, "*" being all.
+ * Clients ask by "join" and "leave", with a room's name, and are answered
+ * {ok:true} or {ok:false, error}. The library's guard of rooms asks here: the
+ * token says which rooms its user may enter, by its claim "rooms", a list of
+ * names, "*" being all; and yes is only said once the store has it.
  */
 #ifndef NOTIFY_ROOMS_H
 #define NOTIFY_ROOMS_H

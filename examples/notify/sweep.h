@@ -1,6 +1,6 @@
 /*
- * From time to time what has expired is forgotten; and while the store cannot be
- * written, whether it can again is found out.
+ * From time to time what has expired is forgotten; and while the store cannot
+ * be written, whether it can again is found out.
  */
 #ifndef NOTIFY_SWEEP_H
 #define NOTIFY_SWEEP_H

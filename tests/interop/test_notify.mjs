@@ -156,6 +156,16 @@ test("a_room_reaches_who_entered_it_also_while_away", async (t) => {
     same((await one.post({ to: "room:ops", title: "y" })).body.readers, 1);
     await again.has(2);
     same(bob.ids.length, 1);
+
+    // Whoever leaves on one device has left on all, and may come again.
+    const other = await reader(t, one, "ada").welcomed();
+    same(await again.ask("join", "ops"), { ok: true });
+    same(await other.ask("leave", "ops"), { ok: true });
+    await refused(one, 404, { to: "room:ops", title: "z" });
+    same(await again.ask("join", "ops"), { ok: true });
+    same((await one.post({ to: "room:ops", title: "z" })).body.readers, 1);
+    for (const device of [again, other]) await device.until(
+        () => device.titles.at(-1) === "z", "the last one");
 }, LONG);
 
 test("nobody_enters_a_room_that_the_token_does_not_name", async (t) => {
