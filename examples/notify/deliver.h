@@ -2,9 +2,9 @@
  * Delivery: what comes and goes
  *
  * To clients: "welcome" {user, rooms, store}; "notification" {id, to, at,
- * expires, content}, to be acknowledged (connection.h); "trouble" (a text). From
- * clients: "join" and "leave" (rooms.c), and "read" (a number), which the other
- * devices of the user are told.
+ * expires, content}, to be acknowledged (connection.h); "trouble" (a text).
+ * From clients: "join" and "leave" (rooms.c), and "read" (a number), which the
+ * other devices of the user are told.
  */
 #ifndef NOTIFY_DELIVER_H
 #define NOTIFY_DELIVER_H
