@@ -24,6 +24,12 @@ export const WAIT_MS = 20000;
 /* Without SQLite the example is not built. */
 export const isBuilt = existsSync(command[0]);
 
+const children = new Set();
+
+process.on("exit", () => {
+    for (const child of children) child.kill("SIGKILL");
+});
+
 const base64 = (text) => Buffer.from(text).toString("base64url");
 
 /* A token as a login would sign it. */
@@ -69,8 +75,10 @@ export class Service {
         const child = this.child;
         child.over = new Promise((done) => {
             child.on("error", (error) => done([error.message, null]));
-            child.on("exit", (code, signal) => done([code, signal]));
+            child.on("close", (code, signal) => done([code, signal]));
         });
+        children.add(child);
+        child.over.then(() => children.delete(child));
         let ready;
         const listens = new Promise((done) => { ready = done; });
         for (const stream of [child.stdout, child.stderr])
