@@ -9,6 +9,7 @@
 #   make html             the manual in a browser, in build/html
 #   make dashboard PORT=3000  prices that move, plotted in the page
 #   make small            a server for a small device, and what it takes
+#   make notify PORT=3000   the notification service
 #   make check SAN=address,undefined (or thread)     the tests, sanitized
 #
 # All output goes to $(B): build/, or the folder that configure was run in.
@@ -22,7 +23,7 @@ all:
 CLONE := $(if $(wildcard $(srcdir)/configure),,$(wildcard $(srcdir)/.git))
 
 # Goals that need tools beyond the compiler, and may install them in a clone.
-SETUP_GOALS = chat cluster check check-long check-interop fuzz fuzz-seed fuzz-merge \
+SETUP_GOALS = chat cluster notify check check-long check-interop fuzz fuzz-seed fuzz-merge \
               bench bench-plots bench-where html deb abi dashboard
 NEEDS_SETUP := $(and $(CLONE),$(filter $(SETUP_GOALS),$(MAKECMDGOALS)))
 
@@ -48,7 +49,7 @@ endif
 
 # Installs what the goal needs and the machine lacks (tests/setup explains). The
 # stamp changes when something was installed: then configure looks again.
-SETUP_FOR = $(or $(firstword $(patsubst dashboard,chat,$(filter chat dashboard cluster,$(MAKECMDGOALS)))), \
+SETUP_FOR = $(or $(firstword $(patsubst dashboard,chat,$(filter chat dashboard cluster notify,$(MAKECMDGOALS)))), \
             $(if $(filter html deb abi,$(MAKECMDGOALS)),package),check)
 setup: $(B)/setup.stamp
 $(B)/setup.stamp: FORCE
@@ -102,13 +103,18 @@ SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE
 EXAMPLES_yes = $(sort $(basename $(notdir $(wildcard $(srcdir)/examples/*.c)) \
                  $(notdir $(patsubst %/,%,$(dir $(wildcard $(srcdir)/examples/*/*.c))))))
 EXAMPLES_REDIS_no = announce
+# Libraries of single examples; without them those are not built.
+NEEDS_notify = sqlite3 libsodium
+HAVE_SQLITE := $(shell $(or $(PKG_CONFIG),pkg-config) --exists sqlite3 2>/dev/null && echo yes)
+EXAMPLES_SQLITE_ = notify
 # In examples/embed each file is a program, with the library that it is about:
 # those that are not here are left out, and said to be.
 EMBED_WITH = libuv:libuv glib:glib-2.0 systemd:libsystemd
 EMBED_NO := $(foreach w,$(EMBED_WITH),$(if $(shell $(or $(PKG_CONFIG),pkg-config) --exists \
               $(lastword $(subst :, ,$(w))) && echo yes),,$(firstword $(subst :, ,$(w)))))
 EMBED_yes = $(filter-out $(EMBED_NO),libwebsockets libev libuv glib systemd small)
-EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out embed $(EXAMPLES_REDIS_$(HAVE_REDIS)), \
+EXAMPLES = $(patsubst %,$(O)/examples/%,$(filter-out embed $(EXAMPLES_REDIS_$(HAVE_REDIS)) \
+             $(EXAMPLES_SQLITE_$(HAVE_SQLITE)), \
              $(EXAMPLES_$(HAVE_LWS))) $(EMBED_$(HAVE_LWS):%=embed/%))
 
 # -------------------------------------------------------------------- flags
@@ -240,9 +246,9 @@ $(EXAMPLES): $(O)/examples/%: $$(wildcard $(srcdir)/examples/$$*.c \
     $(srcdir)/examples/$$*/*.[ch]) $(STAGE)/installed
 	@mkdir -p $(@D)
 	$(call Q,EXAMPLE)$(CC) $(WARN) $(SANFLAGS) $(REDIS_FLAG) $(CPPFLAGS) $(CFLAGS) \
-	    $$($(STAGE_PC) --cflags libsocketio) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+	    $$($(STAGE_PC) --cflags libsocketio $(NEEDS_$*)) $(LDFLAGS) -o $@ $(filter %.c,$^) \
 	    $(if $(filter embed/%,$*),$(EMBED_FLAGS)) \
-	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio) \
+	    $$($(STAGE_PC) --libs $(STATIC_PC) libsocketio $(NEEDS_$*)) \
 	    -Wl,-rpath,$(STAGE)/lib -pthread $(LIBS)
 examples: $(EXAMPLES)
 	@$(foreach e,$(EMBED_NO),echo '  SKIP    examples/embed/$(e): no' \
@@ -268,6 +274,11 @@ dashboard: $(O)/examples/dashboard
 small: $(B)/config.mk
 	@CC='$(CC)' MAKE='$(MAKE)' $(srcdir)/examples/embed/small.sh $(srcdir) $(B)/small \
 	    $(or $(wildcard $(srcdir)/configure),$(B)/configure)
+
+# What is accepted stays in the build folder, for the next time.
+notify: $(O)/examples/notify
+	@$(O)/examples/notify --demo --port $(PORT) --data $(O)/notify.db \
+	    --public $(srcdir)/examples/notify/public --client $(CLIENT)
 
 # The chat on three nodes behind nginx, and what it needs.
 cluster: $(O)/examples/chat
@@ -350,6 +361,8 @@ LONG_DIFFERENTIAL = SKIO_CASES=$(or $(SKIO_CASES),$(call part_of,250000)) \
                     SKIO_SEED=$(or $(SKIO_SEED),2)
 CHAOS = $(filter %/test_chaos.mjs,$(CLUSTER_TESTS))
 LONG_CHAOS = SKIO_ROUNDS=$(call part_of,50) SKIO_CLIENTS=300 SKIO_SECONDS=$(call part_of,600)
+KILLS = $(filter %/test_notify_kill.mjs,$(JS_TESTS))
+LONG_KILLS = SKIO_ROUNDS=$(call part_of,1000) SKIO_SECONDS=$(call part_of,1200)
 LONG_FUZZ = FUZZ_SECONDS=$(or $(FUZZ_SECONDS),$(call part_of,300)) FUZZ_JOBS=2 FUZZ_SEED=$(or $(FUZZ_SEED),1)
 # Floods, crowds and storms; the storms alone, for they measure how long others
 # wait, and take all descriptors there are.
@@ -370,6 +383,9 @@ endif
 ifneq ($(CHAOS),)
 	@$(RUN_ENV) $(LONG_CHAOS) SKIO_JOBS=1 TIMEOUT=3600 $(RUN) group chaos $(CHAOS)
 endif
+ifneq ($(KILLS),)
+	@$(RUN_ENV) $(LONG_KILLS) TIMEOUT=3600 $(RUN) group kills $(KILLS)
+endif
 ifneq ($(CLONE),)
 	@$(RUN_ENV) TIMEOUT=3600 $(RUN) group switches $(srcdir)/tests/api/switches
 	@$(MAKE) --no-print-directory fuzz-targets
@@ -384,6 +400,7 @@ long-scale:
 	@echo 'Long proofs: $(SCALE) % of the full figures; $(LONG_THREATS)'
 	@echo '  generated: $(LONG_DIFFERENTIAL)'
 	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
+	@echo '  kills: $(LONG_KILLS)'
 	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
 # What a sanitized check-run leaves out.
 check-rest: check-build
@@ -548,7 +565,7 @@ abi: $(STAGE)/installed
 distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
-.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where dashboard small \
+.PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where dashboard small notify \
         bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
