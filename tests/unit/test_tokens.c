@@ -271,6 +271,34 @@ the_vector_of_rfc8037_is_good(void **state)
     end(&bench);
 }
 
+/* Of a public key of small order anybody has signatures: with the neutral
+ * element as the other point, and zero, every text fits it. */
+static void
+points_of_small_order_sign_nothing(void **state)
+{
+    static const unsigned char points[][32] = {
+        {1}, /* the neutral element */
+        {0}, /* of order 4 */
+        {0xec, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+         0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f},
+    };
+    unsigned char signature[64] = {1};
+    char text[128] = "e30.e30.";
+
+    (void)state;
+    assert_non_null(sodium_bin2base64(text + 8, sizeof text - 8, signature,
+                                      sizeof signature, VARIANT));
+    for (size_t i = 0; i < sizeof points / sizeof points[0]; i++) {
+        skio_token_key key = {.struct_size = sizeof key,
+                              .algorithm = SKIO_TOKEN_EDDSA,
+                              .key = {points[i], sizeof points[i]}};
+
+        assert_int_equal(skio_token_verify(&key, text, strlen(text)),
+                         SKIO_EACCES);
+    }
+}
+
 static void
 what_is_signed_is_good(void **state)
 {
@@ -1019,6 +1047,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_vector_of_rfc7515_is_good),
         cmocka_unit_test(the_vector_of_rfc8037_is_good),
+        cmocka_unit_test(points_of_small_order_sign_nothing),
         cmocka_unit_test(what_is_signed_is_good),
         cmocka_unit_test(what_cannot_be_signed_is_told),
         cmocka_unit_test(keys_have_their_limits),
