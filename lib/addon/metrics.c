@@ -3,6 +3,7 @@
  *
  * What is counted lives as long as the server.
  */
+#include <sodium.h>
 #include <string.h>
 
 #include <socketio/redis.h> /* its types alone */
@@ -37,13 +38,8 @@ skio_metrics_options_init_size(skio_metrics_options *options,
 static bool
 is_token(const struct skio_metrics *metrics, const char *given)
 {
-    size_t len = strlen(given);
-    unsigned differ = len != metrics->token_len;
-
-    for (size_t i = 0; i < metrics->token_len; i++)
-        differ |= (unsigned)((unsigned char)metrics->token[i] ^
-                             (unsigned char)given[i < len ? i : len]);
-    return differ == 0;
+    return strlen(given) == metrics->token_len &&
+           sodium_memcmp(given, metrics->token, metrics->token_len) == 0;
 }
 
 /* The scheme's name is case-insensitive, RFC 7235 2.1. */
