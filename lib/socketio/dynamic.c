@@ -213,7 +213,8 @@ skio__dynamic_ask(struct sio_client *client, const struct sio_packet *packet)
     match->name_len = packet->nsp_len;
     match->home = skio__home_ref(server->home);
     match->server = server;
-    match->parent = server->parents;
+    /* Parsers of one's own may take any name: this one is nobody's. */
+    match->parent = match->name[0] == '/' ? server->parents : NULL;
     match->auth =
         skio__value_copy(mem, packet->json != NULL ? packet->json : "{}",
                          packet->json != NULL ? packet->json_len : 2,
