@@ -51,14 +51,22 @@ binding(struct peer *peer)
     peer_check(peer, skio_use(root, bind_next, peer) == SKIO_OK);
 }
 
+/* A client that is named differently from those who come afterwards. */
+static void
+connect_as(struct peer_ws *ws, const char *name)
+{
+    name_of_next = name;
+    peer_say(ws, "40");
+    name_of_next = "alice";
+}
+
 static struct peer_ws *
 come_in(struct peer *peer, const char *name, skio_socket **socket)
 {
     struct peer_ws *ws = peer_websocket(peer);
     char id[21];
 
-    name_of_next = name;
-    peer_say(ws, "40");
+    connect_as(ws, name);
     sio_take_connect(ws, "40", id);
     *socket = skio_nsp_socket(skio_of(peer->server, "/"), id);
     peer_check(peer, *socket != NULL);
@@ -102,17 +110,13 @@ SCENARIO(what_is_no_id_is_refused, NULL, binding)
 
     memset(name, 'n', sizeof name);
     name[129] = '\0';
-    name_of_next = name; /* one too long */
-    peer_say(ws, "40");
+    connect_as(ws, name); /* one too long */
     peer_expect(ws, "44{\"message\":\"SKIO_EINVAL\"}");
-    name_of_next = "";
-    peer_say(ws, "40");
+    connect_as(ws, "");
     peer_expect(ws, "44{\"message\":\"SKIO_EINVAL\"}");
-    name_of_next = "\xc3(";
-    peer_say(ws, "40");
+    connect_as(ws, "\xc3(");
     peer_expect(ws, "44{\"message\":\"SKIO_EINVAL\"}");
-    name_of_next = NULL;
-    peer_say(ws, "40");
+    connect_as(ws, NULL);
     peer_expect(ws, "44{\"message\":\"SKIO_EINVAL\"}");
     peer_check(peer, skio_user_count(peer->server, name) == 0);
 
@@ -153,8 +157,7 @@ SCENARIO(ids_are_as_long_as_the_option_says, NULL, short_ids)
     struct peer_ws *ws = peer_websocket(peer);
     skio_socket *socket;
 
-    name_of_next = "four";
-    peer_say(ws, "40");
+    connect_as(ws, "four");
     peer_expect(ws, "44{\"message\":\"SKIO_EINVAL\"}");
     (void)come_in(peer, "tom", &socket);
 }
