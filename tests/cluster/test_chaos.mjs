@@ -25,6 +25,9 @@ import { Redis, until } from "./cluster.mjs";
 import { count, judge } from "./history.mjs";
 import { programOf, Proxy } from "./proxies.mjs";
 
+// Clients that were refused wait longer each time before they try again.
+const RECONNECT_MS = 60000;
+
 const { io } = require("socket.io-client");
 
 const here = dirname(fileURLToPath(import.meta.url));
@@ -183,7 +186,8 @@ class Crowd {
 
     connected() {
         return until("all clients to be connected", async () =>
-            (await this.state()).up, (up) => up === this.facts.length);
+            (await this.state()).up, (up) => up === this.facts.length,
+            RECONNECT_MS);
     }
 
     async logs() {
