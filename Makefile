@@ -299,16 +299,21 @@ RUN_ENV = SKIO_SRC=$(abspath $(srcdir)) SKIO_BUILD=$(abspath $(O)) MAKE_DIR=$(CU
 TESTS_IF = $(if $(filter yes,$(HAVE_CMOCKA)),$(TESTS))
 LABEL = $(VARIANT:%=%/)
 
-# Runs all, counts all, and only then fails.
+# Runs all, counts all, and only then fails. The checkers of the sources work
+# while clusters, which wait most of the time, leave them some.
 check:
 	@$(RUN) begin
 	@$(MAKE) $(PARALLEL) --no-print-directory check-build
-	@$(MAKE) --no-print-directory check-run $(if $(SAN),,check-api)
+ifneq ($(if $(SAN),,$(CLONE)),)
+	@$(MAKE) --no-print-directory check-c check-js
+	@nice -n 19 $(MAKE) --no-print-directory check-lint & \
+	    $(MAKE) --no-print-directory check-clusters; wait
+else
+	@$(MAKE) --no-print-directory check-c check-js check-clusters
+endif
 ifeq ($(SAN),)
+	@$(MAKE) --no-print-directory check-api
 ifneq ($(CLONE),)
-	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-build
-	@$(MAKE) --no-print-directory SAN=address,undefined check-run
-	@$(MAKE) --no-print-directory check-lint
 	@$(RUN_ENV) $(RUN) group compatibility $(srcdir)/tests/api/compatibility
 	@$(RUN_ENV) $(RUN) group threats $(srcdir)/tests/api/threats
 endif
@@ -317,19 +322,18 @@ endif
 
 check-build: all $(TESTS_IF) $(SERVERS) $(BENCH_$(HAVE_LWS)) $(EXAMPLES) $(STAGE)/installed
 	@:
-# Sanitized, only the clients that say most are run, and no threats and clusters,
-# which for the most part wait: these are check-long's.
-SANITIZED_JS = $(filter %/test_client4.mjs %/test_engine_raw.mjs %/test_socket_raw.mjs,$(JS_TESTS))
-CHECKED_C = $(if $(SAN),$(filter-out $(THREATS_IF),$(TESTS_IF)),$(TESTS_IF))
-CHECKED_JS = $(if $(SAN),$(SANITIZED_JS),$(JS_TESTS))
-CHECKED_CLUSTERS = $(if $(SAN),$(filter %/test_hostile.mjs,$(CLUSTER_TESTS)),$(CLUSTER_TESTS))
-check-run: check-build
-	@$(RUN_ENV) JOBS=2 $(RUN) group $(LABEL)c $(CHECKED_C)
-	@$(RUN_ENV) $(RUN) group $(LABEL)js $(CHECKED_JS)
-	@$(RUN_ENV) JOBS=3 TIMEOUT=300 $(RUN) group $(LABEL)cluster $(CHECKED_CLUSTERS)
+check-c: check-build
+	@$(RUN_ENV) JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)c $(TESTS_IF)
 ifneq ($(HAVE_CMOCKA),yes)
 	@$(RUN) skip $(LABEL)c 'cmocka is not installed' $(TEST_MAINS)
 endif
+# A browser takes a machine of two cores for itself.
+BROWSER_TESTS = $(filter %_browser.mjs %_browser2.mjs,$(JS_TESTS))
+check-js: check-build
+	@$(RUN_ENV) JOBS=2 TIMEOUT=300 $(RUN) group $(LABEL)js $(filter-out $(BROWSER_TESTS),$(JS_TESTS))
+	@$(RUN_ENV) TIMEOUT=300 $(RUN) group $(LABEL)js $(BROWSER_TESTS)
+check-clusters: check-build
+	@$(RUN_ENV) JOBS=$(if $(SAN),2 TIMEOUT=1200,3 TIMEOUT=300) $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-api: check-build
 	@$(RUN_ENV) $(RUN) group api $(filter-out %/test_lint,$(API_TESTS)) \
 	    $(srcdir)/tests/ceilings/test_instructions
@@ -341,8 +345,9 @@ check-interop: check-build
 	@$(RUN_ENV) $(RUN) group $(LABEL)js $(JS_TESTS) $(CLUSTER_TESTS) $(CLIENT_TESTS)
 	@$(RUN) end
 
-# A release, and its packages; of the latter `make check` runs what is quick.
-LONG_DIST = $(addprefix $(srcdir)/tests/api/,distcheck test_debian test_abi)
+# A release, its packages, and the checkers of all sources; `make check` runs what
+# of these is quick.
+LONG_DIST = $(addprefix $(srcdir)/tests/api/,distcheck test_debian test_abi test_lint)
 
 # Minutes, not seconds: every C test under valgrind, threads under
 # ThreadSanitizer, and a release that builds everywhere it should.
@@ -375,7 +380,8 @@ check-long: check-build long-scale
 	@$(RUN_ENV) $(LONG_THREATS) JOBS=2 $(RUN) group threats-long $(filter-out $(STORMS_IF),$(THREATS_IF))
 	@$(RUN_ENV) $(LONG_THREATS) $(RUN) group threats-long $(STORMS_IF)
 	@$(MAKE) $(PARALLEL) --no-print-directory SKIO_SCALE= SAN=thread check-threads
-	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-rest
+	@$(MAKE) $(PARALLEL) --no-print-directory SAN=address,undefined check-build
+	@$(MAKE) --no-print-directory SKIO_SCALE= SAN=address,undefined check-c check-js check-clusters
 	@$(RUN_ENV) SKIO_SCALE= SKIO_LONG=1 TIMEOUT=1800 $(RUN) group dist $(LONG_DIST)
 ifneq ($(DIFFERENTIAL),)
 	@$(RUN_ENV) $(LONG_DIFFERENTIAL) TIMEOUT=3600 $(RUN) group generated $(DIFFERENTIAL)
@@ -402,11 +408,6 @@ long-scale:
 	@echo '  chaos: $(LONG_CHAOS); fuzz: $(LONG_FUZZ)'
 	@echo '  kills: $(LONG_KILLS)'
 	@echo '  switches: $(if $(SWITCHES_SECONDS),as many as fit $(SWITCHES_SECONDS) seconds,all)'
-# What a sanitized check-run leaves out.
-check-rest: check-build
-	@$(RUN_ENV) SKIO_SCALE= JOBS=2 TIMEOUT=600 $(RUN) group $(LABEL)c $(filter-out $(CHECKED_C),$(TESTS_IF))
-	@$(RUN_ENV) SKIO_SCALE= $(RUN) group $(LABEL)js $(filter-out $(CHECKED_JS),$(JS_TESTS))
-	@$(RUN_ENV) SKIO_SCALE=$(SCALE) JOBS=2 TIMEOUT=1200 $(RUN) group $(LABEL)cluster $(CLUSTER_TESTS)
 check-threads: $(THREAD_TESTS) $(filter %/threads,$(EXAMPLES))
 	@$(RUN_ENV) $(RUN) group thread $(THREAD_TESTS) $(THREAD_JS)
 
@@ -453,18 +454,21 @@ C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(filter-out $(EMBED_NO:%=$(srcdir)/examples/embed/%.c), \
              $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c))
-TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS) $(TEST_SRCS)) \
+TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS)) \
          $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
            --enable=warning,performance,portability --library=posix \
            --suppress=missingInclude --suppress=missingIncludeSystem
 
-lint: check-format tidy cppcheck clang-build
+TIDIED_TESTS = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(TEST_SRCS))
+
+lint: check-format tidy tidy-tests cppcheck clang-build clang-tests
 format:
 	clang-format -i $(C_FILES)
 check-format:
 	@clang-format --dry-run --Werror $(C_FILES)
 tidy: $(TIDIED)
+tidy-tests: $(TIDIED_TESTS)
 define TIDY
 	@mkdir -p $(@D)
 	$(call Q,TIDY)clang-tidy --quiet $< -- $(1) 2>$@.err || \
@@ -488,8 +492,11 @@ cppcheck:
 	$(call Q,CHECK)cd $(B)/cppcheck && $(CPPCHECK) -j2 --cppcheck-build-dir=cache \
 	    -I. -I$(abspath $(srcdir))/include -I$(abspath $(B))/include \
 	    lib $(abspath $(PUBLIC_C))
+CLANG_MAKE = $(MAKE) CC=clang VARIANT=clang WERROR=yes ENABLE_SHARED=no
 clang-build:
-	@$(MAKE) CC=clang VARIANT=clang WERROR=yes ENABLE_SHARED=no all $(TESTS_IF:$(O)/%=$(B)/clang/%)
+	@$(CLANG_MAKE) all
+clang-tests:
+	@$(CLANG_MAKE) $(TESTS_IF:$(O)/%=$(B)/clang/%)
 
 # ------------------------------------------------------------------ install
 
@@ -566,11 +573,11 @@ distcheck:
 	$(RUN_ENV) $(srcdir)/tests/api/distcheck
 
 .PHONY: all FORCE setup examples chat chat-picture cluster bench bench-plots bench-where dashboard small notify \
-        bench-page bench-load bench-server conformance-server check check-build check-run check-rest \
+        bench-page bench-load bench-server conformance-server check check-build check-c check-js check-clusters \
         check-api check-lint check-interop check-long long-scale record check-threads \
         fuzz fuzz-seed fuzz-merge fuzz-targets fuzz-build compatibility threats \
         html switches update-exports update-ceilings lint \
-        format check-format tidy cppcheck clang-build install uninstall clean distclean dist deb abi distcheck
+        format check-format tidy tidy-tests cppcheck clang-build clang-tests install uninstall clean distclean dist deb abi distcheck
 .SECONDARY:
 .DELETE_ON_ERROR:
 -include $(OBJS:.o=.d) $(TESTS:=.d) $(TEST_HELP_OBJS:.o=.d) $(SERVERS:=.d)

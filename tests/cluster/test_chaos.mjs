@@ -331,6 +331,9 @@ for (const kind of ["nginx", "haproxy"]) {
     test(`restarts_behind_${kind}_lose_nothing_untold`, async (t) => {
         const { figures, restarts, upgraded } = await rollingRestarts(t, kind);
 
+        console.log(`# ${restarts} restarts among ${clientsCount} clients: ${
+            figures.received} messages received, ${
+            figures.recovered} clients recovered, ${figures.renewed} not`);
         check(restarts >= 6, `only ${restarts} restarts`);
         check(figures.received > clientsCount * restarts, "too little traffic");
         check(kinds !== "ooo" || figures.recovered > figures.renewed,
