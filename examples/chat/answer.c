@@ -24,7 +24,7 @@ static void
 settle(struct chat *chat, const char *nick, const char *key)
 {
     const struct user *user = users_find(&chat->users, nick);
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
 
     if (user == NULL || user->refs == 0 || key == NULL ||
         strcmp(key, user->key) >= 0)

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,10 +25,15 @@ visitor_of(const skio_socket *socket)
 }
 
 bool
-visitor_is_inside(const struct visitor *visitor, const struct room *room)
+is_inside(const skio_socket *socket, const struct room *room)
 {
-    if (room->kind == ROOM_DIRECT)
-        return room->pair[0] == visitor->user || room->pair[1] == visitor->user;
+    const struct visitor *visitor = visitor_of(socket);
+    char address[ADDRESS_BYTES];
+
+    if (room->kind == ROOM_DIRECT) {
+        room_address(address, room);
+        return skio_in_room(socket, address);
+    }
     for (size_t i = 0; i < visitor->rooms_count; i++)
         if (visitor->rooms[i] == room)
             return true;
@@ -61,15 +67,41 @@ refuse_too_fast(const struct visitor *visitor, skio_ack *ack)
 }
 
 void
-room_address(char out[USER_ROOM_BYTES], const struct room *room)
+room_address(char out[ADDRESS_BYTES], const struct room *room)
 {
-    (void)snprintf(out, USER_ROOM_BYTES, "room:%s", room->fold);
+    if (room->kind == ROOM_DIRECT)
+        direct_address(out, room->pair[0]->nick, room->pair[1]->nick);
+    else
+        name_address(out, room->name);
 }
 
 void
-user_address(char out[USER_ROOM_BYTES], const struct user *user)
+name_address(char out[ADDRESS_BYTES], const char *name)
 {
-    (void)snprintf(out, USER_ROOM_BYTES, "user:%s", user->fold);
+    char fold[NAME_BYTES];
+
+    name_fold(fold, name);
+    (void)snprintf(out, ADDRESS_BYTES, "room:%s", fold);
+}
+
+void
+direct_address(char out[ADDRESS_BYTES], const char *nick, const char *other)
+{
+    char first[NAME_BYTES];
+    char second[NAME_BYTES];
+    bool is_sorted;
+
+    name_fold(first, nick);
+    name_fold(second, other);
+    is_sorted = strcmp(first, second) < 0;
+    (void)snprintf(out, ADDRESS_BYTES, "direct:%s:%s",
+                   is_sorted ? first : second, is_sorted ? second : first);
+}
+
+void
+user_address(char out[ADDRESS_BYTES], const struct user *user)
+{
+    (void)snprintf(out, ADDRESS_BYTES, "user:%s", user->fold);
 }
 
 void
@@ -110,7 +142,7 @@ chat_tell_directs(struct chat *chat, const struct user *user, const char *event)
 {
     for (size_t i = 0; i < chat->rooms.count; i++) {
         const struct room *room = chat->rooms.items[i];
-        char to[USER_ROOM_BYTES];
+        char to[ADDRESS_BYTES];
         char name[NAME_BYTES + 1];
 
         if (room->pair[0] != user && room->pair[1] != user)
@@ -126,7 +158,7 @@ void
 chat_leave(struct chat *chat, skio_socket *socket, struct room *room)
 {
     struct visitor *visitor = visitor_of(socket);
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
 
     for (size_t i = 0; i < visitor->rooms_count; i++)
         if (visitor->rooms[i] == room) {
@@ -146,7 +178,7 @@ on_connect(skio_socket *socket, void *arg)
     struct visitor *visitor = visitor_of(socket);
     struct user *user = visitor->user;
     struct text directs = {0};
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
 
     user_address(address, user);
     if (skio_join(socket, address) != SKIO_OK) {
@@ -161,7 +193,7 @@ on_connect(skio_socket *socket, void *arg)
     for (size_t i = 0; i < chat->rooms.count; i++) {
         const struct room *room = chat->rooms.items[i];
 
-        if (room->kind == ROOM_DIRECT && visitor_is_inside(visitor, room))
+        if (room->pair[0] == user || room->pair[1] == user)
             text_add(&directs, "%s\"@%s\"", directs.len > 1 ? "," : "",
                      room_other(room, user)->nick);
     }
@@ -230,6 +262,8 @@ chat_start(struct chat *chat, skio_server *server)
         err = skio_on_disconnect(chat->nsp, on_disconnect, chat);
     if (err == SKIO_OK)
         err = skio_on(chat->nsp, "quit", on_quit, chat);
+    if (err == SKIO_OK)
+        err = admit_start(chat);
     if (err == SKIO_OK)
         err = enter_start(chat);
     if (err == SKIO_OK)

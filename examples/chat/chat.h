@@ -8,6 +8,7 @@
 #ifndef CHAT_CHAT_H
 #define CHAT_CHAT_H
 
+#include <socketio/guard.h>
 #include <socketio/socketio.h>
 
 #include "rooms.h"
@@ -16,10 +17,12 @@
 #define TEXT_MAX 2000       /* characters of a message */
 #define TEXT_JSON_MAX 12000 /* bytes of it as JSON: escapes may be long */
 #define VISITOR_ROOMS_MAX 16
-#define USER_ROOM_BYTES (sizeof "user:" + NAME_BYTES)
+#define ADDRESS_BYTES (sizeof "direct::" + 2 * NAME_BYTES)
 
 struct chat {
     skio_nsp *nsp;
+    skio_guard *guard; /* whatever brings a socket into a room asks it */
+    bool has_ended;
     struct users users;
     struct rooms rooms;
     char epoch[40]; /* one life of this server: it numbers messages anew */
@@ -43,7 +46,9 @@ void chat_free(struct chat *chat);
 
 int64_t wall_clock_ms(void);
 struct visitor *visitor_of(const skio_socket *socket);
-bool visitor_is_inside(const struct visitor *visitor, const struct room *room);
+/* Whether the guard let it in here, and it has not left: what is said in a room
+ * comes from inside. */
+bool is_inside(const skio_socket *socket, const struct room *room);
 
 /* Answer that a request is refused. */
 void refuse(skio_ack *ack, const char *code, const char *message);
@@ -51,9 +56,13 @@ void refuse(skio_ack *ack, const char *code, const char *message);
 bool refuse_too_fast(const struct visitor *visitor, skio_ack *ack);
 void refuse_for_now(skio_ack *ack, unsigned retry_ms);
 
-/* Write the library's name of a room, or of the room of a user's sockets. */
-void room_address(char out[USER_ROOM_BYTES], const struct room *room);
-void user_address(char out[USER_ROOM_BYTES], const struct user *user);
+/* Write the library's name of a room, by the name that it has or would have; of
+ * the conversation of two; of the room of a user's sockets. */
+void room_address(char out[ADDRESS_BYTES], const struct room *room);
+void name_address(char out[ADDRESS_BYTES], const char *name);
+void direct_address(char out[ADDRESS_BYTES], const char *nick,
+                    const char *other);
+void user_address(char out[ADDRESS_BYTES], const struct user *user);
 
 /* How one of the two calls their conversation: "@" and the other's nickname. */
 void direct_name(char out[NAME_BYTES + 1], const struct room *room,
@@ -80,6 +89,10 @@ void chat_tell_directs(struct chat *chat, const struct user *user,
 
 /* Take a connection out of a room that it is inside of. */
 void chat_leave(struct chat *chat, skio_socket *socket, struct room *room);
+
+/* admit.c: make the guard; tell why it, or its function, did not let enter. */
+int admit_start(struct chat *chat);
+void refuse_entry(skio_ack *ack, const char *reason);
 
 /* claim.c, the middleware. */
 skio_middleware_fn chat_authenticate;

@@ -1,8 +1,9 @@
 /*
  * Entering and leaving rooms
  *
- * A room may be another server's: entering asks the others first for what they
- * know of it, and at the end who is inside. Meanwhile the client may go.
+ * Who may be inside is decided in admit.c. Here it is asked for, and answered
+ * with what was missed and who is there, which all servers are asked for.
+ * Meanwhile the client may go.
  */
 #include "cluster.h"
 
@@ -10,12 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An "enter" that waits for other servers. */
+/* An "enter" that waits for the verdict, and for other servers. */
 struct entering {
+    struct chat *chat;
     skio_socket *socket;
     skio_ack *ack;
-    char room[NAME_BYTES + 1]; /* as it was asked for, "@nick" too */
-    char key[KEY_MAX + 1];     /* empty: none that could be right */
+    char room[NAME_BYTES + 1]; /* as it was asked for, or "@nick" */
+    char address[ADDRESS_BYTES];
+    char key[KEY_MAX + 1]; /* empty: none that could be right */
     bool is_private;
     bool is_new; /* none of the user's connections here was inside */
     char epoch[40];
@@ -59,7 +62,6 @@ answer_entered(struct chat *chat, const char *people, void *arg)
     struct entering *entering = arg;
     struct text messages = {0};
     char direct[NAME_BYTES + 1];
-    char address[USER_ROOM_BYTES];
     const struct user *user;
     const struct room *room;
     struct user *other;
@@ -96,176 +98,146 @@ answer_entered(struct chat *chat, const char *people, void *arg)
             people);
     text_free(&messages);
     /* Only now: where the user came from it has been noticed meanwhile. */
-    if (entering->is_new) {
-        room_address(address, room);
-        (void)skio_broadcast_to(entering->socket, address, "joined",
+    if (entering->is_new)
+        (void)skio_broadcast_to(entering->socket, entering->address, "joined",
                                 "{'room':%s,'nick':%s}", room->name,
                                 user->nick);
-    }
     entering_free(entering);
 }
 
 /*
- * Whether this request may enter the room that has the name, or may make it.
- * A private room opens to its key alone: knowing its name is not enough.
- * Returns NULL after a refusal.
+ * The guard said yes, and the socket is inside: note it, and make the room if
+ * nobody has it. Returns NULL after a refusal.
  */
 static struct room *
-admit(struct chat *chat, struct room *room, const struct entering *entering)
+note_entry(struct entering *entering)
 {
-    const char *key = entering->key;
-    bool is_private = entering->is_private;
-    skio_ack *ack = entering->ack;
-
-    if (is_private && !token_is_valid(key, KEY_MIN, KEY_MAX)) {
-        refuse(ack, "bad_key", "A private room needs a key.");
-        return NULL;
-    }
-    if (room == NULL) {
-        room = rooms_add(&chat->rooms, entering->room, is_private ? key : NULL);
-        if (room == NULL)
-            refuse(ack, "full", "There are too many rooms.");
-        return room;
-    }
-    if (room->kind == ROOM_PRIVATE && !token_is_equal(room->key, key)) {
-        refuse(ack, "forbidden",
-               "That room is private: a member has to invite you.");
-        return NULL;
-    }
-    /* Else what was meant for few would be said to all. */
-    if (room->kind == ROOM_PUBLIC && is_private) {
-        refuse(ack, "exists", "A public room has that name already.");
-        return NULL;
-    }
-    return room;
-}
-
-/* Put a connection into a room. Returns false after a refusal. */
-static bool
-enter(struct chat *chat, struct room *room, struct entering *entering)
-{
-    skio_socket *socket = entering->socket;
-    struct visitor *visitor = visitor_of(socket);
-    skio_ack *ack = entering->ack;
-    char address[USER_ROOM_BYTES];
+    struct chat *chat = entering->chat;
+    struct visitor *visitor = visitor_of(entering->socket);
+    struct room *room;
+    struct user *other;
+    bool refused;
     int is_new;
 
-    if (visitor_is_inside(visitor, room))
-        return true;
-    if (visitor->rooms_count == VISITOR_ROOMS_MAX) {
-        refuse(ack, "full", "You are in too many rooms: leave one first.");
-        return false;
-    }
-    is_new = room_enter(&chat->rooms, room, visitor->user);
-    if (is_new < 0) {
-        refuse(ack, "full", "The room is full.");
-        return false;
-    }
-    room_address(address, room);
-    if (skio_join(socket, address) != SKIO_OK) {
-        (void)room_leave(room, visitor->user);
-        refuse(ack, "full", "The server is out of memory.");
-        return false;
-    }
-    visitor->rooms[visitor->rooms_count++] = room;
-    entering->is_new = is_new > 0;
-    return true;
-}
-
-/* The room is known here now, if anybody knows it. */
-static void
-enter_known(struct chat *chat, void *arg)
-{
-    struct entering *entering = arg;
-    struct visitor *visitor;
-    struct user *other;
-    struct room *room;
-    bool refused;
-
-    if (!is_waiting(entering))
-        return;
-    visitor = visitor_of(entering->socket);
-    room = find_room(chat, visitor->user, entering->room, &other, entering->ack,
-                     &refused);
-    if (refused) {
-        entering_free(entering);
-        return;
-    }
-    if (other != NULL) {
-        if (room == NULL)
-            room = rooms_add_direct(&chat->rooms, visitor->user, other);
-        if (room == NULL)
-            refuse(entering->ack, "full", "There are too many conversations.");
-    } else {
-        room = admit(chat, room, entering);
-        if (room != NULL && !enter(chat, room, entering))
-            room = NULL;
-    }
-    if (room != NULL)
-        cluster_people(chat, room, answer_entered, entering);
-    else
-        entering_free(entering);
-}
-
-/* The other one of a conversation is known here now, if anybody knows. */
-static void
-ask_for_room(struct chat *chat, void *arg)
-{
-    struct entering *entering = arg;
-    const struct visitor *visitor;
-    const struct room *room;
-    struct user *other;
-    bool refused;
-
-    if (!is_waiting(entering))
-        return;
-    visitor = visitor_of(entering->socket);
     room = find_room(chat, visitor->user, entering->room, &other, entering->ack,
                      &refused);
     if (refused)
-        entering_free(entering);
-    else if (room != NULL && room->is_known)
-        enter_known(chat, entering);
+        return NULL;
+    if (room == NULL && other != NULL)
+        room = rooms_add_direct(&chat->rooms, visitor->user, other);
+    else if (room == NULL)
+        room = rooms_add(&chat->rooms, entering->room,
+                         entering->is_private ? entering->key : NULL);
+    if (room == NULL) {
+        refuse(entering->ack, "full",
+               other != NULL ? "There are too many conversations."
+                             : "There are too many rooms.");
+        return NULL;
+    }
+    if (other != NULL || is_inside(entering->socket, room))
+        return room;
+    is_new = room_enter(&chat->rooms, room, visitor->user);
+    if (is_new < 0) {
+        refuse(entering->ack, "full", "The room is full.");
+        return NULL;
+    }
+    visitor->rooms[visitor->rooms_count++] = room;
+    entering->is_new = is_new > 0;
+    return room;
+}
+
+/* What came of the question: see admit.c. */
+static void
+on_verdict(skio_socket *socket, const char *error, void *arg)
+{
+    struct entering *entering = arg;
+    struct room *room = NULL;
+
+    if (!is_waiting(entering))
+        return;
+    if (error != NULL)
+        refuse_entry(entering->ack, error);
     else
-        cluster_ask_room(chat, other != NULL ? NULL : entering->room,
-                         visitor->user, other, enter_known, entering);
+        room = note_entry(entering);
+    if (room != NULL) {
+        cluster_people(entering->chat, room, answer_entered, entering);
+        return;
+    }
+    if (error == NULL)
+        (void)skio_leave(socket, entering->address); /* it is inside */
+    entering_free(entering);
+}
+
+/*
+ * Read what a request names: a room, or "@nick" for the conversation with
+ * somebody, whose full name is "@nick@nick". Returns false after a refusal.
+ */
+static bool
+read_name(struct entering *entering, const char *name, const struct user *user,
+          skio_ack *ack)
+{
+    char pair[2][NAME_BYTES] = {"", ""};
+    const char *last = name != NULL ? strrchr(name, '@') : NULL;
+    char fold[NAME_BYTES];
+    size_t len;
+
+    if (name == NULL || name[0] != '@') {
+        if (!name_is_valid(name, ROOM_MAX)) {
+            refuse(ack, "bad_name",
+                   "A room's name has 1 to 24 letters, digits, “-”, “_” or "
+                   "“.”.");
+            return false;
+        }
+        (void)snprintf(entering->room, sizeof entering->room, "%s", name);
+        name_address(entering->address, name);
+        return true;
+    }
+    len = last > name ? (size_t)(last - name) - 1 : 0;
+    if (last == name)
+        (void)snprintf(pair[0], NAME_BYTES, "%s", user->nick);
+    else if (len < NAME_BYTES)
+        (void)snprintf(pair[0], NAME_BYTES, "%.*s", (int)len, name + 1);
+    if (strlen(last + 1) < NAME_BYTES)
+        (void)snprintf(pair[1], NAME_BYTES, "%s", last + 1);
+    if (!name_is_valid(pair[0], NICK_MAX) ||
+        !name_is_valid(pair[1], NICK_MAX)) {
+        refuse(ack, "unknown_user", "Nobody here has that nickname.");
+        return false;
+    }
+    direct_address(entering->address, pair[0], pair[1]);
+    name_fold(fold, pair[1]);
+    (void)snprintf(entering->room, sizeof entering->room, "@%s",
+                   strcmp(fold, user->fold) == 0 ? pair[0] : pair[1]);
+    return true;
 }
 
 static void
 on_enter(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 {
     struct chat *chat = arg;
-    const char *name = skio_get_str(args, "0.room");
+    const struct user *user = visitor_of(socket)->user;
     struct entering *entering;
-    bool is_person = name != NULL && name[0] == '@';
 
     if (refuse_too_fast(visitor_of(socket), ack))
         return;
-    if (!is_person && !name_is_valid(name, ROOM_MAX)) {
-        refuse(ack, "bad_name",
-               "A room's name has 1 to 24 letters, digits, “-”, “_” or “.”.");
-        return;
-    }
-    if (is_person && !name_is_valid(name + 1, NICK_MAX)) {
-        refuse(ack, "unknown_user", "Nobody here has that nickname.");
-        return;
-    }
     entering = calloc(1, sizeof *entering);
     if (entering == NULL) {
         refuse(ack, "full", "The server is out of memory.");
         return;
     }
+    if (!read_name(entering, skio_get_str(args, "0.room"), user, ack)) {
+        free(entering);
+        return;
+    }
+    entering->chat = chat;
     entering->socket = skio_socket_ref(socket);
     entering->ack = skio_ack_take(ack);
-    (void)snprintf(entering->room, sizeof entering->room, "%s", name);
     copy_str(entering->key, sizeof entering->key, args, "0.key");
     copy_str(entering->epoch, sizeof entering->epoch, args, "0.epoch");
     (void)skio_get_bool(args, "0.private", &entering->is_private);
     (void)skio_get_int(args, "0.after", &entering->after); /* else 0 */
-    if (is_person && users_find(&chat->users, name + 1) == NULL)
-        cluster_ask_user(chat, name + 1, ask_for_room, entering);
-    else
-        ask_for_room(chat, entering);
+    skio_guard_put(chat->guard, socket, entering->address, args, on_verdict,
+                   entering);
 }
 
 static void
@@ -281,7 +253,7 @@ on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
                      ack, &refused);
     if (refused)
         return;
-    if (room == NULL || other != NULL || !visitor_is_inside(visitor, room)) {
+    if (room == NULL || other != NULL || !is_inside(socket, room)) {
         refuse(ack, "not_inside", "You are not in that room.");
         return;
     }

@@ -79,7 +79,7 @@ static void
 on_people(struct chat *chat, const char *people, void *arg)
 {
     const struct room *room = NULL;
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
     char name[NAME_BYTES + 1];
 
     for (size_t i = 0; i < chat->rooms.count; i++)

@@ -14,7 +14,7 @@ struct invitation {
     char room[NAME_BYTES];
     char key[KEY_MAX + 1];
     char from[NAME_BYTES];
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
 };
 
 static void
@@ -53,7 +53,7 @@ invite(struct chat *chat, const struct visitor *visitor,
     (void)snprintf(invitation->key, KEY_MAX + 1, "%s", room->key);
     (void)snprintf(invitation->from, NAME_BYTES, "%s", visitor->user->nick);
     name_fold(fold, nick);
-    (void)snprintf(invitation->address, USER_ROOM_BYTES, "user:%s", fold);
+    (void)snprintf(invitation->address, ADDRESS_BYTES, "user:%s", fold);
     if (skio_sockets_count(chat->nsp,
                            SKIO_TARGET(.to = SKIO_ROOMS(invitation->address)),
                            on_guest, invitation) != SKIO_OK)
@@ -77,8 +77,7 @@ on_invite(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
                      ack, &refused);
     if (refused)
         return;
-    if (room == NULL || room->kind != ROOM_PRIVATE ||
-        !visitor_is_inside(visitor, room))
+    if (room == NULL || room->kind != ROOM_PRIVATE || !is_inside(socket, room))
         refuse(ack, "not_inside",
                "You are not in a private room of that name.");
     else if (!name_is_valid(nick, NICK_MAX))

@@ -57,8 +57,8 @@ cluster_people(struct chat *chat, const struct room *room,
                cluster_people_fn *fn, void *arg)
 {
     struct asking *asking = calloc(1, sizeof *asking);
-    char first[USER_ROOM_BYTES];
-    char second[USER_ROOM_BYTES];
+    char first[ADDRESS_BYTES];
+    char second[ADDRESS_BYTES];
 
     if (asking == NULL) {
         fn(chat, NULL, arg);
@@ -88,7 +88,7 @@ struct leaving {
     struct chat *chat;
     char nick[NAME_BYTES];
     char room[NAME_BYTES]; /* empty: the chat */
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
 };
 
 static void

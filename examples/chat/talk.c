@@ -36,7 +36,7 @@ void
 chat_spread(struct chat *chat, const struct room *room,
             const struct message *message)
 {
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
     char name[NAME_BYTES + 1];
 
     for (size_t i = 0; i < (room->kind == ROOM_DIRECT ? 2 : 1); i++) {
@@ -82,7 +82,7 @@ on_say(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
                      &refused);
     if (refused)
         return;
-    if (room == NULL || !visitor_is_inside(visitor, room)) {
+    if (room == NULL || !is_inside(socket, room)) {
         refuse(ack, "not_inside", "You are not in that room.");
         return;
     }
@@ -148,7 +148,7 @@ on_typing(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
     struct chat *chat = arg;
     struct visitor *visitor = visitor_of(socket);
     struct user *user = visitor->user;
-    char address[USER_ROOM_BYTES];
+    char address[ADDRESS_BYTES];
     char name[NAME_BYTES + 1];
     struct user *other;
     struct room *room;
@@ -157,7 +157,7 @@ on_typing(skio_socket *socket, const skio_value *args, skio_ack *ack, void *arg)
 
     room = find_room(chat, user, skio_get_str(args, "0.room"), &other, ack,
                      &refused);
-    if (room == NULL || !visitor_is_inside(visitor, room) ||
+    if (room == NULL || !is_inside(socket, room) ||
         bucket_take(&user->hints, 20, 4) > 0)
         return;
     (void)skio_get_bool(args, "0.on", &on);

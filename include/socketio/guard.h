@@ -24,6 +24,9 @@
 
 SKIO_BEGIN_DECLS
 
+/** What guards the rooms of a namespace; it ends with the server. */
+typedef struct skio_guard skio_guard;
+
 /** A client that asks to enter a room: one verdict is awaited. */
 typedef struct skio_guard_ask skio_guard_ask;
 
@@ -35,17 +38,29 @@ typedef struct skio_guard_ask skio_guard_ask;
  * server's end ends it, too.
  *
  * room  Borrowed until the verdict.
- * args  Those of the event, the room's name first: a key may follow it.
- *       Borrowed until this returns.
+ * args  Those of the event, the room's name first: a key may follow it. Of a
+ *       question put by the program, what it gave. Borrowed until this returns.
  */
 typedef void skio_guard_fn(skio_guard_ask *ask, skio_socket *socket,
                            const char *room, const skio_value *args,
                            void *user);
 
+/**
+ * What came of a question that the program put: called once for each.
+ *
+ * socket  For which it was put; it may have gone.
+ * error   NULL: it is in the room. Else what a client would be told, the
+ *         verdict's reason or one of the guard's, or "closed": the socket has
+ *         gone, or the server ends. Borrowed until this returns.
+ */
+typedef void skio_guard_done_fn(skio_socket *socket, const char *error,
+                                void *user);
+
 /** skio_guard_options_init() fills it. */
 typedef struct skio_guard_options {
     size_t struct_size;
-    const char *join;            /**< the event to enter by; "join" */
+    const char *join;            /**< the event to enter by; "join"; NULL, of
+                                      skio_guard_new() alone: none */
     const char *leave;           /**< that to leave by; "leave"; NULL: none */
     const char *const *reserved; /**< what names of rooms may not begin with,
                                       NULL-terminated; NULL: nothing */
@@ -85,6 +100,35 @@ SKIO_API int skio_guard_rooms(skio_nsp *nsp, skio_guard_fn *fn, void *user,
     SKIO_NONNULL(1, 2) SKIO_MUST_CHECK;
 
 /**
+ * The same, for a program that puts questions itself, too: its event has other
+ * arguments than a room's name, say, or an answer that says more than yes. With
+ * NULL for both events it alone does.
+ *
+ * out  Set if it succeeds. Valid until the server's end.
+ *
+ * Returns what skio_guard_rooms() does.
+ */
+SKIO_API int skio_guard_new(skio_nsp *nsp, skio_guard_fn *fn, void *user,
+                            const skio_guard_options *options, skio_guard **out)
+    SKIO_NONNULL(1, 2, 5) SKIO_MUST_CHECK;
+
+/**
+ * Put the question whether a socket may enter a room, as if its client had
+ * asked: the same names are refused, the same limits hold. It is put about a
+ * room, too, that the socket is in: what comes with it may be wrong. A no does
+ * not take it out.
+ *
+ * socket  Of the guard's namespace, or of one that it is the parent of.
+ * room    Copied. NULL is a "bad room".
+ * args    For the guard's function; may be NULL.
+ * done    Told what came of it, maybe before this returns.
+ */
+SKIO_API void skio_guard_put(skio_guard *guard, skio_socket *socket,
+                             const char *room, const skio_value *args,
+                             skio_guard_done_fn *done, void *user)
+    SKIO_NONNULL(1, 2, 5);
+
+/**
  * Let the socket enter the room. Consumes `ask`, whatever is returned but
  * SKIO_EBUSY.
  *
@@ -104,6 +148,7 @@ SKIO_API int skio_guard_allow(skio_guard_ask *ask) SKIO_NONNULL(1);
  * Returns SKIO_OK, SKIO_ECLOSED, SKIO_ETIMEDOUT or SKIO_EBUSY as
  * skio_guard_allow(); SKIO_ENOBUFS or SKIO_ENOMEM as skio_ack_send();
  * SKIO_EINVAL for a reason that is not UTF-8 (the client is told "forbidden").
+ * The program is told the reason as it is.
  */
 SKIO_API int skio_guard_deny(skio_guard_ask *ask, const char *reason)
     SKIO_NONNULL(1);

@@ -5,16 +5,19 @@
  * that those of one socket are found, and in the order in which they time out,
  * which is that in which they came. Its socket may go, or its time be over,
  * before the verdict: then it only waits to be given back.
+ *
+ * Who put the question is told once: the client by its ack, or the program by
+ * its function.
  */
+#include "guard_names.h"
+
 #include <string.h>
 
 #include <socketio/emit.h>
-#include <socketio/guard.h>
 #include <socketio/loop.h>
 #include <socketio/transport.h>
 
 #define BUCKETS 256 /* a power of two */
-#define ID_LEN 20   /* of sockets, here and on Node */
 
 /* A ring, to be entered and left anywhere. */
 struct ring {
@@ -22,7 +25,7 @@ struct ring {
     struct ring *next;
 };
 
-struct guard {
+struct skio_guard {
     skio_server *server;
     skio_guard_fn *fn;
     void *user;
@@ -34,12 +37,20 @@ struct guard {
     struct ring buckets[BUCKETS];
 };
 
+/* Who is told what comes of a question. All empty: somebody was told, or nobody
+ * wants to know. */
+struct reply {
+    skio_ack *ack;            /* taken, unless the question is_running */
+    skio_guard_done_fn *done; /* of a question that the program put */
+    void *user;
+};
+
 struct skio_guard_ask {
     struct ring home;    /* first: in a bucket, or an orphan */
     struct ring waiting; /* in order; by itself: not any more */
-    struct guard *guard;
+    skio_guard *guard;
     skio_socket *socket; /* referenced; NULL: it has gone */
-    skio_ack *ack;       /* taken, unless it is_running; NULL: none */
+    struct reply reply;
     uint64_t due;
     int over;        /* what a verdict returns; SKIO_OK: it counts */
     bool is_running; /* inside of the guard's call */
@@ -110,7 +121,7 @@ at_waiting(struct ring *ring)
 
 /* Where the questions of a socket are, those of a few others among them. */
 static struct ring *
-bucket_of(struct guard *guard, const skio_socket *socket)
+bucket_of(skio_guard *guard, const skio_socket *socket)
 {
     uint64_t n = (uint64_t)(uintptr_t)socket * UINT64_C(0x9E3779B97F4A7C15);
 
@@ -119,22 +130,33 @@ bucket_of(struct guard *guard, const skio_socket *socket)
 
 /* ---- Answers ---- */
 
+/* error: NULL for yes. */
 static int
-say_no(skio_ack *ack, const char *why)
+say(skio_socket *socket, const struct reply *reply, const char *error)
 {
-    return skio_ack_send(ack, "{'ok':false,'error':%s}", why);
+    if (reply->done != NULL)
+        reply->done(socket, error, reply->user);
+    else if (error == NULL)
+        return skio_ack_send(reply->ack, "{'ok':true}");
+    else
+        return skio_ack_send(reply->ack, "{'ok':false,'error':%s}", error);
+    return SKIO_OK;
 }
 
-static int
-say_yes(skio_ack *ack)
+/* What is told now is not told again. */
+static struct reply
+take_reply(skio_guard_ask *ask)
 {
-    return skio_ack_send(ack, "{'ok':true}");
+    struct reply reply = ask->reply;
+
+    ask->reply = (struct reply){0};
+    return reply;
 }
 
 static void
 give_back(skio_guard_ask *ask)
 {
-    struct guard *guard = ask->guard;
+    skio_guard *guard = ask->guard;
 
     guard->count--;
     skio_transport_free(guard->server, ask);
@@ -148,126 +170,54 @@ end_wait(skio_guard_ask *ask, int over)
     ring_leave(&ask->waiting);
 }
 
-/* ---- Names ---- */
-
-static bool
-has_prefix(const char *room, const char *prefix)
-{
-    return strncmp(room, prefix, strlen(prefix)) == 0;
-}
-
-static bool
-is_reserved(const struct guard *guard, const char *room)
-{
-    const char *const *prefix = guard->options.reserved;
-
-    while (prefix != NULL && *prefix != NULL)
-        if (has_prefix(room, *prefix++))
-            return true;
-    return false;
-}
-
-/*
- * Whether a room could be a socket's own: on another server sockets are not
- * known, so that the form decides. A client of Socket.IO 2 has "/nsp#" before
- * it.
- */
-static bool
-could_be_id(const char *room)
-{
-    static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                   "abcdefghijklmnopqrstuvwxyz0123456789_-";
-    const char *hash = strrchr(room, '#');
-
-    if (room[0] == '/' && hash != NULL)
-        room = hash + 1;
-    return strlen(room) == ID_LEN && strspn(room, alphabet) == ID_LEN;
-}
-
-/* What is wrong with a name; NULL: nothing. */
-static const char *
-find_fault(const struct guard *guard, const skio_socket *socket,
-           const char *room)
-{
-    const skio_nsp *nsp = skio_socket_nsp(socket);
-
-    if (room == NULL || room[0] == '\0' ||
-        strlen(room) > guard->options.max_name_bytes)
-        return "bad room";
-    if (is_reserved(guard, room))
-        return "reserved";
-    if (!guard->options.allow_ids &&
-        (could_be_id(room) ||
-         (nsp != NULL && skio_nsp_socket(nsp, room) != NULL)))
-        return "reserved";
-    return NULL;
-}
-
-struct counting {
-    const struct guard *guard;
-    const char *id;
-    uint32_t count;
-};
-
-static bool
-count_room(const char *room, void *user)
-{
-    struct counting *counting = user;
-
-    if (strcmp(room, counting->id) != 0 && !is_reserved(counting->guard, room))
-        counting->count++;
-    return counting->count < counting->guard->options.max_rooms;
-}
-
-/* A socket's rooms are counted where they are: what the application joined or
- * left, or what came back with a recovered session, is counted rightly. */
-static bool
-has_all_rooms(const struct guard *guard, const skio_socket *socket)
-{
-    struct counting counting = {guard, skio_socket_id(socket), 0};
-
-    skio_each_room(socket, count_room, &counting);
-    return counting.count >= guard->options.max_rooms;
-}
-
 /* ---- Verdicts ---- */
 
-/* Take it out of all lists and let it go; what it held is the caller's. */
+/* Out of all lists: nobody finds it any more. */
 static void
-use_up(skio_guard_ask *ask)
+take_out(skio_guard_ask *ask)
 {
     ring_leave(&ask->waiting);
     ring_leave(&ask->home);
+}
+
+/* Let it go, unless the guard's call has yet to return. */
+static void
+use_up(skio_guard_ask *ask)
+{
     ask->socket = NULL;
-    ask->ack = NULL;
+    ask->reply = (struct reply){0};
     if (!ask->is_running)
         give_back(ask);
 }
 
 static int
-enter(const struct guard *guard, skio_socket *socket, skio_ack *ack,
+enter(const skio_guard *guard, skio_socket *socket, const struct reply *reply,
       const char *room)
 {
     int err = SKIO_ELIMIT;
 
     if (skio_in_room(socket, room))
         err = SKIO_OK;
-    else if (!has_all_rooms(guard, socket))
+    else if (!skio__guard_has_all_rooms(&guard->options, socket))
         err = skio_join(socket, room);
     switch (err) {
     case SKIO_OK:
-        (void)say_yes(ack);
-        if (!skio_socket_is_connected(socket))
+        if (skio_socket_is_connected(socket)) {
+            (void)say(socket, reply, NULL);
+        } else {
             err = SKIO_ECLOSED;
+            (void)say(socket, reply, "closed");
+        }
         break;
     case SKIO_ELIMIT:
-        (void)say_no(ack, "too many rooms");
+        (void)say(socket, reply, "too many rooms");
         break;
     case SKIO_EINVAL:
-        (void)say_no(ack, "bad room");
+        (void)say(socket, reply, "bad room");
         break;
     default:
-        (void)say_no(ack, "unavailable");
+        (void)say(socket, reply,
+                  skio_socket_is_connected(socket) ? "unavailable" : "closed");
         break;
     }
     return err;
@@ -276,24 +226,18 @@ enter(const struct guard *guard, skio_socket *socket, skio_ack *ack,
 int
 skio_guard_allow(skio_guard_ask *ask)
 {
-    const struct guard *guard = ask->guard;
     skio_socket *socket = ask->socket;
-    skio_ack *ack = ask->ack;
     int err = ask->over;
 
     if (ask->is_decided)
         return SKIO_EBUSY;
     ask->is_decided = true;
-    if (err != SKIO_OK) {
-        use_up(ask);
-    } else {
-        /* Whoever is told of the room may disconnect the socket: the question
-         * is not to be found then. */
-        ring_leave(&ask->waiting);
-        ring_leave(&ask->home);
-        err = enter(guard, socket, ack, ask->room);
-        use_up(ask);
-    }
+    /* Whoever is told of it may disconnect the socket: the question is not to
+     * be found then. */
+    take_out(ask);
+    if (err == SKIO_OK)
+        err = enter(ask->guard, socket, &ask->reply, ask->room);
+    use_up(ask);
     skio_socket_unref(socket);
     return err;
 }
@@ -302,18 +246,21 @@ int
 skio_guard_deny(skio_guard_ask *ask, const char *reason)
 {
     skio_socket *socket = ask->socket;
-    skio_ack *ack = ask->ack;
     int err = ask->over;
 
     if (ask->is_decided)
         return SKIO_EBUSY;
     ask->is_decided = true;
-    use_up(ask);
-    if (err == SKIO_OK) {
-        err = say_no(ack, reason != NULL ? reason : "forbidden");
+    take_out(ask);
+    if (err == SKIO_OK && !skio_socket_is_connected(socket)) {
+        err = SKIO_ECLOSED; /* others are being told of it */
+        (void)say(socket, &ask->reply, "closed");
+    } else if (err == SKIO_OK) {
+        err = say(socket, &ask->reply, reason != NULL ? reason : "forbidden");
         if (err == SKIO_EINVAL)
-            (void)say_no(ack, "forbidden");
+            (void)say(socket, &ask->reply, "forbidden");
     }
+    use_up(ask);
     skio_socket_unref(socket);
     return err;
 }
@@ -335,13 +282,14 @@ skio_guard_room(const skio_guard_ask *ask)
 static void
 on_due(void *user)
 {
-    struct guard *guard = user;
+    skio_guard *guard = user;
     const uint64_t now = skio_loop_now(guard->server);
     bool is_late = true;
 
     while (guard->order.next != &guard->order) {
         skio_guard_ask *ask = at_waiting(guard->order.next);
-        skio_ack *ack = ask->ack;
+        skio_socket *socket;
+        struct reply reply;
 
         /* Who cannot be timed is answered now. */
         if (ask->due > now && is_late) {
@@ -351,34 +299,51 @@ on_due(void *user)
                 return;
         }
         end_wait(ask, SKIO_ETIMEDOUT);
-        ask->ack = NULL;
-        (void)say_no(ack, "timeout");
+        socket = skio_socket_ref(ask->socket);
+        reply = take_reply(ask);
+        (void)say(socket, &reply, "timeout"); /* the verdict may come in it */
+        skio_socket_unref(socket);
     }
+}
+
+static skio_guard_ask *
+find_ask(skio_guard *guard, const skio_socket *socket)
+{
+    struct ring *bucket = bucket_of(guard, socket);
+
+    for (struct ring *at = bucket->next; at != bucket; at = at->next)
+        if (at_home(at)->socket == socket)
+            return at_home(at);
+    return NULL;
+}
+
+/* Tell the program that there is nobody to enter any more; an ack is let go,
+ * but for that of the handler, which is the handler's. */
+static void
+close_reply(skio_guard_ask *ask, skio_socket *socket)
+{
+    struct reply reply = take_reply(ask);
+
+    if (!ask->is_running)
+        skio_ack_free(reply.ack);
+    if (reply.done != NULL)
+        (void)say(socket, &reply, "closed"); /* the verdict may come in it */
 }
 
 static void
 on_disconnect(skio_socket *socket, enum skio_disconnect reason, void *user)
 {
-    struct guard *guard = user;
-    struct ring *bucket = bucket_of(guard, socket);
-    struct ring *at = bucket->next;
+    skio_guard *guard = user;
+    skio_guard_ask *ask;
 
     (void)reason;
-    while (at != bucket) {
-        skio_guard_ask *ask = at_home(at);
-
-        at = at->next;
-        if (ask->socket != socket)
-            continue;
+    while ((ask = find_ask(guard, socket)) != NULL) {
         if (ask->over == SKIO_OK)
             end_wait(ask, SKIO_ECLOSED);
         ring_leave(&ask->home);
         ring_enter(&ask->home, &guard->orphans);
         ask->socket = NULL;
-        /* That of the handler is the handler's. */
-        if (!ask->is_running)
-            skio_ack_free(ask->ack);
-        ask->ack = NULL;
+        close_reply(ask, socket);
         skio_socket_unref(socket);
     }
 }
@@ -390,7 +355,8 @@ free_asks(struct ring *ring)
         skio_guard_ask *ask = at_home(ring->next);
 
         ring_leave(&ask->home);
-        skio_ack_free(ask->ack);
+        ask->is_decided = true; /* none may come any more */
+        close_reply(ask, ask->socket);
         skio_socket_unref(ask->socket);
         give_back(ask);
     }
@@ -399,7 +365,7 @@ free_asks(struct ring *ring)
 static void
 free_guard(void *user)
 {
-    struct guard *guard = user;
+    skio_guard *guard = user;
 
     skio_timer_free(guard->timer);
     free_asks(&guard->orphans);
@@ -411,7 +377,7 @@ free_guard(void *user)
 /* ---- Events ---- */
 
 static uint32_t
-count_asks(struct guard *guard, const skio_socket *socket)
+count_asks(skio_guard *guard, const skio_socket *socket)
 {
     struct ring *bucket = bucket_of(guard, socket);
     uint32_t count = 0;
@@ -422,7 +388,7 @@ count_asks(struct guard *guard, const skio_socket *socket)
 }
 
 static skio_guard_ask *
-new_ask(struct guard *guard, skio_socket *socket, skio_ack *ack,
+new_ask(skio_guard *guard, skio_socket *socket, const struct reply *reply,
         const char *room)
 {
     const size_t len = strlen(room);
@@ -435,7 +401,7 @@ new_ask(struct guard *guard, skio_socket *socket, skio_ack *ack,
     memcpy(ask->room, room, len + 1);
     ask->guard = guard;
     ask->socket = skio_socket_ref(socket);
-    ask->ack = ack;
+    ask->reply = *reply;
     ring_init(&ask->waiting);
     ring_enter(&ask->home, bucket_of(guard, socket));
     guard->count++;
@@ -444,38 +410,45 @@ new_ask(struct guard *guard, skio_socket *socket, skio_ack *ack,
 
 /* The verdict comes later: keep what is needed for it. */
 static void
-wait_for_verdict(struct guard *guard, skio_guard_ask *ask)
+wait_for_verdict(skio_guard *guard, skio_guard_ask *ask)
 {
-    skio_ack *ack = ask->ack;
+    skio_ack *ack = ask->reply.ack;
     const uint32_t timeout_ms = guard->options.timeout_ms;
+    struct reply reply = ask->reply;
     int err = SKIO_OK;
 
-    ask->ack = skio_ack_take(ack);
-    if (ack != NULL && ask->ack == NULL) {
-        end_wait(ask, SKIO_ENOMEM);
-        (void)say_no(ack, "unavailable");
-        return;
+    ask->reply.ack = skio_ack_take(ack);
+    if (ack != NULL && ask->reply.ack == NULL) {
+        err = SKIO_ENOMEM;
+    } else {
+        reply.ack = ask->reply.ack;
+        if (timeout_ms == 0)
+            return;
+        ask->due = skio_loop_now(guard->server) + timeout_ms;
+        if (!skio_timer_is_set(guard->timer))
+            err = skio_timer_set(guard->timer, timeout_ms);
+        if (err == SKIO_OK) {
+            ring_enter(&ask->waiting, &guard->order);
+            return;
+        }
     }
-    if (timeout_ms == 0)
-        return;
-    ask->due = skio_loop_now(guard->server) + timeout_ms;
-    if (!skio_timer_is_set(guard->timer))
-        err = skio_timer_set(guard->timer, timeout_ms);
-    if (err == SKIO_OK) {
-        ring_enter(&ask->waiting, &guard->order);
-        return;
-    }
-    ack = ask->ack;
-    ask->ack = NULL;
     end_wait(ask, err);
-    (void)say_no(ack, "unavailable");
+    ask->reply = (struct reply){0};
+    (void)say(ask->socket, &reply, "unavailable");
 }
 
 static void
-put_question(struct guard *guard, skio_guard_ask *ask, const skio_value *args)
+put_question(skio_guard *guard, skio_socket *socket, const char *room,
+             const skio_value *args, const struct reply *reply)
 {
+    skio_guard_ask *ask = new_ask(guard, socket, reply, room);
+
+    if (ask == NULL) {
+        (void)say(socket, reply, "unavailable");
+        return;
+    }
     ask->is_running = true;
-    guard->fn(ask, ask->socket, ask->room, args, guard->user);
+    guard->fn(ask, socket, ask->room, args, guard->user);
     ask->is_running = false;
     if (ask->is_decided)
         give_back(ask);
@@ -483,47 +456,68 @@ put_question(struct guard *guard, skio_guard_ask *ask, const skio_value *args)
         wait_for_verdict(guard, ask);
 }
 
+/* Why the application is not asked; NULL: it is. */
+static const char *
+find_obstacle(skio_guard *guard, const skio_socket *socket, const char *room)
+{
+    if (!skio_in_room(socket, room) &&
+        skio__guard_has_all_rooms(&guard->options, socket))
+        return "too many rooms";
+    if (count_asks(guard, socket) >= guard->options.max_asks)
+        return "too many questions";
+    return guard->count >= guard->options.max_asks_all ? "busy" : NULL;
+}
+
 static void
 on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
-    struct guard *guard = user;
+    skio_guard *guard = user;
+    const struct reply reply = {.ack = ack};
     const char *room = skio_get_str(args, "0");
-    const char *fault = find_fault(guard, socket, room);
-    skio_guard_ask *ask = NULL;
+    const char *fault = skio__guard_find_fault(&guard->options, socket, room);
 
     if (fault == NULL && skio_in_room(socket, room)) {
-        (void)say_yes(ack);
+        (void)say(socket, &reply, NULL);
         return;
     }
-    if (fault == NULL && has_all_rooms(guard, socket))
-        fault = "too many rooms";
-    if (fault == NULL && count_asks(guard, socket) >= guard->options.max_asks)
-        fault = "too many questions";
-    if (fault == NULL && guard->count >= guard->options.max_asks_all)
-        fault = "busy";
-    if (fault == NULL) {
-        ask = new_ask(guard, socket, ack, room);
-        fault = ask == NULL ? "unavailable" : NULL;
-    }
+    if (fault == NULL)
+        fault = find_obstacle(guard, socket, room);
     if (fault != NULL)
-        (void)say_no(ack, fault);
+        (void)say(socket, &reply, fault);
     else
-        put_question(guard, ask, args);
+        put_question(guard, socket, room, args, &reply);
+}
+
+void
+skio_guard_put(skio_guard *guard, skio_socket *socket, const char *room,
+               const skio_value *args, skio_guard_done_fn *done, void *user)
+{
+    const struct reply reply = {.done = done, .user = user};
+    const char *fault = "closed";
+
+    (void)skio_socket_ref(socket); /* all that is called may let it go */
+    if (skio_socket_is_connected(socket))
+        fault = skio__guard_find_fault(&guard->options, socket, room);
+    if (fault == NULL)
+        fault = find_obstacle(guard, socket, room);
+    if (fault != NULL)
+        (void)say(socket, &reply, fault);
+    else
+        put_question(guard, socket, room, args, &reply);
+    skio_socket_unref(socket);
 }
 
 static void
 on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
-    const struct guard *guard = user;
+    const skio_guard *guard = user;
+    const struct reply reply = {.ack = ack};
     const char *room = skio_get_str(args, "0");
-    const char *fault = find_fault(guard, socket, room);
+    const char *fault = skio__guard_find_fault(&guard->options, socket, room);
 
     if (fault == NULL && skio_leave(socket, room) != SKIO_OK)
         fault = "not inside";
-    if (fault != NULL)
-        (void)say_no(ack, fault);
-    else
-        (void)say_yes(ack);
+    (void)say(socket, &reply, fault);
 }
 
 /* ---- Making one ---- */
@@ -544,7 +538,7 @@ measure(const char *const *names)
 }
 
 static void
-copy_reserved(struct guard *guard, const char *const *names)
+copy_reserved(skio_guard *guard, const char *const *names)
 {
     const char **list = (const char **)(guard + 1);
     size_t count = 0;
@@ -565,28 +559,28 @@ copy_reserved(struct guard *guard, const char *const *names)
 }
 
 static int
-watch(skio_nsp *nsp, struct guard *guard)
+watch(skio_nsp *nsp, skio_guard *guard)
 {
     const skio_guard_options *options = &guard->options;
     int err = skio_on_disconnect(nsp, on_disconnect, guard);
 
-    if (err == SKIO_OK)
+    if (err == SKIO_OK && options->join != NULL)
         err = skio_on(nsp, options->join, on_join, guard);
     if (err != SKIO_OK || options->leave == NULL)
         return err;
     err = skio_on(nsp, options->leave, on_leave, guard);
-    if (err != SKIO_OK)
+    if (err != SKIO_OK && options->join != NULL)
         (void)skio_off(nsp, options->join, on_join, guard);
     return err;
 }
 
 int
-skio_guard_rooms(skio_nsp *nsp, skio_guard_fn *fn, void *user,
-                 const skio_guard_options *options)
+skio_guard_new(skio_nsp *nsp, skio_guard_fn *fn, void *user,
+               const skio_guard_options *options, skio_guard **out)
 {
     skio_server *server = skio_nsp_server(nsp);
     skio_guard_options own = defaults;
-    struct guard *guard;
+    skio_guard *guard;
     size_t bytes;
     int err;
 
@@ -595,8 +589,8 @@ skio_guard_rooms(skio_nsp *nsp, skio_guard_fn *fn, void *user,
                options->struct_size < sizeof own ? options->struct_size
                                                  : sizeof own);
     bytes = measure(own.reserved);
-    if (own.join == NULL ||
-        (own.leave != NULL && strcmp(own.join, own.leave) == 0) ||
+    if ((own.join != NULL && own.leave != NULL &&
+         strcmp(own.join, own.leave) == 0) ||
         bytes == SIZE_MAX || own.max_name_bytes == 0 || own.max_rooms == 0 ||
         own.max_asks == 0 || own.max_asks_all == 0)
         return SKIO_EINVAL;
@@ -624,5 +618,19 @@ skio_guard_rooms(skio_nsp *nsp, skio_guard_fn *fn, void *user,
         return err;
     }
     /* From here on it is freed with the server. */
-    return watch(nsp, guard);
+    err = watch(nsp, guard);
+    if (err == SKIO_OK)
+        *out = guard;
+    return err;
+}
+
+int
+skio_guard_rooms(skio_nsp *nsp, skio_guard_fn *fn, void *user,
+                 const skio_guard_options *options)
+{
+    skio_guard *guard;
+
+    if (options != NULL && options->join == NULL)
+        return SKIO_EINVAL;
+    return skio_guard_new(nsp, fn, user, options, &guard);
 }

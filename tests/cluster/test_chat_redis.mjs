@@ -158,6 +158,48 @@ test("rooms_names_and_invitations_hold_on_both_nodes", async (t) => {
     check(new Set(bob.seen).size === bob.seen.length, `doubled: ${bob.seen}`);
 }, { timeout: 60000, timed: false });
 
+test("nobody_gets_past_the_guard_on_either_node", async (t) => {
+    const { chats, ada, bob } = await twoNodes(t);
+    const eves = [await enter(t, chats[0], "eve"),
+        await enter(t, chats[1], "eve")];
+    const ask = ({ socket }, event, args) =>
+        socket.timeout(WAIT_MS).emitWithAck(event, args);
+    const vault = { room: "vault", private: true, key: "v".repeat(22) };
+    const heard = [];
+
+    for (const { socket } of eves)
+        socket.on("message", ({ room }) => heard.push(room));
+    check((await ask(ada, "enter", vault)).ok, "the vault is made");
+    check((await ask(ada, "enter", { room: "@bob" })).ok, "a conversation");
+    for (const eve of eves)
+        for (const [code, args] of [
+            ["forbidden", { room: "vault" }],
+            ["forbidden", { ...vault, key: "w".repeat(22) }],
+            ["forbidden", { ...vault, room: "VAULT", key: "v".repeat(23) }],
+            ["bad_key", { ...vault, key: "v" }],
+            ["forbidden", { room: "@ada@bob" }],
+            ["forbidden", { room: "@bob@Ada" }],
+            ["exists", { ...vault, room: "lobby" }],
+        ]) {
+            const answer = await ask(eve, "enter", args);
+
+            check(!answer.ok && answer.code === code && answer.messages ===
+                undefined, `${JSON.stringify([args, answer])}`);
+        }
+    /* What it keeps out of them is open to those whom it is for. */
+    check((await ask(bob, "enter", vault)).ok, "the key opens on both");
+    check((await ask(bob, "enter", { room: "@ada@bob" })).ok, "one of the two");
+    for (const [who, room] of [[ada, "vault"], [bob, "vault"],
+        [ada, "@bob"], [bob, "@ada"]])
+        check((await ask(who, "say", { room, text: "secret",
+            id: `in-${room.replace("@", "to-")}-${who === ada}` })).ok, room);
+    await ada.say("end");
+    for (const { seenAll } of eves) await seenAll("end");
+    check(heard.every((room) => room === "lobby"), `eve heard ${heard}`);
+    check(JSON.stringify((await ask(ada, "enter", vault)).people.sort()) ===
+        '["ada","bob"]', "only they are inside");
+}, { timeout: 60000, timed: false });
+
 test("a_conversation_is_found_again_on_another_node", async (t) => {
     const { chats, ada, bob } = await twoNodes(t);
     const heard = [];

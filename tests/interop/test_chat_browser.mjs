@@ -434,6 +434,43 @@ async function rawTests() {
         eve.disconnect();
     });
 
+    await test("nobody_gets_past_the_guard_of_the_rooms", async () => {
+        const eve = await client("eve", key("e"));
+        const mia = await client("mia", key("m"));
+        const leo = await client("leo", key("l"));
+        const heard = [];
+        eve.onAny((event, { room, text }) => heard.push({ event, room, text }));
+        assert.ok((await ask(mia, "enter", { room: "@leo" })).ok);
+        assert.ok((await ask(leo, "enter", { room: "@LEO@mia" })).ok);
+        await refused(eve, "forbidden", "enter", { room: "@leo@mia" });
+        await refused(eve, "forbidden", "enter", { room: "@mia@leo" });
+        await refused(eve, "forbidden", "enter",
+            { room: "@Mia@leo", private: true, key: key("e") });
+        await refused(eve, "unknown_user", "enter", { room: "@eve@eve" });
+        await refused(eve, "unknown_user", "enter", { room: "@eve@nobody" });
+        for (const room of ["@", "@@", "@leo@", "@@leo", "@leo@mia@eve"])
+            await refused(eve, "unknown_user", "enter", { room });
+        /* Nor by the address itself, nor by what the guard would listen to. */
+        for (const room of ["direct:leo:mia", "room:vault", "user:mia"]) {
+            await refused(eve, "bad_name", "enter", { room });
+            await assert.rejects(eve.timeout(300).emitWithAck("join", room));
+        }
+        /* The conversation of two who have not begun it is not inside, either. */
+        await refused(eve, "not_inside", "say",
+            { room: "@mia", id: "eve-message-9", text: "psst" });
+        assert.ok((await say(mia, "@leo", "between us")).ok);
+        assert.ok((await say(leo, "@mia", "and us alone")).ok);
+        /* Sixteen rooms, and what has been left makes place. */
+        for (let i = 0; i < 16; i++)
+            assert.ok((await ask(eve, "enter", { room: `many-${i}` })).ok);
+        await refused(eve, "full", "enter", { room: "many-16" });
+        assert.ok((await ask(eve, "enter", { room: "many-0" })).ok);
+        assert.ok((await ask(eve, "leave", { room: "many-0" })).ok);
+        assert.ok((await ask(eve, "enter", { room: "many-16" })).ok);
+        assert.deepEqual(heard, []);
+        for (const socket of [eve, mia, leo]) socket.disconnect();
+    });
+
     await test("the_same_message_twice_is_one_message", async () => {
         const eve = await client("eve", key("e"));
         const seen = [];

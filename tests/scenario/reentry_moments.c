@@ -125,6 +125,46 @@ on_guard(skio_guard_ask *ask, skio_socket *socket, const char *room,
 }
 
 static void
+on_answered(skio_socket *socket, const char *error, void *user)
+{
+    if (error != NULL)
+        reentry_text(user, error);
+    reentry_at(user, socket, NULL, NULL);
+}
+
+static skio_guard *guard;
+
+static void
+put(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)ack;
+    skio_guard_put(guard, socket, "room", args, on_answered, user);
+}
+
+static void
+allow(skio_guard_ask *ask, skio_socket *socket, const char *room,
+      const skio_value *args, void *user)
+{
+    (void)socket;
+    (void)args;
+    reentry_text(user, room);
+    reentry_result(user, skio_guard_allow(ask));
+}
+
+static int
+put_questions(struct reentry *r, skio_nsp *nsp)
+{
+    skio_guard_options options;
+    int err;
+
+    skio_guard_options_init(&options);
+    options.join = NULL;
+    options.leave = NULL;
+    err = skio_guard_new(nsp, allow, r, &options, &guard);
+    return err == SKIO_OK ? skio_on(nsp, "e", put, r) : err;
+}
+
+static void
 on_error(skio_socket *socket, int err, const char *event, void *user)
 {
     (void)err;
@@ -186,6 +226,7 @@ WATCH(error,
       skio_use_event(nsp, refuse_event, r) + skio_on_error(nsp, on_error, r))
 WATCH(refused, refuse_shapes(r, nsp))
 WATCH(guarded, skio_guard_rooms(nsp, on_guard, r, NULL))
+WATCH(answered, put_questions(r, nsp))
 WATCH(broken, skio_on_error(nsp, on_error, r))
 WATCH(event, skio_on(nsp, "e", on_event, r))
 WATCH(event_once, skio_once(nsp, "e", on_event, r))
@@ -407,6 +448,7 @@ const struct reentry_moment reentry_handler_moments[] = {
     {"skio_error_fn event", error, NULL, NULL, false, NULL},
     {"skio_refused_fn", refused, NULL, NULL, false, NULL},
     {"skio_guard_fn", guarded, NULL, ask_to_join, false, NULL},
+    {"skio_guard_done_fn", answered, NULL, NULL, false, NULL},
     {"skio_error_fn packet", broken, NULL, say_nonsense, false, NULL},
     {"skio_event_fn", event, NULL, NULL, false, NULL},
     {"skio_event_fn once", event_once, NULL, NULL, false, NULL},

@@ -334,6 +334,30 @@ use_guard(struct reentry *r)
 }
 
 static void
+on_answered(skio_socket *socket, const char *error, void *user)
+{
+    reentry_text(user, skio_socket_id(socket));
+    if (error != NULL)
+        reentry_text(user, error);
+}
+
+static void
+put_question(struct reentry *r)
+{
+    skio_guard_options options;
+    skio_guard *guard = NULL;
+    int err;
+
+    skio_guard_options_init(&options);
+    options.join = NULL;
+    options.leave = NULL;
+    err = skio_guard_new(r->root, on_guard, r, &options, &guard);
+    reentry_result(r, err);
+    if (err == SKIO_OK && r->socket != NULL)
+        skio_guard_put(guard, r->socket, "put", NULL, on_answered, r);
+}
+
+static void
 on_refused(skio_socket *socket, const char *event, const char *path,
            const char *why, void *user)
 {
@@ -478,6 +502,8 @@ use_shape(struct reentry *r)
     ON(X, skio_server_on_free, r->server, on_freed, r)                         \
     DO(X, skio_guard_options_init_size, use_guard(r))                          \
     DO(X, skio_guard_rooms, use_guard(r))                                      \
+    DO(X, skio_guard_new, put_question(r))                                     \
+    DO(X, skio_guard_put, put_question(r))                                     \
     DO(X, skio_shape_new, use_shape(r))                                        \
     DO(X, skio_shape_check, use_shape(r))                                      \
     DO(X, skio_shape_free, use_shape(r))                                       \
