@@ -8,7 +8,7 @@
  *     presence_wire.c   what servers say to each other
  *     presence_table.c  who is there, as it is kept
  *     presence_tree.c   what is found by its name
- *     presence_text.c   JSON text, and meta data
+ *     presence_meta.c   meta data, which are JSON
  */
 #ifndef ADDON_PRESENCE_H
 #define ADDON_PRESENCE_H

@@ -18,7 +18,7 @@
 
 #include <socketio/presence.h>
 
-#include "addon/presence_text.h"
+#include "addon/presence_meta.h"
 #include "addon/presence_tree.h"
 
 /* A place in a ring; one that is alone points to itself, or is zero. */
