@@ -163,21 +163,21 @@ static void
 on_admin(skio_socket *socket, void *user)
 {
     struct admin *admin = user;
-    struct admin_text text = {.server = admin->server};
+    struct addon_text text = {.server = admin->server};
 
-    skio__admin_put(&text, "[");
+    skio__text_str(&text, "[");
     if (!admin->options.readonly)
-        skio__admin_put(&text,
-                        "\"EMIT\",\"JOIN\",\"LEAVE\",\"DISCONNECT\",\"MJOIN\","
-                        "\"MLEAVE\",\"MDISCONNECT\",");
-    skio__admin_put(&text, "\"AGGREGATED_EVENTS\"");
+        skio__text_str(&text,
+                       "\"EMIT\",\"JOIN\",\"LEAVE\",\"DISCONNECT\",\"MJOIN\","
+                       "\"MLEAVE\",\"MDISCONNECT\",");
+    skio__text_str(&text, "\"AGGREGATED_EVENTS\"");
     if (skio__admin_is_development(admin))
-        skio__admin_put(&text, ",\"ALL_EVENTS\"");
-    skio__admin_put(&text, "]");
+        skio__text_str(&text, ",\"ALL_EVENTS\"");
+    skio__text_str(&text, "]");
     if (!text.failed)
         (void)skio_emit(socket, "config", "{'supportedFeatures':%-s}",
                         text.data);
-    skio__admin_text_free(&text);
+    skio__text_deinit(&text);
     if (skio__admin_is_development(admin))
         skio__admin_list(admin, socket);
     /* Not to wait for the tick. */
@@ -203,7 +203,7 @@ admin_free(struct admin *admin)
     skio_timer_free(admin->tick);
     skio_timer_free(admin->upgrades);
     if (admin->left.server != NULL)
-        skio__admin_text_free(&admin->left);
+        skio__text_deinit(&admin->left);
     skio_transport_free(server, admin->sessions);
     free_string(admin, admin->options.nsp);
     free_string(admin, admin->options.username);

@@ -9,7 +9,7 @@
  *     admin_events.c    sockets, rooms and events as they come and go
  *     admin_describe.c  a socket as JSON
  *     admin_actions.c   what an admin may do
- *     admin_text.c      JSON text that grows
+ *     admin_date.c      the time of the day
  */
 #ifndef SKIO_ADDON_ADMIN_H
 #define SKIO_ADDON_ADMIN_H
@@ -19,28 +19,14 @@
 #include <socketio/loop.h>
 #include <socketio/socketio.h>
 
+#include "addon/text.h"
+
 #define ADMIN_PASSWORD_MAX 1024
 #define ADMIN_ID_BYTES 33   /* of a login: 32 hexadecimal digits and a NUL */
 #define ADMIN_DATE_BYTES 25 /* "2026-11-21T03:00:36.153Z" */
 #define ADMIN_CLIENT_ID 12  /* of a session's id as much is shown */
 
-/* ---- Text ---- */
-
-/* Text that grows, NUL-terminated once there is any. */
-struct admin_text {
-    skio_server *server;
-    char *data;
-    size_t len;
-    size_t cap;
-    bool failed; /* out of memory: what is there is not whole */
-};
-
-void skio__admin_text_free(struct admin_text *text);
-void skio__admin_put(struct admin_text *text, const char *piece);
-void skio__admin_putn(struct admin_text *text, const void *data, size_t len);
-void skio__admin_put_number(struct admin_text *text, uint64_t number);
-/* A JSON string of UTF-8; NULL: null. */
-void skio__admin_quote(struct admin_text *text, const char *string);
+/* ---- Time ---- */
 
 /* Milliseconds since 1970, and as JavaScript's Date is sent. */
 uint64_t skio__admin_wall_ms(void);
@@ -109,7 +95,7 @@ struct admin {
     bool is_marking;        /* skio__admin_mark() sets a shared value */
     bool has_upgraded;      /* a transport: marks are to be looked at */
     skio_timer *upgrades;   /* when that is */
-    struct admin_text left; /* "namespace\0room\0id\0" for each room_left */
+    struct addon_text left; /* "namespace\0room\0id\0" for each room_left */
     uint64_t second;        /* of skio_loop_now(), in which so many... */
     uint32_t shown;         /* ...events were shown */
     uint64_t hidden;        /* events that were not, since the last tick */
@@ -182,12 +168,12 @@ void skio__admin_events_refresh(struct admin *admin);
 /* Set socket.data._admin, as Node's servers have it. */
 void skio__admin_mark(struct admin *admin, skio_socket *socket);
 /* A socket of this server, or what another one has told of its own. */
-void skio__admin_describe(const struct admin *admin, struct admin_text *out,
+void skio__admin_describe(const struct admin *admin, struct addon_text *out,
                           const skio_remote *remote);
 void skio__admin_describe_socket(const struct admin *admin,
-                                 struct admin_text *out, skio_socket *socket);
+                                 struct addon_text *out, skio_socket *socket);
 /* Shared data without what skio__admin_mark() added. */
-void skio__admin_put_data(struct admin_text *out, const char *shared);
+void skio__admin_put_data(struct addon_text *out, const char *shared);
 
 /* ---- admin_actions.c ---- */
 

@@ -137,7 +137,7 @@ skio__admin_actions_init(struct admin *admin)
 struct list {
     struct admin *admin;
     skio_socket *socket; /* referenced */
-    struct admin_text text;
+    struct addon_text text;
     size_t pending;  /* namespaces whose sockets are awaited, and the asker */
     size_t max_size; /* of the text */
     uint32_t count;
@@ -151,7 +151,7 @@ list_end(struct list *list)
     skio_server *server = admin->server;
     int err;
 
-    skio__admin_put(&list->text, "]");
+    skio__text_str(&list->text, "]");
     if (!list->text.failed && skio_socket_is_connected(list->socket)) {
         err = skio_emit_json(list->socket, "all_sockets", list->text.data,
                              list->text.len);
@@ -162,7 +162,7 @@ list_end(struct list *list)
                                err != SKIO_OK ? skio_strerror(err)
                                               : "see max_listed");
     }
-    skio__admin_text_free(&list->text);
+    skio__text_deinit(&list->text);
     skio_socket_unref(list->socket);
     skio_transport_free(server, list);
 }
@@ -171,7 +171,7 @@ list_end(struct list *list)
 static void
 list_one(struct list *list, const skio_remote *remote)
 {
-    struct admin_text one = {.server = list->admin->server};
+    struct addon_text one = {.server = list->admin->server};
     skio_value *value = NULL;
 
     if (list->count < list->admin->options.max_listed) {
@@ -181,13 +181,13 @@ list_one(struct list *list, const skio_remote *remote)
     }
     if (value != NULL) {
         if (list->count++ > 0)
-            skio__admin_put(&list->text, ",");
-        skio__admin_putn(&list->text, one.data, one.len);
+            skio__text_str(&list->text, ",");
+        skio__text_add(&list->text, one.data, one.len);
     } else {
         list->left_out++;
     }
     skio_value_free(value);
-    skio__admin_text_free(&one);
+    skio__text_deinit(&one);
 }
 
 static void
@@ -230,7 +230,7 @@ skio__admin_list(struct admin *admin, skio_socket *socket)
         .pending = 1,
         .max_size = max / 2,
     };
-    skio__admin_put(&list->text, "[");
+    skio__text_str(&list->text, "[");
     skio_each_nsp(admin->server, fetch_namespace, list);
     if (--list->pending == 0)
         list_end(list);

@@ -63,7 +63,7 @@ skio__admin_mark(struct admin *admin, skio_socket *socket)
 {
     const skio_session *session = skio_socket_session(socket);
     const char *shared = skio_socket_shared(socket);
-    struct admin_text text = {.server = admin->server};
+    struct addon_text text = {.server = admin->server};
     char mark[MARK_BYTES];
     size_t bare;
 
@@ -72,10 +72,10 @@ skio__admin_mark(struct admin *admin, skio_socket *socket)
         return;
     bare = bare_length(shared);
     write_mark(mark, session, skio_session_transport(session));
-    skio__admin_putn(&text, shared, bare);
+    skio__text_add(&text, shared, bare);
     if (bare > 1)
-        skio__admin_put(&text, ",");
-    skio__admin_put(&text, mark);
+        skio__text_str(&text, ",");
+    skio__text_str(&text, mark);
     if (!text.failed && strcmp(text.data, shared) != 0) {
         admin->is_marking = true;
         if (skio_socket_set_shared(socket, "%-s", text.data) != SKIO_OK)
@@ -83,14 +83,14 @@ skio__admin_mark(struct admin *admin, skio_socket *socket)
                                "admin: a socket's data cannot be marked");
         admin->is_marking = false;
     }
-    skio__admin_text_free(&text);
+    skio__text_deinit(&text);
 }
 
 /* ---- Parts ---- */
 
 /* Which members of an object are left out. */
 struct kept {
-    struct admin_text *text;
+    struct addon_text *text;
     const char *const *without; /* ends with NULL */
     bool has_any;
 };
@@ -108,28 +108,28 @@ put_member(const char *key, size_t index, const skio_value *item, void *user)
         if (strcmp(key, *each) == 0)
             return true;
     if (kept->has_any)
-        skio__admin_put(kept->text, ",");
-    skio__admin_quote(kept->text, key);
-    skio__admin_put(kept->text, ":");
-    skio__admin_putn(kept->text, raw.data, raw.len);
+        skio__text_str(kept->text, ",");
+    skio__text_quote(kept->text, key);
+    skio__text_str(kept->text, ":");
+    skio__text_add(kept->text, raw.data, raw.len);
     kept->has_any = true;
     return true;
 }
 
 static void
-put_object(struct admin_text *out, const skio_value *value, const char *path,
+put_object(struct addon_text *out, const skio_value *value, const char *path,
            const char *const *without_these)
 {
     struct kept kept = {out, without_these, false};
 
-    skio__admin_put(out, "{");
+    skio__text_str(out, "{");
     if (skio_each(value, path, put_member, &kept) == SKIO_ENOMEM)
         out->failed = true;
-    skio__admin_put(out, "}");
+    skio__text_str(out, "}");
 }
 
 static void
-put_data(struct admin_text *out, const skio_value *shared)
+put_data(struct addon_text *out, const skio_value *shared)
 {
     static const char *const private_ones[] = {"_admin", NULL};
     skio_bytes raw;
@@ -137,13 +137,13 @@ put_data(struct admin_text *out, const skio_value *shared)
     if (skio_type_of(shared, "") == SKIO_TYPE_OBJECT)
         put_object(out, shared, "", private_ones);
     else if (skio_get_slice(shared, "", &raw) == SKIO_OK)
-        skio__admin_putn(out, raw.data, raw.len);
+        skio__text_add(out, raw.data, raw.len);
     else
-        skio__admin_put(out, "{}");
+        skio__text_str(out, "{}");
 }
 
 void
-skio__admin_put_data(struct admin_text *out, const char *shared)
+skio__admin_put_data(struct addon_text *out, const char *shared)
 {
     skio_value *value = skio_value_new(out->server, shared, strlen(shared));
 
@@ -153,23 +153,23 @@ skio__admin_put_data(struct admin_text *out, const char *shared)
 
 /* A member as it stands, or null; of an object, without what is secret. */
 static void
-put_part(struct admin_text *out, const skio_value *handshake, const char *name)
+put_part(struct addon_text *out, const skio_value *handshake, const char *name)
 {
     skio_bytes raw;
 
-    skio__admin_quote(out, name);
-    skio__admin_put(out, ":");
+    skio__text_quote(out, name);
+    skio__text_str(out, ":");
     if (skio_get_slice(handshake, name, &raw) == SKIO_OK)
-        skio__admin_putn(out, raw.data, raw.len);
+        skio__text_add(out, raw.data, raw.len);
     else
-        skio__admin_put(out, "null");
+        skio__text_str(out, "null");
 }
 
 /* The handshake without its auth, which is the client's password or the like.
  * The address is the library's, which takes a proxy's word only if it is
  * trusted. */
 static void
-put_handshake(const struct admin *admin, struct admin_text *out,
+put_handshake(const struct admin *admin, struct addon_text *out,
               const skio_value *handshake)
 {
     static const char *const secrets[] = {"cookie", "authorization",
@@ -178,29 +178,29 @@ put_handshake(const struct admin *admin, struct admin_text *out,
     static const char *const parts[] = {"query", "issued", "secure",
                                         "time",  "url",    "xdomain"};
 
-    skio__admin_put(out, "{");
+    skio__text_str(out, "{");
     put_part(out, handshake, "address");
-    skio__admin_put(out, ",\"headers\":");
+    skio__text_str(out, ",\"headers\":");
     put_object(out, handshake, "headers",
                admin->options.show_secrets ? nothing : secrets);
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        skio__admin_put(out, ",");
+        skio__text_str(out, ",");
         put_part(out, handshake, parts[i]);
     }
-    skio__admin_put(out, "}");
+    skio__text_str(out, "}");
 }
 
 static void
-put_string(struct admin_text *out, const char *name, const char *string)
+put_string(struct addon_text *out, const char *name, const char *string)
 {
-    skio__admin_quote(out, name);
-    skio__admin_put(out, ":");
-    skio__admin_quote(out, string);
-    skio__admin_put(out, ",");
+    skio__text_quote(out, name);
+    skio__text_str(out, ":");
+    skio__text_quote(out, string);
+    skio__text_str(out, ",");
 }
 
 struct rooms {
-    struct admin_text *out;
+    struct addon_text *out;
     bool has_any;
 };
 
@@ -210,8 +210,8 @@ put_room(const char *room, void *user)
     struct rooms *rooms = user;
 
     if (rooms->has_any)
-        skio__admin_put(rooms->out, ",");
-    skio__admin_quote(rooms->out, room);
+        skio__text_str(rooms->out, ",");
+    skio__text_quote(rooms->out, room);
     rooms->has_any = true;
     return true;
 }
@@ -227,7 +227,7 @@ struct seen {
 };
 
 static void
-put_transport(struct admin_text *out, const struct seen *seen,
+put_transport(struct addon_text *out, const struct seen *seen,
               const skio_value *shared)
 {
     const char *client = skio_get_str(shared, "_admin.clientId");
@@ -250,7 +250,7 @@ put_transport(struct admin_text *out, const struct seen *seen,
 }
 
 static void
-put_socket(const struct admin *admin, struct admin_text *out,
+put_socket(const struct admin *admin, struct addon_text *out,
            const struct seen *seen)
 {
     skio_server *server = admin->server;
@@ -266,27 +266,27 @@ put_socket(const struct admin *admin, struct admin_text *out,
     handshake =
         skio_value_new(server, seen->handshake, strlen(seen->handshake));
 
-    skio__admin_put(out, "{");
+    skio__text_str(out, "{");
     put_string(out, "id", seen->id);
     put_transport(out, seen, shared);
     put_string(out, "nsp", seen->nsp);
-    skio__admin_put(out, "\"data\":");
+    skio__text_str(out, "\"data\":");
     put_data(out, shared);
-    skio__admin_put(out, ",\"handshake\":");
+    skio__text_str(out, ",\"handshake\":");
     put_handshake(admin, out, handshake);
-    skio__admin_put(out, ",\"rooms\":[");
+    skio__text_str(out, ",\"rooms\":[");
     if (seen->socket != NULL)
         skio_each_room(seen->socket, put_room, &rooms);
     else
         skio_remote_each_room(seen->remote, put_room, &rooms);
-    skio__admin_put(out, "]}");
+    skio__text_str(out, "]}");
 
     skio_value_free(handshake);
     skio_value_free(shared);
 }
 
 void
-skio__admin_describe_socket(const struct admin *admin, struct admin_text *out,
+skio__admin_describe_socket(const struct admin *admin, struct addon_text *out,
                             skio_socket *socket)
 {
     const struct seen seen = {
@@ -301,7 +301,7 @@ skio__admin_describe_socket(const struct admin *admin, struct admin_text *out,
 }
 
 void
-skio__admin_describe(const struct admin *admin, struct admin_text *out,
+skio__admin_describe(const struct admin *admin, struct addon_text *out,
                      const skio_remote *remote)
 {
     const struct seen seen = {

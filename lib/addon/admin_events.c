@@ -39,21 +39,21 @@ static void
 tell_size(struct admin *admin, const char *what, skio_socket *socket,
           const char *event, size_t size)
 {
-    struct admin_text note = {.server = admin->server};
+    struct addon_text note = {.server = admin->server};
     char date[ADMIN_DATE_BYTES];
 
     skio__admin_date(date);
-    skio__admin_put(&note, "(");
+    skio__text_str(&note, "(");
     if (size > 0) {
-        skio__admin_put_number(&note, size);
-        skio__admin_put(&note, " bytes, ");
+        skio__text_number(&note, size);
+        skio__text_str(&note, " bytes, ");
     }
-    skio__admin_put(&note, "not shown)");
+    skio__text_str(&note, "not shown)");
     if (!note.failed)
         skio__admin_tell(admin, what, "%s,%s,[%s,%s],%s",
                          skio_nsp_name(skio_socket_nsp(socket)),
                          skio_socket_id(socket), event, note.data, date);
-    skio__admin_text_free(&note);
+    skio__text_deinit(&note);
 }
 
 static void
@@ -135,7 +135,7 @@ static void
 on_connect(skio_socket *socket, void *user)
 {
     struct admin *admin = user;
-    struct admin_text text = {.server = admin->server};
+    struct addon_text text = {.server = admin->server};
     char date[ADMIN_DATE_BYTES];
 
     skio__admin_mark(admin, socket);
@@ -145,14 +145,14 @@ on_connect(skio_socket *socket, void *user)
     skio__admin_describe_socket(admin, &text, socket);
     if (!text.failed)
         skio__admin_tell(admin, "socket_connected", "%-s,%s", text.data, date);
-    skio__admin_text_free(&text);
+    skio__text_deinit(&text);
 }
 
 static void
 on_shared(skio_socket *socket, void *user)
 {
     struct admin *admin = user;
-    struct admin_text text = {.server = admin->server};
+    struct addon_text text = {.server = admin->server};
 
     if (admin->is_marking || !skio_socket_is_connected(socket))
         return;
@@ -165,7 +165,7 @@ on_shared(skio_socket *socket, void *user)
                          "{'id':%s,'nsp':%s,'data':%-s}",
                          skio_socket_id(socket),
                          skio_nsp_name(skio_socket_nsp(socket)), text.data);
-    skio__admin_text_free(&text);
+    skio__text_deinit(&text);
 }
 
 /* Tell of a socket whose mark says that it polls, when it does not any more. */
@@ -232,10 +232,10 @@ tell_left(struct admin *admin, const char *nsp, const char *room,
 static void
 tell_all_left(struct admin *admin)
 {
-    struct admin_text left = admin->left;
+    struct addon_text left = admin->left;
     size_t at = 0;
 
-    admin->left = (struct admin_text){.server = admin->server};
+    admin->left = (struct addon_text){.server = admin->server};
     while (at < left.len) {
         const char *nsp = left.data + at;
         const char *room = nsp + strlen(nsp) + 1;
@@ -244,7 +244,7 @@ tell_all_left(struct admin *admin)
         tell_left(admin, nsp, room, id);
         at = (size_t)(id - left.data) + strlen(id) + 1;
     }
-    skio__admin_text_free(&left);
+    skio__text_deinit(&left);
 }
 
 /* Which namespace it was, which room and who. Out of memory: told at once. */
@@ -252,12 +252,12 @@ static void
 note_left(struct admin *admin, const char *nsp, const char *room,
           const char *id)
 {
-    struct admin_text *left = &admin->left;
+    struct addon_text *left = &admin->left;
     size_t before = left->len;
 
-    skio__admin_putn(left, nsp, strlen(nsp) + 1);
-    skio__admin_putn(left, room, strlen(room) + 1);
-    skio__admin_putn(left, id, strlen(id) + 1);
+    skio__text_add(left, nsp, strlen(nsp) + 1);
+    skio__text_add(left, room, strlen(room) + 1);
+    skio__text_add(left, id, strlen(id) + 1);
     if (!left->failed)
         return;
     left->len = before;

@@ -157,7 +157,7 @@ skio__admin_stats_begin(struct admin *admin)
 /* ---- The report ---- */
 
 struct listed {
-    struct admin_text *text;
+    struct addon_text *text;
     uint32_t left; /* how many more there may be */
     bool has_any;
 };
@@ -169,73 +169,73 @@ put_namespace(skio_nsp *nsp, void *user)
 
     if (listed->left-- == 0)
         return false;
-    skio__admin_put(listed->text,
-                    listed->has_any ? ",{\"name\":" : "{\"name\":");
-    skio__admin_quote(listed->text, skio_nsp_name(nsp));
-    skio__admin_put(listed->text, ",\"socketsCount\":");
-    skio__admin_put_number(listed->text, skio_nsp_count(nsp));
-    skio__admin_put(listed->text, "}");
+    skio__text_str(listed->text,
+                   listed->has_any ? ",{\"name\":" : "{\"name\":");
+    skio__text_quote(listed->text, skio_nsp_name(nsp));
+    skio__text_str(listed->text, ",\"socketsCount\":");
+    skio__text_number(listed->text, skio_nsp_count(nsp));
+    skio__text_str(listed->text, "}");
     listed->has_any = true;
     return true;
 }
 
 static void
-put_count(struct admin_text *text, const struct admin_count *each)
+put_count(struct addon_text *text, const struct admin_count *each)
 {
-    skio__admin_put(text, "{\"timestamp\":");
-    skio__admin_put_number(text, each->second);
-    skio__admin_put(text, ",\"type\":");
-    skio__admin_quote(text, type_names[each->type]);
+    skio__text_str(text, "{\"timestamp\":");
+    skio__text_number(text, each->second);
+    skio__text_str(text, ",\"type\":");
+    skio__text_quote(text, type_names[each->type]);
     if (each->type == ADMIN_DISCONNECTION) {
-        skio__admin_put(text, ",\"subType\":");
-        skio__admin_quote(text, skio_disconnect_name(each->reason));
+        skio__text_str(text, ",\"subType\":");
+        skio__text_quote(text, skio_disconnect_name(each->reason));
     }
-    skio__admin_put(text, ",\"count\":");
-    skio__admin_put_number(text, each->count);
-    skio__admin_put(text, "}");
+    skio__text_str(text, ",\"count\":");
+    skio__text_number(text, each->count);
+    skio__text_str(text, "}");
 }
 
 static void
-put_uptime(struct admin_text *text, uint64_t ms)
+put_uptime(struct addon_text *text, uint64_t ms)
 {
     char fraction[8];
 
-    skio__admin_put_number(text, ms / 1000);
+    skio__text_number(text, ms / 1000);
     (void)snprintf(fraction, sizeof fraction, ".%03u", (unsigned)(ms % 1000));
-    skio__admin_put(text, fraction);
+    skio__text_str(text, fraction);
 }
 
 void
 skio__admin_stats_tell(struct admin *admin)
 {
     struct admin_stats *stats = &admin->stats;
-    struct admin_text text = {.server = admin->server};
+    struct addon_text text = {.server = admin->server};
     struct listed listed = {&text, admin->options.max_listed, false};
 
-    skio__admin_put(&text, "{\"serverId\":");
-    skio__admin_quote(&text, admin->options.server_id);
-    skio__admin_put(&text, ",\"hostname\":");
-    skio__admin_quote(&text, admin->hostname);
-    skio__admin_put(&text, ",\"pid\":");
-    skio__admin_put_number(&text, (uint64_t)getpid());
-    skio__admin_put(&text, ",\"uptime\":");
+    skio__text_str(&text, "{\"serverId\":");
+    skio__text_quote(&text, admin->options.server_id);
+    skio__text_str(&text, ",\"hostname\":");
+    skio__text_quote(&text, admin->hostname);
+    skio__text_str(&text, ",\"pid\":");
+    skio__text_number(&text, (uint64_t)getpid());
+    skio__text_str(&text, ",\"uptime\":");
     put_uptime(&text, skio_loop_now(admin->server) - admin->started);
-    skio__admin_put(&text, ",\"clientsCount\":");
-    skio__admin_put_number(&text, skio_server_sessions(admin->server));
-    skio__admin_put(&text, ",\"pollingClientsCount\":");
-    skio__admin_put_number(&text, stats->polling);
-    skio__admin_put(&text, ",\"aggregatedEvents\":[");
+    skio__text_str(&text, ",\"clientsCount\":");
+    skio__text_number(&text, skio_server_sessions(admin->server));
+    skio__text_str(&text, ",\"pollingClientsCount\":");
+    skio__text_number(&text, stats->polling);
+    skio__text_str(&text, ",\"aggregatedEvents\":[");
     for (size_t i = 0; i < stats->count; i++) {
         if (i > 0)
-            skio__admin_put(&text, ",");
+            skio__text_str(&text, ",");
         put_count(&text, &stats->counts[i]);
     }
-    skio__admin_put(&text, "],\"namespaces\":[");
+    skio__text_str(&text, "],\"namespaces\":[");
     skio_each_nsp(admin->server, put_namespace, &listed);
-    skio__admin_put(&text, "]}");
+    skio__text_str(&text, "]}");
 
     stats->count = 0;
     if (!text.failed)
         skio__admin_tell(admin, "server_stats", "%-s", text.data);
-    skio__admin_text_free(&text);
+    skio__text_deinit(&text);
 }

@@ -114,7 +114,7 @@ static void
 on_request(skio_http *request, void *user)
 {
     struct skio_metrics *metrics = user;
-    struct metrics_text text = {.server = metrics->server};
+    struct metrics_text text = {.out.server = metrics->server};
     int status = judge(metrics, request);
 
     if (!metrics->is_whole) /* for want of memory: answered 500 */
@@ -129,14 +129,14 @@ on_request(skio_http *request, void *user)
     text.is_open = wants_open_metrics(request);
     skio_metrics__write(metrics, &text);
     skio_metrics__forget_recent(metrics);
-    if (!text.failed)
+    if (!text.out.failed)
         (void)skio_http_reply_bytes(
             request, 200,
             text.is_open ? "application/openmetrics-text; version=1.0.0; "
                            "charset=utf-8"
                          : "text/plain; version=0.0.4; charset=utf-8",
-            text.data, text.len);
-    skio_transport_free(metrics->server, text.data);
+            text.out.data, text.out.len);
+    skio__text_deinit(&text.out);
 }
 
 void

@@ -17,6 +17,8 @@
 #include <socketio/request.h>
 #include <socketio/transport.h>
 
+#include "addon/text.h"
+
 #define METRICS_REASONS (SKIO_DISCONNECT_RATE_LIMIT + 1)
 #define METRICS_CODES (SKIO_UNSUPPORTED_PROTOCOL_VERSION + 1)
 #define METRICS_BUCKETS 11
@@ -150,13 +152,8 @@ void skio_metrics__forget_recent(skio_metrics *metrics);
 
 /* ---- Text ---- */
 
-/* A text that grows. */
 struct metrics_text {
-    skio_server *server;
-    char *data;
-    size_t len;
-    size_t cap;
-    bool failed;  /* no memory: data is NULL */
+    struct addon_text out;
     bool is_open; /* in the words of OpenMetrics */
 };
 

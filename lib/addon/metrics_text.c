@@ -10,44 +10,6 @@
 
 #include "addon/metrics.h"
 
-/* Room for so many more bytes; false: no memory, now or before. */
-static bool
-reserve(struct metrics_text *text, size_t more)
-{
-    size_t cap = text->cap > 0 ? text->cap : 4096;
-    char *data;
-
-    if (text->failed)
-        return false;
-    if (more <= text->cap - text->len)
-        return true;
-    while (cap - text->len < more)
-        cap *= 2;
-    data = skio_transport_alloc(text->server, cap);
-    if (data != NULL && text->len > 0)
-        memcpy(data, text->data, text->len);
-    skio_transport_free(text->server, text->data);
-    text->data = data;
-    text->cap = cap;
-    text->failed = data == NULL;
-    return data != NULL;
-}
-
-static void
-put_bytes(struct metrics_text *text, const char *data, size_t len)
-{
-    if (!reserve(text, len))
-        return;
-    memcpy(text->data + text->len, data, len);
-    text->len += len;
-}
-
-static void
-put(struct metrics_text *text, const char *string)
-{
-    put_bytes(text, string, strlen(string));
-}
-
 /* A label's value: a backslash, a quotation mark and a line's end are escaped;
  * other control characters, which no name of sense has, are spaces. */
 static void
@@ -57,13 +19,14 @@ put_escaped(struct metrics_text *text, const char *value, size_t len)
         char c = value[i];
 
         if (c == '\\')
-            put(text, "\\\\");
+            skio__text_str(&text->out, "\\\\");
         else if (c == '"')
-            put(text, "\\\"");
+            skio__text_str(&text->out, "\\\"");
         else if (c == '\n')
-            put(text, "\\n");
+            skio__text_str(&text->out, "\\n");
         else
-            put_bytes(text, (unsigned char)c < ' ' || c == 0x7f ? " " : &c, 1);
+            skio__text_add(&text->out,
+                           (unsigned char)c < ' ' || c == 0x7f ? " " : &c, 1);
     }
 }
 
@@ -77,25 +40,25 @@ skio_metrics__family(struct metrics_text *text, const char *name,
                                  "# TYPE ", name, suffix, " ", type, "\n"};
 
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
-        put(text, parts[i]);
+        skio__text_str(&text->out, parts[i]);
 }
 
 static void
 put_sample(struct metrics_text *text, const char *name, const char *suffix,
            const struct metrics_label *label, size_t count, const char *value)
 {
-    put(text, name);
-    put(text, suffix);
+    skio__text_str(&text->out, name);
+    skio__text_str(&text->out, suffix);
     for (size_t i = 0; i < count; i++) {
-        put(text, i == 0 ? "{" : ",");
-        put(text, label[i].name);
-        put(text, "=\"");
+        skio__text_str(&text->out, i == 0 ? "{" : ",");
+        skio__text_str(&text->out, label[i].name);
+        skio__text_str(&text->out, "=\"");
         put_escaped(text, label[i].value, label[i].len);
-        put(text, "\"");
+        skio__text_str(&text->out, "\"");
     }
-    put(text, count > 0 ? "} " : " ");
-    put(text, value);
-    put(text, "\n");
+    skio__text_str(&text->out, count > 0 ? "} " : " ");
+    skio__text_str(&text->out, value);
+    skio__text_str(&text->out, "\n");
 }
 
 void
@@ -129,5 +92,5 @@ void
 skio_metrics__text_end(struct metrics_text *text)
 {
     if (text->is_open)
-        put(text, "# EOF\n");
+        skio__text_str(&text->out, "# EOF\n");
 }

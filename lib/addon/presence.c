@@ -1,116 +1,20 @@
 /*
- * Presence: the public face
+ * Presence: who is there
  *
- * One timer does everything that takes time: batches, sockets that do not come
- * back, servers that fall silent, digests. Nothing of the table is touched
- * while somebody else's code runs, but what is held.
+ * Nothing of the table is touched while somebody else's code runs, but what is
+ * held.
  */
-#include <socketio/presence.h>
-
-#include <sodium.h>
 #include <string.h>
 
-#include <socketio/cluster.h>
-#include <socketio/loop.h>
 #include <socketio/transport.h>
 
+#include "addon/presence.h"
 #include "addon/presence_tell.h"
 
-#define NEXT_TURN_MS 10
 #define STAMP_MAX ((UINT64_C(1) << 53) - 1)
 
 #define DEVICE_OF(link_, member)                                               \
     PRESENCE_OF((link_), struct presence_device, member)
-
-static const skio_presence_options defaults = {
-    .struct_size = sizeof(skio_presence_options),
-    .event = "presence",
-    .state_event = "presence_state",
-    .server_event = "skio:presence",
-    .batch_ms = 250,
-    .grace_ms = 5000,
-    .digest_ms = 5000,
-    .server_timeout_ms = 15000,
-    .max_rooms = 10000,
-    .max_users_per_room = 1000,
-    .max_devices_per_user = 16,
-    .max_devices = 100000,
-    .max_servers = 64,
-    .max_user_bytes = 128,
-    .max_meta_bytes = 512,
-    .max_chunk_bytes = 32768,
-};
-
-void
-skio_presence_options_init_size(skio_presence_options *options,
-                                size_t struct_size)
-{
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
-}
-
-/* ---- Time ---- */
-
-static void
-arm(skio_presence *presence)
-{
-    uint64_t now = skio_loop_now(presence->server);
-    uint64_t due = presence->digest_at;
-
-    if (!presence->is_started)
-        return;
-    if (presence->flush_at < due)
-        due = presence->flush_at;
-    if (presence->expire_at < due)
-        due = presence->expire_at;
-    if (!skio__presence_ring_is_empty(&presence->table.away)) {
-        const struct presence_socket *first =
-            PRESENCE_OF(presence->table.away.next, struct presence_socket,
-                        away);
-
-        due = first->due < due ? first->due : due;
-    }
-    /* Without memory for it now, with whatever happens next. */
-    if (skio_timer_set(presence->timer,
-                       due > now ? (uint32_t)(due - now) : 0) != SKIO_OK)
-        skio_transport_log(presence->server, SKIO_LOG_ERROR,
-                           "presence: no memory for a timer");
-}
-
-/* What changed is told in time. */
-static void
-schedule(skio_presence *presence)
-{
-    uint64_t now = skio_loop_now(presence->server);
-
-    if (presence->flush_at == UINT64_MAX &&
-        (!skio__presence_ring_is_empty(&presence->table.changed) ||
-         skio__presence_wire_waits(&presence->wire)))
-        presence->flush_at = now + presence->options.batch_ms;
-    arm(presence);
-}
-
-int
-skio_presence_tell(skio_presence *presence, skio_socket *socket,
-                   const char *room)
-{
-    if (room == NULL || presence->options.state_event == NULL)
-        return SKIO_EINVAL;
-    return skio__presence_send_state(presence, socket, room, NULL);
-}
-
-int
-skio_presence_answer(skio_presence *presence, skio_socket *socket,
-                     const char *room, skio_ack *ack)
-{
-    if (room == NULL)
-        return SKIO_EINVAL;
-    return ack != NULL ? skio__presence_send_state(presence, socket, room, ack)
-                       : SKIO_OK;
-}
 
 /* ---- Sockets that come and go ---- */
 
@@ -119,15 +23,6 @@ drop_device(skio_presence *presence, struct presence_socket *own,
             struct presence_device *device)
 {
     skio__presence_remove(&presence->table, device);
-    skio__presence_socket_release(&presence->table, own);
-}
-
-static void
-drop_socket(skio_presence *presence, struct presence_socket *own)
-{
-    while (!skio__presence_ring_is_empty(&own->devices))
-        skio__presence_remove(&presence->table,
-                              DEVICE_OF(own->devices.next, of_socket));
     skio__presence_socket_release(&presence->table, own);
 }
 
@@ -150,12 +45,12 @@ on_disconnecting(skio_socket *socket, enum skio_disconnect reason, void *user)
     if (own == NULL)
         return;
     if (is_deliberate(reason) || presence->options.grace_ms == 0) {
-        drop_socket(presence, own);
+        skio__presence_socket_drop(&presence->table, own);
     } else {
         own->due = skio_loop_now(presence->server) + presence->options.grace_ms;
         skio__presence_ring_push(&presence->table.away, &own->away);
     }
-    schedule(presence);
+    skio__presence_schedule(presence);
 }
 
 /* Who disconnects leaves its rooms: that was seen before. */
@@ -177,7 +72,7 @@ on_room(skio_nsp *nsp, enum skio_room_event event, const char *room,
     if (device == NULL)
         return;
     drop_device(presence, own, device);
-    schedule(presence);
+    skio__presence_schedule(presence);
 }
 
 /* A socket that was recovered has the id and the rooms that it had. */
@@ -202,7 +97,7 @@ on_connect(skio_socket *socket, void *user)
             skio__presence_remove(&presence->table, device);
     }
     skio__presence_socket_release(&presence->table, own);
-    schedule(presence);
+    skio__presence_schedule(presence);
 }
 
 /* A user who comes back with another socket has not two: drop one that is
@@ -225,6 +120,19 @@ take_over(skio_presence *presence, const char *room, const char *id)
         return true;
     }
     return false;
+}
+
+int
+skio__presence_watch(skio_presence *presence)
+{
+    skio_nsp *nsp = presence->nsp;
+    int err = skio_on_connect(nsp, on_connect, presence);
+
+    if (err == SKIO_OK)
+        err = skio_on_disconnecting(nsp, on_disconnecting, presence);
+    if (err == SKIO_OK)
+        err = skio_on_room(nsp, on_room, presence);
+    return err;
 }
 
 /* ---- Tracking ---- */
@@ -338,7 +246,7 @@ skio_presence_track(skio_presence *presence, skio_socket *socket,
             (void)skio_presence_untrack(presence, socket, room);
         skio_socket_unref(socket);
     }
-    schedule(presence);
+    skio__presence_schedule(presence);
     return err;
 }
 
@@ -355,11 +263,30 @@ skio_presence_untrack(skio_presence *presence, skio_socket *socket,
     if (device == NULL)
         return SKIO_ENOENT;
     drop_device(presence, own, device);
-    schedule(presence);
+    skio__presence_schedule(presence);
     return SKIO_OK;
 }
 
 /* ---- Looking ---- */
+
+int
+skio_presence_tell(skio_presence *presence, skio_socket *socket,
+                   const char *room)
+{
+    if (room == NULL || presence->options.state_event == NULL)
+        return SKIO_EINVAL;
+    return skio__presence_send_state(presence, socket, room, NULL);
+}
+
+int
+skio_presence_answer(skio_presence *presence, skio_socket *socket,
+                     const char *room, skio_ack *ack)
+{
+    if (room == NULL)
+        return SKIO_EINVAL;
+    return ack != NULL ? skio__presence_send_state(presence, socket, room, ack)
+                       : SKIO_OK;
+}
 
 /* The ids of a user's devices, in one block behind the list of them. */
 static const char **
@@ -452,276 +379,4 @@ skio_presence_count_all(const skio_presence *presence,
 
     memcpy(counters, &all,
            all.struct_size < sizeof all ? all.struct_size : sizeof all);
-}
-
-/* ---- Its life ---- */
-
-static void
-on_count(int err, size_t count, size_t missing, void *user)
-{
-    skio_presence *presence = user;
-
-    (void)missing;
-    presence->wire.is_alone =
-        err == SKIO_OK && count <= 1 && presence->table.servers.count == 0;
-}
-
-static void
-on_server_event(skio_nsp *nsp, const skio_value *args, skio_server_ack *ack,
-                void *user)
-{
-    skio_presence *presence = user;
-    uint64_t now = skio_loop_now(presence->server);
-    uint64_t soon = now + presence->options.batch_ms;
-
-    (void)nsp;
-    (void)ack;
-    skio__presence_wire_hear(&presence->wire, args, now);
-    if (presence->wire.has_met && soon < presence->digest_at)
-        presence->digest_at = soon; /* so that it gets to know this one */
-    presence->wire.has_met = false;
-    if (presence->expire_at == UINT64_MAX)
-        presence->expire_at = now + presence->options.server_timeout_ms;
-    schedule(presence);
-}
-
-static void
-flush(skio_presence *presence, uint64_t now)
-{
-    skio__presence_announce(presence);
-    skio__presence_wire_publish(&presence->wire, now);
-    presence->flush_at = UINT64_MAX;
-    if (!skio__presence_ring_is_empty(&presence->table.changed))
-        presence->flush_at = now + NEXT_TURN_MS;
-    else if (skio__presence_wire_waits(&presence->wire))
-        presence->flush_at = now + presence->options.batch_ms;
-}
-
-static void
-on_due(void *user)
-{
-    skio_presence *presence = user;
-    uint64_t now = skio_loop_now(presence->server);
-    struct presence_link *away = &presence->table.away;
-
-    while (!skio__presence_ring_is_empty(away)) {
-        struct presence_socket *own =
-            PRESENCE_OF(away->next, struct presence_socket, away);
-
-        if (own->due > now)
-            break;
-        drop_socket(presence, own);
-    }
-    if (presence->expire_at <= now)
-        presence->expire_at = skio__presence_wire_expire(&presence->wire, now);
-    if (presence->digest_at <= now) {
-        presence->digest_at = now + presence->options.digest_ms;
-        if (skio_server_count(presence->nsp, on_count, presence) != SKIO_OK)
-            presence->wire.is_alone = false;
-        skio__presence_wire_digest(&presence->wire);
-    }
-    if (presence->flush_at <= now)
-        flush(presence, now);
-    schedule(presence);
-}
-
-static void
-start(skio_server *server, void *user)
-{
-    skio_presence *presence = user;
-
-    presence->is_started = true;
-    presence->digest_at = skio_loop_now(server);
-    schedule(presence);
-}
-
-static void
-free_presence(void *user)
-{
-    skio_presence *presence = user;
-
-    skio_loop_forget(presence->server, presence);
-    skio_timer_free(presence->timer);
-    skio__presence_table_deinit(&presence->table);
-    skio_transport_free(presence->server, presence);
-}
-
-static bool
-is_within(uint32_t value, uint32_t least, uint32_t most)
-{
-    return value >= least && value <= most;
-}
-
-static bool
-are_valid(const skio_presence_options *options,
-          const skio_server_options *server)
-{
-    /* Of the largest event, names being escaped. */
-    size_t most = server->max_outbound_bytes / 2;
-
-    return options->event != NULL && options->server_event != NULL &&
-           is_within(options->batch_ms, 10, 60000) &&
-           is_within(options->grace_ms, 0, 600000) &&
-           is_within(options->digest_ms, 100, 60000) &&
-           is_within(options->server_timeout_ms, options->digest_ms + 1,
-                     600000) &&
-           options->max_rooms > 0 && options->max_users_per_room > 0 &&
-           options->max_devices_per_user > 0 && options->max_devices > 0 &&
-           options->max_servers > 0 && options->max_user_bytes > 0 &&
-           options->max_user_bytes <= most / 16 &&
-           options->max_meta_bytes >= 4 &&
-           options->max_meta_bytes <= most / 4 &&
-           options->max_chunk_bytes >= 1024 && options->max_chunk_bytes <= most;
-}
-
-static bool
-visit_nobody(skio_socket *socket, void *user)
-{
-    (void)socket;
-    (void)user;
-    return false;
-}
-
-/* Names that no event may have are an error now, not later. */
-static int
-check_event(skio_nsp *nsp, const char *event)
-{
-    return skio_emit_with(nsp,
-                          SKIO_TARGET(.to = SKIO_ROOMS("?"),
-                                      .flags = SKIO_LOCAL),
-                          event, NULL);
-}
-
-static int
-check(skio_nsp *nsp, const skio_presence_options *options)
-{
-    skio_server *server = skio_nsp_server(nsp);
-    int err;
-
-    if (skio_nsp_parent(nsp) != NULL ||
-        !are_valid(options, skio_transport_options(server)))
-        return SKIO_EINVAL;
-    err = skio_each_socket(nsp, visit_nobody, NULL); /* parents refuse */
-    if (err == SKIO_OK)
-        err = check_event(nsp, options->event);
-    if (err == SKIO_OK && options->state_event != NULL)
-        err = check_event(nsp, options->state_event);
-    return err;
-}
-
-static char *
-copy_name(char **to, const char *name)
-{
-    size_t len = name != NULL ? strlen(name) + 1 : 0;
-    char *copy = *to;
-
-    if (name == NULL)
-        return NULL;
-    memcpy(copy, name, len);
-    *to += len;
-    return copy;
-}
-
-static void
-fill_random(const skio_server *server, void *buf, size_t len)
-{
-    const skio_server_options *options = skio_transport_options(server);
-
-    if (options->random != NULL)
-        options->random(buf, len, options->random_user);
-    else
-        randombytes_buf(buf, len);
-}
-
-static skio_presence *
-make(skio_nsp *nsp, const skio_presence_options *options)
-{
-    static const char hex[] = "0123456789abcdef";
-    skio_server *server = skio_nsp_server(nsp);
-    size_t size =
-        strlen(options->event) + strlen(options->server_event) + 3 +
-        (options->state_event != NULL ? strlen(options->state_event) : 0);
-    skio_presence *presence =
-        skio_transport_alloc(server, sizeof *presence + size);
-    unsigned char random[24];
-    char *names;
-    uint64_t seed;
-
-    if (presence == NULL)
-        return NULL;
-    memset(presence, 0, sizeof *presence);
-    presence->server = server;
-    presence->nsp = nsp;
-    presence->options = *options;
-    names = presence->names;
-    presence->options.event = copy_name(&names, options->event);
-    presence->options.server_event = copy_name(&names, options->server_event);
-    presence->options.state_event = copy_name(&names, options->state_event);
-    presence->flush_at = UINT64_MAX;
-    presence->expire_at = UINT64_MAX;
-    fill_random(server, random, sizeof random);
-    memcpy(&seed, random + 16, sizeof seed);
-    skio__presence_table_init(&presence->table, server, &presence->options,
-                              seed);
-    presence->wire = (struct presence_wire){.table = &presence->table,
-                                            .nsp = nsp,
-                                            .options = &presence->options};
-    for (size_t i = 0; i < 16; i++) {
-        presence->wire.id[2 * i] = hex[random[i] >> 4];
-        presence->wire.id[2 * i + 1] = hex[random[i] & 15];
-    }
-    return presence;
-}
-
-/* What was hooked up stays with what it is about: it goes with the server. */
-static int
-hook_up(skio_presence *presence)
-{
-    skio_nsp *nsp = presence->nsp;
-    int err = skio_on_server_event(nsp, presence->options.server_event,
-                                   on_server_event, presence);
-
-    if (err == SKIO_OK)
-        err = skio_on_connect(nsp, on_connect, presence);
-    if (err == SKIO_OK)
-        err = skio_on_disconnecting(nsp, on_disconnecting, presence);
-    if (err == SKIO_OK)
-        err = skio_on_room(nsp, on_room, presence);
-    if (err == SKIO_OK)
-        err = skio_loop_ready(presence->server, start, presence);
-    return err;
-}
-
-int
-skio_presence_new(skio_presence **out, skio_nsp *nsp,
-                  const skio_presence_options *options)
-{
-    skio_presence_options own = defaults;
-    skio_presence *presence;
-    int err;
-
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
-    err = check(nsp, &own);
-    if (err != SKIO_OK)
-        return err;
-    presence = make(nsp, &own);
-    if (presence == NULL)
-        return SKIO_ENOMEM;
-    presence->timer = skio_timer_new(presence->server, on_due, presence);
-    err = SKIO_ENOMEM;
-    if (presence->timer != NULL)
-        err = skio_server_on_free(presence->server, free_presence, presence);
-    if (err != SKIO_OK) {
-        free_presence(presence);
-        return err;
-    }
-    /* A handler that was added cannot be taken away: what fails from here on
-     * leaves one that watches, and has nobody to tell of. */
-    err = hook_up(presence);
-    if (err == SKIO_OK)
-        *out = presence;
-    return err;
 }

@@ -440,6 +440,16 @@ skio__presence_socket_release(struct presence_table *table,
     skio_transport_free(table->server, socket);
 }
 
+void
+skio__presence_socket_drop(struct presence_table *table,
+                           struct presence_socket *socket)
+{
+    while (!skio__presence_ring_is_empty(&socket->devices))
+        skio__presence_remove(table,
+                              DEVICE_OF(socket->devices.next, of_socket));
+    skio__presence_socket_release(table, socket);
+}
+
 struct presence_device *
 skio__presence_socket_device(const struct presence_socket *socket,
                              const char *room)

@@ -18,7 +18,7 @@
 
 #include <socketio/presence.h>
 
-#include "addon/presence_text.h"
+#include "addon/presence_meta.h"
 #include "addon/presence_tree.h"
 
 /* A place in a ring; one that is alone points to itself, or is zero. */
@@ -174,6 +174,9 @@ struct presence_socket *skio__presence_socket_new(struct presence_table *table,
 /* Free it when it has no devices. */
 void skio__presence_socket_release(struct presence_table *table,
                                    struct presence_socket *socket);
+/* With all of its devices. */
+void skio__presence_socket_drop(struct presence_table *table,
+                                struct presence_socket *socket);
 /* Its device in a room, or NULL. */
 struct presence_device *skio__presence_socket_device(
     const struct presence_socket *socket, const char *room);

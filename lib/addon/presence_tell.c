@@ -1,5 +1,7 @@
 #include "addon/presence_tell.h"
 
+#include "addon/text.h"
+
 #define ROOMS_AT_ONCE 256 /* whose members are told in one turn */
 
 #define USER_OF(link_, member)                                                 \
@@ -23,20 +25,20 @@ change_of(const struct presence_user *user)
 }
 
 static void
-add_user(struct presence_text *text, const struct presence_user *user,
+add_user(struct addon_text *text, const struct presence_user *user,
          const struct presence_meta *meta)
 {
     if (text->data[text->len - 1] != '[')
-        skio__presence_text_str(text, ",");
+        skio__text_str(text, ",");
     if (meta == NULL) {
-        skio__presence_text_add(text, user->json.data, user->json.len);
+        skio__text_add(text, user->json.data, user->json.len);
         return;
     }
-    skio__presence_text_str(text, "{\"user\":");
-    skio__presence_text_add(text, user->json.data, user->json.len);
-    skio__presence_text_str(text, ",\"meta\":");
-    skio__presence_text_add(text, meta->text, meta->len);
-    skio__presence_text_str(text, "}");
+    skio__text_str(text, "{\"user\":");
+    skio__text_add(text, user->json.data, user->json.len);
+    skio__text_str(text, ",\"meta\":");
+    skio__text_add(text, meta->text, meta->len);
+    skio__text_str(text, "}");
 }
 
 /* How many of a room's users go into one event; any: whether there is one. */
@@ -63,12 +65,12 @@ count_fitting(const skio_presence *presence, const struct presence_room *room,
 }
 
 static void
-add_changes(struct presence_text *text, const struct presence_room *room,
+add_changes(struct addon_text *text, const struct presence_room *room,
             size_t count, enum change change)
 {
     const struct presence_link *link = room->users.next;
 
-    for (; count > 0 && !text->has_failed; count--, link = link->next) {
+    for (; count > 0 && !text->failed; count--, link = link->next) {
         const struct presence_user *user = USER_OF(link, changed);
 
         if (change_of(user) == change)
@@ -77,18 +79,18 @@ add_changes(struct presence_text *text, const struct presence_room *room,
 }
 
 static void
-write_changes(struct presence_text *text, const struct presence_room *room,
+write_changes(struct addon_text *text, const struct presence_room *room,
               size_t count)
 {
-    skio__presence_text_str(text, "{\"room\":");
-    skio__presence_text_add(text, room->json.data, room->json.len);
-    skio__presence_text_str(text, ",\"joined\":[");
+    skio__text_str(text, "{\"room\":");
+    skio__text_add(text, room->json.data, room->json.len);
+    skio__text_str(text, ",\"joined\":[");
     add_changes(text, room, count, JOINED);
-    skio__presence_text_str(text, "],\"left\":[");
+    skio__text_str(text, "],\"left\":[");
     add_changes(text, room, count, LEFT);
-    skio__presence_text_str(text, "],\"changed\":[");
+    skio__text_str(text, "],\"changed\":[");
     add_changes(text, room, count, CHANGED);
-    skio__presence_text_str(text, "]}");
+    skio__text_str(text, "]}");
 }
 
 /* From now on the room knows these. */
@@ -111,7 +113,7 @@ commit(skio_presence *presence, struct presence_room *room, size_t count)
 static int
 announce_some(skio_presence *presence, struct presence_room *room)
 {
-    struct presence_text text = {.server = presence->server};
+    struct addon_text text = {.server = presence->server};
     skio_message *message = NULL;
     skio_value *value = NULL;
     bool any;
@@ -122,7 +124,7 @@ announce_some(skio_presence *presence, struct presence_room *room)
         return SKIO_OK;
     }
     write_changes(&text, room, count);
-    if (!text.has_failed)
+    if (!text.failed)
         message = skio_message_new(presence->nsp, presence->options.event,
                                    "%-s", text.data);
     if (message != NULL && presence->options.on_change != NULL)
@@ -130,7 +132,7 @@ announce_some(skio_presence *presence, struct presence_room *room)
     if (message == NULL ||
         (presence->options.on_change != NULL && value == NULL)) {
         skio_message_free(message);
-        skio__presence_text_deinit(&text);
+        skio__text_deinit(&text);
         return SKIO_ENOMEM;
     }
     commit(presence, room, count);
@@ -142,7 +144,7 @@ announce_some(skio_presence *presence, struct presence_room *room)
                                  SKIO_TARGET(.to = SKIO_ROOMS(room->name),
                                              .flags = SKIO_LOCAL));
     skio_message_free(message);
-    skio__presence_text_deinit(&text);
+    skio__text_deinit(&text);
     return SKIO_OK;
 }
 
@@ -187,7 +189,7 @@ skio__presence_announce(skio_presence *presence)
 /* Users behind *at whom the room knows of, as many as fit. Returns whether
  * there are more, *at being the last one. */
 static bool
-add_told(const skio_presence *presence, struct presence_text *text,
+add_told(const skio_presence *presence, struct addon_text *text,
          const struct presence_room *room, struct presence_user **at)
 {
     const char *key = *at != NULL ? (*at)->id : NULL;
@@ -203,7 +205,7 @@ add_told(const skio_presence *presence, struct presence_text *text,
         if (user->told == NULL)
             continue;
         size = user->json.len + user->told->len + 20;
-        if (text->has_failed ||
+        if (text->failed ||
             (text->len > start &&
              text->len - start + size > presence->options.max_chunk_bytes))
             return true;
@@ -214,29 +216,29 @@ add_told(const skio_presence *presence, struct presence_text *text,
 }
 
 static bool
-write_told(const skio_presence *presence, struct presence_text *text,
+write_told(const skio_presence *presence, struct addon_text *text,
            const char *name, const char *list, struct presence_user **at)
 {
     const struct presence_room *room =
         skio__presence_room_find(&presence->table, name);
     bool more = false;
 
-    skio__presence_text_str(text, "{\"room\":");
-    skio__presence_text_quote(text, name);
-    skio__presence_text_str(text, ",\"");
-    skio__presence_text_str(text, list);
-    skio__presence_text_str(text, "\":[");
-    if (room != NULL && !text->has_failed)
+    skio__text_str(text, "{\"room\":");
+    skio__text_quote(text, name);
+    skio__text_str(text, ",\"");
+    skio__text_str(text, list);
+    skio__text_str(text, "\":[");
+    if (room != NULL && !text->failed)
         more = add_told(presence, text, room, at);
-    skio__presence_text_str(text, "]");
+    skio__text_str(text, "]");
     return more;
 }
 
 static int
 say_state(const skio_presence *presence, skio_socket *socket, skio_ack *ack,
-          const struct presence_text *text)
+          const struct addon_text *text)
 {
-    if (text->has_failed)
+    if (text->failed)
         return SKIO_ENOMEM;
     if (ack != NULL)
         return skio_ack_send(ack, "%-s", text->data);
@@ -248,28 +250,28 @@ int
 skio__presence_send_state(skio_presence *presence, skio_socket *socket,
                           const char *room, skio_ack *ack)
 {
-    struct presence_text text = {.server = presence->server};
+    struct addon_text text = {.server = presence->server};
     struct presence_user *at = NULL;
     bool more = write_told(presence, &text, room, "users", &at);
     int err;
 
-    skio__presence_text_str(&text, "}");
+    skio__text_str(&text, "}");
     skio_socket_ref(socket);
     if (at != NULL)
         skio__presence_user_hold(at);
     err = say_state(presence, socket, ack, &text);
-    skio__presence_text_deinit(&text);
+    skio__text_deinit(&text);
     while (err == SKIO_OK && more) {
         struct presence_user *before = at;
 
         more = write_told(presence, &text, room, "joined", &at);
-        skio__presence_text_str(&text, ",\"left\":[],\"changed\":[]}");
+        skio__text_str(&text, ",\"left\":[],\"changed\":[]}");
         skio__presence_user_hold(at);
         skio__presence_user_release(&presence->table, before);
-        err = text.has_failed ? SKIO_ENOMEM
-                              : skio_emit(socket, presence->options.event,
-                                          "%-s", text.data);
-        skio__presence_text_deinit(&text);
+        err = text.failed ? SKIO_ENOMEM
+                          : skio_emit(socket, presence->options.event, "%-s",
+                                      text.data);
+        skio__text_deinit(&text);
     }
     if (at != NULL)
         skio__presence_user_release(&presence->table, at);

@@ -7,22 +7,7 @@
 #ifndef ADDON_PRESENCE_TELL_H
 #define ADDON_PRESENCE_TELL_H
 
-#include "addon/presence_table.h"
-#include "addon/presence_wire.h"
-
-struct skio_presence {
-    skio_server *server;
-    skio_nsp *nsp;
-    skio_timer *timer;
-    skio_presence_options options;
-    struct presence_table table;
-    struct presence_wire wire;
-    uint64_t digest_at;
-    uint64_t expire_at; /* the next server that may have gone */
-    uint64_t flush_at;  /* the next batch; UINT64_MAX: none */
-    bool is_started;
-    char names[]; /* of events */
-};
+#include "addon/presence.h"
 
 /* Tell what changed. What is left over, for whatever reason, waits in the
  * table for the next turn. */

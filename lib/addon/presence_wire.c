@@ -4,6 +4,8 @@
 
 #include <socketio/cluster.h>
 
+#include "addon/text.h"
+
 #define CHUNKS_MAX 8       /* said in one go */
 #define SYNC_MS 1000u      /* between two full states, and two questions */
 #define ENTRIES_MAX 10000u /* of one message */
@@ -32,34 +34,34 @@ size_of(const struct presence_device *device)
 }
 
 static void
-add_device(struct presence_text *text, const struct presence_device *device)
+add_device(struct addon_text *text, const struct presence_device *device)
 {
     const struct presence_user *user = device->user;
 
     if (text->data[text->len - 1] == ']')
-        skio__presence_text_str(text, ",");
-    skio__presence_text_str(text, "[");
-    skio__presence_text_add(text, user->room->json.data, user->room->json.len);
-    skio__presence_text_str(text, ",");
-    skio__presence_text_add(text, user->json.data, user->json.len);
-    skio__presence_text_str(text, ",");
-    skio__presence_text_quote(text, device->id);
+        skio__text_str(text, ",");
+    skio__text_str(text, "[");
+    skio__text_add(text, user->room->json.data, user->room->json.len);
+    skio__text_str(text, ",");
+    skio__text_add(text, user->json.data, user->json.len);
+    skio__text_str(text, ",");
+    skio__text_quote(text, device->id);
     if (!device->is_gone) {
-        skio__presence_text_str(text, ",");
-        skio__presence_text_number(text, device->stamp);
-        skio__presence_text_str(text, ",");
-        skio__presence_text_add(text, device->meta->text, device->meta->len);
+        skio__text_str(text, ",");
+        skio__text_number(text, device->stamp);
+        skio__text_str(text, ",");
+        skio__text_add(text, device->meta->text, device->meta->len);
     }
-    skio__presence_text_str(text, "]");
+    skio__text_str(text, "]");
 }
 
 static void
-add_devices(struct presence_text *text, const struct presence_wire *wire,
+add_devices(struct addon_text *text, const struct presence_wire *wire,
             size_t count, bool gone)
 {
     const struct presence_link *link = wire->table->out.next;
 
-    for (; count > 0 && !text->has_failed; count--, link = link->next) {
+    for (; count > 0 && !text->failed; count--, link = link->next) {
         const struct presence_device *device = DEVICE_OF(link, out);
 
         if (device->is_gone == gone)
@@ -91,23 +93,23 @@ count_fitting(const struct presence_wire *wire, size_t *unsynced)
 }
 
 static void
-begin_text(struct presence_text *text, const struct presence_wire *wire,
+begin_text(struct addon_text *text, const struct presence_wire *wire,
            const char *type)
 {
-    skio__presence_text_str(text, "{\"from\":\"");
-    skio__presence_text_str(text, wire->id);
-    skio__presence_text_str(text, "\",\"t\":\"");
-    skio__presence_text_str(text, type);
+    skio__text_str(text, "{\"from\":\"");
+    skio__text_str(text, wire->id);
+    skio__text_str(text, "\",\"t\":\"");
+    skio__text_str(text, type);
 }
 
 /* What is lost on its way is asked for again. */
 static void
-say(struct presence_wire *wire, struct presence_text *text)
+say(struct presence_wire *wire, struct addon_text *text)
 {
-    if (!text->has_failed)
+    if (!text->failed)
         (void)skio_server_side_emit(wire->nsp, wire->options->server_event,
                                     "%-s", text->data);
-    skio__presence_text_deinit(text);
+    skio__text_deinit(text);
 }
 
 /* Returns whether there may be more to say. */
@@ -115,26 +117,26 @@ static bool
 say_news(struct presence_wire *wire, bool begin)
 {
     struct presence_table *table = wire->table;
-    struct presence_text text = {.server = table->server};
+    struct addon_text text = {.server = table->server};
     bool was_syncing = table->unsynced > 0 || begin;
     size_t unsynced;
     size_t count = count_fitting(wire, &unsynced);
 
     begin_text(&text, wire, "news\",\"seq\":");
-    skio__presence_text_number(&text, wire->seq + 1);
+    skio__text_number(&text, wire->seq + 1);
     if (begin)
-        skio__presence_text_str(&text, ",\"begin\":true");
+        skio__text_str(&text, ",\"begin\":true");
     if (was_syncing && unsynced == table->unsynced)
-        skio__presence_text_str(&text, ",\"end\":true");
-    skio__presence_text_str(&text, ",\"del\":[");
+        skio__text_str(&text, ",\"end\":true");
+    skio__text_str(&text, ",\"del\":[");
     add_devices(&text, wire, count, true);
-    skio__presence_text_str(&text, "],\"set\":[");
+    skio__text_str(&text, "],\"set\":[");
     add_devices(&text, wire, count, false);
-    skio__presence_text_str(&text, "]}");
-    if (text.has_failed) {
+    skio__text_str(&text, "]}");
+    if (text.failed) {
         /* With the next batch. Who heard the beginning of a full state hears
          * another one. */
-        skio__presence_text_deinit(&text);
+        skio__text_deinit(&text);
         wire->is_asked = wire->is_asked || begin;
         return false;
     }
@@ -177,7 +179,7 @@ skio__presence_wire_publish(struct presence_wire *wire, uint64_t now)
 void
 skio__presence_wire_digest(struct presence_wire *wire)
 {
-    struct presence_text text = {.server = wire->table->server};
+    struct addon_text text = {.server = wire->table->server};
 
     if (wire->refused > wire->complained)
         skio_transport_log(wire->table->server, SKIO_LOG_WARN,
@@ -189,15 +191,15 @@ skio__presence_wire_digest(struct presence_wire *wire)
     if (wire->is_alone)
         return;
     begin_text(&text, wire, "digest\",\"seq\":");
-    skio__presence_text_number(&text, wire->seq);
-    skio__presence_text_str(&text, "}");
+    skio__text_number(&text, wire->seq);
+    skio__text_str(&text, "}");
     say(wire, &text);
 }
 
 static void
 ask(struct presence_wire *wire, struct presence_server *server, uint64_t now)
 {
-    struct presence_text text = {.server = wire->table->server};
+    struct addon_text text = {.server = wire->table->server};
 
     server->is_known = false;
     server->is_syncing = false;
@@ -205,8 +207,8 @@ ask(struct presence_wire *wire, struct presence_server *server, uint64_t now)
         return;
     server->asked_at = now;
     begin_text(&text, wire, "ask\",\"to\":");
-    skio__presence_text_quote(&text, server->id);
-    skio__presence_text_str(&text, "}");
+    skio__text_quote(&text, server->id);
+    skio__text_str(&text, "}");
     say(wire, &text);
 }
 

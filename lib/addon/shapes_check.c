@@ -2,9 +2,8 @@
  * Shapes: checking a value
  *
  * The raw text of each argument is walked once, from its first byte to its
- * last; the library has accepted it as JSON, so that only ends are looked for.
- * Nothing is unescaped, copied or allocated: where the fault is, the functions
- * on the stack know.
+ * last. Nothing is unescaped, copied or allocated: where the fault is, the
+ * functions on the stack know.
  *
  * Of a key that stands twice a reader may see the one or the other; no client
  * sends such an object, and a shape refuses it.
@@ -12,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "addon/shapes_text.h"
 #include "addon/shapes_tree.h"
 
 #define BIT(kind) (UINT32_C(1) << (kind))
@@ -81,215 +81,10 @@ refuse_member(struct check *c, const struct trail *up, const char *key,
     return refuse(c, &trail, why);
 }
 
-/* ---- Text ---- */
-
 static void
 skip_space(struct check *c)
 {
-    while (c->pos < c->end && (*c->pos == ' ' || *c->pos == '\n' ||
-                               *c->pos == '\r' || *c->pos == '\t'))
-        c->pos++;
-}
-
-static unsigned
-hex4(const char *digits)
-{
-    unsigned n = 0;
-
-    for (int i = 0; i < 4; i++) {
-        const unsigned c = (unsigned char)digits[i];
-
-        n = n << 4 | (c <= '9' ? c - 0x30u : (c | 0x20u) - 0x61u + 10u);
-    }
-    return n;
-}
-
-/*
- * Past an escape, at its backslash: the code point that it is, a surrogate
- * without its other half being U+FFFD.
- */
-static const char *
-read_escape(const char *pos, uint32_t *point)
-{
-    static const char letters[] = "bfnrt";
-    static const char meant[] = "\b\f\n\r\t";
-    const char *letter;
-    unsigned high;
-
-    if (pos[1] != 'u') {
-        letter = strchr(letters, pos[1]);
-        *point =
-            (unsigned char)(letter != NULL ? meant[letter - letters] : pos[1]);
-        return pos + 2;
-    }
-    high = hex4(pos + 2);
-    pos += 6;
-    *point = high;
-    if (high < 0xd800 || high > 0xdfff)
-        return pos;
-    if (high < 0xdc00 && pos[0] == '\\' && pos[1] == 'u') {
-        const unsigned low = hex4(pos + 2);
-
-        if (low >= 0xdc00 && low <= 0xdfff) {
-            *point = 0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00);
-            return pos + 6;
-        }
-    }
-    *point = 0xfffd;
-    return pos;
-}
-
-static size_t
-write_point(uint32_t point, char out[4])
-{
-    if (point < 0x80) {
-        out[0] = (char)point;
-        return 1;
-    }
-    if (point < 0x800) {
-        out[0] = (char)(0xc0 | point >> 6);
-        out[1] = (char)(0x80 | (point & 0x3f));
-        return 2;
-    }
-    if (point < 0x10000) {
-        out[0] = (char)(0xe0 | point >> 12);
-        out[1] = (char)(0x80 | (point >> 6 & 0x3f));
-        out[2] = (char)(0x80 | (point & 0x3f));
-        return 3;
-    }
-    out[0] = (char)(0xf0 | point >> 18);
-    out[1] = (char)(0x80 | (point >> 12 & 0x3f));
-    out[2] = (char)(0x80 | (point >> 6 & 0x3f));
-    out[3] = (char)(0x80 | (point & 0x3f));
-    return 4;
-}
-
-/* A string as it was found, between its quotes. */
-struct string {
-    const char *start;
-    size_t len;      /* bytes, escapes as they are written */
-    uint64_t points; /* code points that it has */
-    bool is_escaped;
-    bool has_nul;
-};
-
-/* Past the string that begins here. */
-static void
-read_string(struct check *c, struct string *out)
-{
-    const char *pos = c->pos + 1;
-    uint64_t points = 0;
-    uint32_t point;
-
-    out->start = pos;
-    out->is_escaped = false;
-    out->has_nul = false;
-    while (*pos != '"') {
-        if (*pos == '\\') {
-            out->is_escaped = true;
-            pos = read_escape(pos, &point);
-            out->has_nul = out->has_nul || point == 0;
-            points++;
-        } else {
-            /* What continues a sequence is 10xxxxxx. */
-            points += ((unsigned char)*pos++ & 0xc0) != 0x80;
-        }
-    }
-    out->points = points;
-    out->len = (size_t)(pos - out->start);
-    c->pos = pos + 1;
-}
-
-/* Whether a string with escapes means this text. */
-static bool
-means(const struct string *string, const char *text, size_t len)
-{
-    const char *pos = string->start;
-    const char *end = pos + string->len;
-
-    while (pos < end) {
-        char bytes[4] = {*pos, 0, 0, 0};
-        size_t n = 1;
-
-        if (*pos == '\\') {
-            uint32_t point;
-
-            pos = read_escape(pos, &point);
-            n = write_point(point, bytes);
-        } else {
-            pos++;
-        }
-        if (n > len || memcmp(bytes, text, n) != 0)
-            return false;
-        text += n;
-        len -= n;
-    }
-    return len == 0;
-}
-
-static inline bool
-is_text(const struct string *string, const char *text, size_t len)
-{
-    if (!string->is_escaped)
-        return string->len == len && memcmp(string->start, text, len) == 0;
-    return means(string, text, len);
-}
-
-/* Past a number or a word. */
-static void
-skip_word(struct check *c)
-{
-    while (c->pos < c->end && *c->pos != ',' && *c->pos != ']' &&
-           *c->pos != '}' && *c->pos != ' ' && *c->pos != '\n' &&
-           *c->pos != '\r' && *c->pos != '\t')
-        c->pos++;
-}
-
-static void
-skip_string(struct check *c)
-{
-    const char *pos = c->pos + 1;
-
-    while (*pos != '"')
-        pos += *pos == '\\' ? 2 : 1;
-    c->pos = pos + 1;
-}
-
-/* Past any value: without a recursion, it may be nested deeply. */
-static void
-skip_value(struct check *c)
-{
-    size_t depth = 0;
-
-    do {
-        switch (*c->pos) {
-        case '"':
-            skip_string(c);
-            break;
-        case '[':
-        case '{':
-            depth++;
-            c->pos++;
-            break;
-        case ']':
-        case '}':
-            depth--;
-            c->pos++;
-            break;
-        case ',':
-        case ':':
-        case ' ':
-        case '\t':
-        case '\r':
-        case '\n':
-            c->pos++;
-            break;
-        default:
-            skip_word(c);
-            /* "key":1 has no word that ends with a colon: keys are strings. */
-            break;
-        }
-    } while (depth > 0);
+    c->pos = skio__shape_space(c->pos, c->end);
 }
 
 /* ---- Scalars ---- */
@@ -309,13 +104,14 @@ static bool
 check_string(struct check *c, const struct shape_node *node,
              const struct trail *trail)
 {
-    struct string string;
+    struct shape_string string;
 
-    read_string(c, &string);
+    c->pos = skio__shape_string(c->pos, &string);
     if (node->kind == SHAPE_LITERAL) {
         for (;;) {
             if (node->kind == SHAPE_LITERAL &&
-                is_text(&string, node->literal, node->literal_len))
+                skio__shape_string_is(&string, node->literal,
+                                      node->literal_len))
                 return true;
             if (node->or_else == SHAPE_NOBODY)
                 return refuse(c, trail, "not allowed");
@@ -354,7 +150,7 @@ check_number(struct check *c, const struct shape_node *node,
     double n = 0;
     size_t len;
 
-    skip_word(c);
+    c->pos = skio__shape_word(c->pos, c->end);
     len = (size_t)(c->pos - text);
     if (node->kind == SHAPE_INT)
         return check_int(c, node, trail, text, len);
@@ -399,17 +195,17 @@ check_array(struct check *c, const struct shape_node *node,
  * clients mostly keep the order of a declaration. */
 static uint16_t
 find_member(const struct check *c, const struct shape_node *object,
-            const struct string *key, uint16_t last)
+            const struct shape_string *key, uint16_t last)
 {
     const uint16_t next =
         last != SHAPE_NOBODY ? c->nodes[last].next : object->first;
     uint16_t i;
 
     for (i = next; i != SHAPE_NOBODY; i = c->nodes[i].next)
-        if (is_text(key, c->nodes[i].text, c->nodes[i].text_len))
+        if (skio__shape_string_is(key, c->nodes[i].text, c->nodes[i].text_len))
             return i;
     for (i = object->first; i != next; i = c->nodes[i].next)
-        if (is_text(key, c->nodes[i].text, c->nodes[i].text_len))
+        if (skio__shape_string_is(key, c->nodes[i].text, c->nodes[i].text_len))
             return i;
     return SHAPE_NOBODY;
 }
@@ -417,7 +213,7 @@ find_member(const struct check *c, const struct shape_node *object,
 /* Of a key that the client made up only what is harmless is repeated. */
 static bool
 refuse_unknown(struct check *c, const struct trail *up,
-               const struct string *key)
+               const struct shape_string *key)
 {
     static const char plain[] = "abcdefghijklmnopqrstuvwxyz"
                                 "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-$";
@@ -445,10 +241,10 @@ static bool
 check_member(struct check *c, const struct shape_node *object,
              const struct trail *up, uint16_t *last, uint64_t *seen)
 {
-    struct string key;
+    struct shape_string key;
     uint16_t found;
 
-    read_string(c, &key);
+    c->pos = skio__shape_string(c->pos, &key);
     skip_space(c);
     c->pos++; /* the colon */
     skip_space(c);
@@ -457,7 +253,7 @@ check_member(struct check *c, const struct shape_node *object,
     if (found == SHAPE_NOBODY) {
         if (!object->is_open)
             return refuse_unknown(c, up, &key);
-        skip_value(c);
+        c->pos = skio__shape_value(c->pos, c->end);
         return true;
     }
     const struct shape_node *member = &c->nodes[found];
@@ -556,7 +352,7 @@ check_value(struct check *c, uint16_t type, const struct trail *trail)
     uint32_t kinds;
 
     if (node->kind == SHAPE_ANY) {
-        skip_value(c);
+        c->pos = skio__shape_value(c->pos, c->end);
         return true;
     }
     kinds = node->kinds & kinds_of(c, &bytes);
@@ -575,10 +371,10 @@ check_value(struct check *c, uint16_t type, const struct trail *trail)
     case SHAPE_OBJECT:
         return check_object(c, node, trail);
     case SHAPE_BYTES:
-        skip_value(c);
+        c->pos = skio__shape_value(c->pos, c->end);
         return check_count(c, node, bytes.len, trail, "too short", "too long");
     default:
-        skip_word(c);
+        c->pos = skio__shape_word(c->pos, c->end);
         return true;
     }
 }

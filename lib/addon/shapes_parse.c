@@ -15,21 +15,18 @@
  * written into one block. The second time only a key can be wrong, one that is
  * there already.
  */
-#include <float.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <socketio/transport.h>
 
 #include "addon/shapes_tree.h"
+#include "addon/shapes_words.h"
 
 /* Kinds of which one value could be two. */
 #define BIT(kind) (UINT32_C(1) << (kind))
 
 struct reader {
-    const char *pos;
-    const char *fault;
-    const char *why;
+    struct shape_words words;
     unsigned depth;
     struct shape_node *nodes; /* NULL: they are counted */
     char *texts;              /* where the next one goes */
@@ -39,39 +36,6 @@ struct reader {
 };
 
 static bool read_types(struct reader *r, uint16_t *out);
-
-static bool
-fail_at(struct reader *r, const char *pos, const char *why)
-{
-    r->fault = pos;
-    r->why = why;
-    return false;
-}
-
-static bool
-fail(struct reader *r, const char *why)
-{
-    return fail_at(r, r->pos, why);
-}
-
-static void
-skip_space(struct reader *r)
-{
-    r->pos += strspn(r->pos, " \t\r\n");
-}
-
-/* Take a sign of one or more characters, if it comes next. */
-static bool
-take(struct reader *r, const char *sign)
-{
-    const size_t len = strlen(sign);
-
-    skip_space(r);
-    if (strncmp(r->pos, sign, len) != 0)
-        return false;
-    r->pos += len;
-    return true;
-}
 
 /* The node, or a place to write to where nodes are counted only. */
 static struct shape_node *
@@ -84,7 +48,7 @@ static bool
 new_node(struct reader *r, uint16_t *out)
 {
     if (r->count > SKIO_SHAPE_TYPES_MAX)
-        return fail(r, "too many types");
+        return skio__shape_fail(&r->words, "too many types");
     *out = r->count++;
     memset(node_at(r, *out), 0, sizeof(struct shape_node));
     return true;
@@ -104,206 +68,6 @@ keep_text(struct reader *r, const char *text, size_t len)
     return copy;
 }
 
-/* ---- Texts ---- */
-
-static bool
-is_name_char(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (c >= '0' && c <= '9') || c == '_' || c == '$' || c == '-';
-}
-
-/* Bytes of the UTF-8 sequence at text, by its first byte and those after it; 0
- * if it is none. */
-static size_t
-sequence_len(const unsigned char *text)
-{
-    const unsigned char first = text[0];
-    size_t len = 4;
-
-    if (first < 0x80)
-        return 1;
-    if (first < 0xc2 || first > 0xf4)
-        return 0;
-    if (first < 0xe0)
-        len = 2;
-    else if (first < 0xf0)
-        len = 3;
-    for (size_t i = 1; i < len; i++)
-        if ((text[i] & 0xc0) != 0x80)
-            return 0;
-    if ((first == 0xe0 && text[1] < 0xa0) ||
-        (first == 0xed && text[1] > 0x9f) ||
-        (first == 0xf0 && text[1] < 0x90) || (first == 0xf4 && text[1] > 0x8f))
-        return 0;
-    return len;
-}
-
-/* A text between single quotes; what stands there means itself. */
-static bool
-read_quoted(struct reader *r, const char **text, size_t *len)
-{
-    const char *start = ++r->pos;
-
-    while (*r->pos != '\'') {
-        size_t n =
-            *r->pos != '\0' ? sequence_len((const unsigned char *)r->pos) : 0;
-
-        if (*r->pos == '\0')
-            return fail_at(r, start - 1, "the quote is not closed");
-        if (n == 0)
-            return fail(r, "not UTF-8");
-        r->pos += n;
-    }
-    *len = (size_t)(r->pos - start);
-    if (*len > SKIO_SHAPE_TEXT_MAX)
-        return fail_at(r, start - 1, "a text of more than 64 bytes");
-    *text = start;
-    r->pos++;
-    return true;
-}
-
-static bool
-read_key(struct reader *r, const char **text, size_t *len)
-{
-    const char *start;
-
-    skip_space(r);
-    if (*r->pos == '\'')
-        return read_quoted(r, text, len);
-    start = r->pos;
-    while (is_name_char(*r->pos))
-        r->pos++;
-    *len = (size_t)(r->pos - start);
-    *text = start;
-    if (*len == 0)
-        return fail(r, "a key is missing");
-    if (*len > SKIO_SHAPE_TEXT_MAX)
-        return fail_at(r, start, "a key of more than 64 bytes");
-    return true;
-}
-
-/* ---- Ranges ---- */
-
-static bool
-is_digit(char c)
-{
-    return c >= '0' && c <= '9';
-}
-
-/* An integer, which may be negative where that has a meaning. */
-static bool
-read_integer(struct reader *r, bool is_signed, int64_t *out)
-{
-    const char *start = r->pos;
-    size_t len = is_signed && *r->pos == '-' ? 1 : 0;
-
-    while (is_digit(r->pos[len]))
-        len++;
-    if (skio_slice_int(start, len, out) != SKIO_OK)
-        return fail(r, "not an integer");
-    r->pos += len;
-    return true;
-}
-
-/* A number; ".." ends it, where "." alone belongs to it. */
-static bool
-read_number(struct reader *r, double *out)
-{
-    size_t len = *r->pos == '-' ? 1 : 0;
-
-    while (is_digit(r->pos[len]))
-        len++;
-    if (r->pos[len] == '.' && is_digit(r->pos[len + 1])) {
-        len++;
-        while (is_digit(r->pos[len]))
-            len++;
-    }
-    if (r->pos[len] == 'e' || r->pos[len] == 'E') {
-        len++;
-        len += r->pos[len] == '-' || r->pos[len] == '+';
-        while (is_digit(r->pos[len]))
-            len++;
-    }
-    if (skio_slice_double(r->pos, len, out) != SKIO_OK || *out > DBL_MAX ||
-        *out < -DBL_MAX)
-        return fail(r, "not a number");
-    r->pos += len;
-    return true;
-}
-
-/* One end of a range, into the node's min or its max. */
-static bool
-read_bound(struct reader *r, struct shape_node *node, bool is_max)
-{
-    int64_t n = 0;
-
-    if (node->kind == SHAPE_NUMBER)
-        return read_number(r, is_max ? &node->range.number.max
-                                     : &node->range.number.min);
-    if (!read_integer(r, node->kind == SHAPE_INT, &n))
-        return false;
-    if (node->kind == SHAPE_INT && is_max)
-        node->range.integer.max = n;
-    else if (node->kind == SHAPE_INT)
-        node->range.integer.min = n;
-    else if (is_max)
-        node->range.count.max = (uint64_t)n;
-    else
-        node->range.count.min = (uint64_t)n;
-    return true;
-}
-
-static bool
-is_in_order(const struct shape_node *node)
-{
-    if (node->kind == SHAPE_NUMBER)
-        return node->range.number.min <= node->range.number.max;
-    if (node->kind == SHAPE_INT)
-        return node->range.integer.min <= node->range.integer.max;
-    return node->range.count.min <= node->range.count.max;
-}
-
-static bool
-read_range(struct reader *r, struct shape_node *node)
-{
-    const char *start;
-    const char *first;
-
-    if (node->kind == SHAPE_NUMBER) {
-        node->range.number.min = -DBL_MAX;
-        node->range.number.max = DBL_MAX;
-    } else if (node->kind == SHAPE_INT) {
-        node->range.integer.min = INT64_MIN;
-        node->range.integer.max = INT64_MAX;
-    } else {
-        node->range.count.min = 0;
-        node->range.count.max = UINT64_MAX;
-    }
-    if (!take(r, "("))
-        return true;
-
-    skip_space(r);
-    start = r->pos;
-    first = start;
-    if (!take(r, "..")) {
-        if (!read_bound(r, node, false))
-            return false;
-        if (take(r, ")")) { /* exactly this */
-            r->pos = first;
-            return read_bound(r, node, true) && take(r, ")");
-        }
-        if (!take(r, ".."))
-            return fail(r, "'..' or ')' is missing");
-    }
-    skip_space(r);
-    if (*r->pos != ')' && !read_bound(r, node, true))
-        return false;
-    if (!take(r, ")"))
-        return fail(r, "')' is missing");
-    return is_in_order(node) || fail_at(r, start, "an empty range");
-}
-
 /* ---- Types ---- */
 
 /* What is read of several: the node before, and how many there were. */
@@ -318,7 +82,7 @@ add_sibling(struct reader *r, struct siblings *all, unsigned max,
             uint16_t index)
 {
     if (all->count == max)
-        return fail(r, "too many of them");
+        return skio__shape_fail(&r->words, "too many of them");
     node_at(r, index)->place = (uint8_t)all->count++;
     if (all->last == SHAPE_NOBODY)
         all->first = index;
@@ -351,15 +115,16 @@ read_member(struct reader *r, struct siblings *all, uint64_t *required)
     bool is_optional;
     uint16_t index;
 
-    skip_space(r);
-    start = r->pos;
-    if (!read_key(r, &key, &len))
+    skio__shape_skip_space(&r->words);
+    start = r->words.pos;
+    if (!skio__shape_read_key(&r->words, &key, &len))
         return false;
     if (has_key(r, all, key, len))
-        return fail_at(r, start, "a key that is there already");
-    is_optional = take(r, "?");
-    if (!take(r, ":"))
-        return fail(r, "':' is missing");
+        return skio__shape_fail_at(&r->words, start,
+                                   "a key that is there already");
+    is_optional = skio__shape_take(&r->words, "?");
+    if (!skio__shape_take(&r->words, ":"))
+        return skio__shape_fail(&r->words, "':' is missing");
     if (!read_types(r, &index) ||
         !add_sibling(r, all, SKIO_SHAPE_MEMBERS_MAX, index))
         return false;
@@ -378,15 +143,16 @@ read_members(struct reader *r, uint16_t object)
     uint64_t required = 0;
     bool is_open = false;
 
-    if (!take(r, "}")) {
+    if (!skio__shape_take(&r->words, "}")) {
         do {
-            is_open = take(r, "...");
+            is_open = skio__shape_take(&r->words, "...");
             if (!is_open && !read_member(r, &all, &required))
                 return false;
-        } while (!is_open && take(r, ","));
-        if (!take(r, "}"))
-            return fail(r, is_open ? "'}' is missing after '...'"
-                                   : "',' or '}' is missing");
+        } while (!is_open && skio__shape_take(&r->words, ","));
+        if (!skio__shape_take(&r->words, "}"))
+            return skio__shape_fail(&r->words,
+                                    is_open ? "'}' is missing after '...'"
+                                            : "',' or '}' is missing");
     }
     node_at(r, object)->first = all.first;
     node_at(r, object)->required = required;
@@ -401,11 +167,11 @@ read_element(struct reader *r, uint16_t array)
 
     if (!read_types(r, &element))
         return false;
-    if (!take(r, "]"))
-        return fail(r, "']' is missing");
+    if (!skio__shape_take(&r->words, "]"))
+        return skio__shape_fail(&r->words, "']' is missing");
     node_at(r, array)->first = element;
     node_at(r, array)->kind = SHAPE_ARRAY; /* who counts has written there */
-    return read_range(r, node_at(r, array));
+    return skio__shape_read_range(&r->words, node_at(r, array));
 }
 
 static bool
@@ -414,7 +180,7 @@ read_inner(struct reader *r, uint16_t index, enum shape_kind kind)
     bool is_fine;
 
     if (r->depth == SKIO_SHAPE_DEPTH_MAX)
-        return fail(r, "nested too deeply");
+        return skio__shape_fail(&r->words, "nested too deeply");
     r->depth++;
     is_fine =
         kind == SHAPE_OBJECT ? read_members(r, index) : read_element(r, index);
@@ -428,7 +194,7 @@ read_literal(struct reader *r, struct shape_node *node)
     const char *text = "";
     size_t len = 0;
 
-    if (!read_quoted(r, &text, &len))
+    if (!skio__shape_read_quoted(&r->words, &text, &len))
         return false;
     node->literal = keep_text(r, text, len);
     node->literal_len = len;
@@ -448,19 +214,18 @@ read_word(struct reader *r, struct shape_node *node)
         {"bool", SHAPE_BOOL, false},    {"null", SHAPE_NULL, false},
         {"any", SHAPE_ANY, false},
     };
-    size_t len = 0;
+    size_t len = skio__shape_word_len(&r->words);
 
-    while (is_name_char(r->pos[len]))
-        len++;
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strlen(words[i].word) != len ||
-            memcmp(words[i].word, r->pos, len) != 0)
+            memcmp(words[i].word, r->words.pos, len) != 0)
             continue;
-        r->pos += len;
+        r->words.pos += len;
         node->kind = (uint8_t)words[i].kind;
-        return !words[i].has_range || read_range(r, node);
+        return !words[i].has_range || skio__shape_read_range(&r->words, node);
     }
-    return fail(r, len > 0 ? "an unknown type" : "a type is missing");
+    return skio__shape_fail(&r->words,
+                            len > 0 ? "an unknown type" : "a type is missing");
 }
 
 /* One type. *kind tells which. */
@@ -470,14 +235,14 @@ read_type(struct reader *r, uint16_t *out, uint32_t *bit)
     enum shape_kind kind = SHAPE_ANY;
     bool is_fine;
 
-    skip_space(r);
+    skio__shape_skip_space(&r->words);
     if (!new_node(r, out))
         return false;
-    if (*r->pos == '\'')
+    if (*r->words.pos == '\'')
         kind = SHAPE_LITERAL;
-    else if (take(r, "{"))
+    else if (skio__shape_take(&r->words, "{"))
         kind = SHAPE_OBJECT;
-    else if (take(r, "["))
+    else if (skio__shape_take(&r->words, "["))
         kind = SHAPE_ARRAY;
 
     node_at(r, *out)->kind = (uint8_t)kind;
@@ -509,26 +274,28 @@ read_types(struct reader *r, uint16_t *out)
         uint16_t index;
         uint32_t bit = 0;
 
-        skip_space(r);
-        start = r->pos;
+        skio__shape_skip_space(&r->words);
+        start = r->words.pos;
         if (!read_type(r, &index, &bit))
             return false;
         if ((kinds & bit & ~BIT(SHAPE_LITERAL)) != 0)
-            return fail_at(r, start, "a type that is there already");
+            return skio__shape_fail_at(&r->words, start,
+                                       "a type that is there already");
         kinds |= bit;
         if ((kinds & BIT(SHAPE_ANY)) != 0 && kinds != BIT(SHAPE_ANY))
-            return fail_at(r, start, "'any' needs no other type");
+            return skio__shape_fail_at(&r->words, start,
+                                       "'any' needs no other type");
         if ((kinds & BIT(SHAPE_INT)) != 0 && (kinds & BIT(SHAPE_NUMBER)) != 0)
-            return fail_at(r, start, "an int is a number");
+            return skio__shape_fail_at(&r->words, start, "an int is a number");
         if ((kinds & BIT(SHAPE_LITERAL)) != 0 &&
             (kinds & BIT(SHAPE_STRING)) != 0)
-            return fail_at(r, start, "a text is a string");
+            return skio__shape_fail_at(&r->words, start, "a text is a string");
         if (last == SHAPE_NOBODY)
             *out = index;
         else
             node_at(r, last)->or_else = index;
         last = index;
-    } while (take(r, "|"));
+    } while (skio__shape_take(&r->words, "|"));
     node_at(r, *out)->kinds = kinds;
     return true;
 }
@@ -544,32 +311,34 @@ read_arguments(struct reader *r)
 
     if (!new_node(r, &root))
         return false;
-    skip_space(r);
-    if (*r->pos != '\0') {
+    skio__shape_skip_space(&r->words);
+    if (*r->words.pos != '\0') {
         do {
             const char *start;
             bool is_optional;
             uint16_t index;
 
-            is_open = take(r, "...");
+            is_open = skio__shape_take(&r->words, "...");
             if (is_open)
                 break;
-            skip_space(r);
-            start = r->pos;
+            skio__shape_skip_space(&r->words);
+            start = r->words.pos;
             if (!read_types(r, &index) ||
                 !add_sibling(r, &all, SKIO_SHAPE_ARGUMENTS_MAX, index))
                 return false;
-            is_optional = take(r, "?");
+            is_optional = skio__shape_take(&r->words, "?");
             if (was_optional && !is_optional)
-                return fail_at(r, start, "'?' is missing: one before has it");
+                return skio__shape_fail_at(&r->words, start,
+                                           "'?' is missing: one before has it");
             was_optional = is_optional;
             node_at(r, index)->is_optional = is_optional;
             needed += !is_optional;
-        } while (take(r, ","));
+        } while (skio__shape_take(&r->words, ","));
     }
-    skip_space(r);
-    if (*r->pos != '\0')
-        return fail(r, is_open ? "'...' is the last" : "',' is missing");
+    skio__shape_skip_space(&r->words);
+    if (*r->words.pos != '\0')
+        return skio__shape_fail(&r->words, is_open ? "'...' is the last"
+                                                   : "',' is missing");
     node_at(r, root)->kind = SHAPE_ARRAY;
     node_at(r, root)->first = all.first;
     node_at(r, root)->is_open = is_open;
@@ -582,7 +351,7 @@ int
 skio_shape_new(skio_server *server, const char *declaration, skio_shape **out,
                size_t *at, const char **why)
 {
-    struct reader r = {.pos = declaration};
+    struct reader r = {.words.pos = declaration};
     struct skio_shape *shape;
     size_t node_bytes;
     bool is_fine = read_arguments(&r);
@@ -595,7 +364,7 @@ skio_shape_new(skio_server *server, const char *declaration, skio_shape **out,
         if (shape == NULL)
             return SKIO_ENOMEM;
         shape->server = server;
-        r = (struct reader){.pos = declaration,
+        r = (struct reader){.words.pos = declaration,
                             .nodes = (struct shape_node *)(shape + 1)};
         r.texts = (char *)r.nodes + node_bytes;
         shape->nodes = r.nodes;
@@ -606,9 +375,9 @@ skio_shape_new(skio_server *server, const char *declaration, skio_shape **out,
         if (shape != NULL)
             skio_transport_free(server, shape);
         if (at != NULL)
-            *at = (size_t)(r.fault - declaration);
+            *at = (size_t)(r.words.fault - declaration);
         if (why != NULL)
-            *why = r.why;
+            *why = r.words.why;
         return SKIO_EINVAL;
     }
     *out = shape;

@@ -71,6 +71,9 @@ void skio__socket_close(skio_socket *socket, enum skio_disconnect reason,
  * SKIO_OK, SKIO_ENOMEM. */
 int skio__socket_join_noted(skio_socket *socket);
 
+/* Free the application's data and the addons'. */
+void skio__socket_drop_data(skio_socket *socket);
+
 /* A volatile message, or one that is watched, to a socket with a client. */
 int skio__socket_send_with_care(skio_socket *socket,
                                 struct skio_message *message, unsigned flags);

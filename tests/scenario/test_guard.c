@@ -80,6 +80,26 @@ is_in(struct peer *peer, skio_socket *socket, const char *room)
     return skio_in_room(socket, room);
 }
 
+/* The verdict about what is held, and what has to come of it. */
+static void
+verdict(struct peer *peer, int err, int wanted)
+{
+    peer_check(peer, err == wanted);
+    peer_flush(peer);
+}
+
+static void
+allow(struct peer *peer, unsigned i, int wanted)
+{
+    verdict(peer, skio_guard_allow(held[i]), wanted);
+}
+
+static void
+deny(struct peer *peer, unsigned i, const char *reason, int wanted)
+{
+    verdict(peer, skio_guard_deny(held[i], reason), wanted);
+}
+
 SCENARIO(yes_and_no_at_once, NULL, guarded)
 {
     skio_socket *socket;
@@ -133,7 +153,6 @@ SCENARIO(a_verdict_may_come_later, NULL, guarded)
 {
     skio_socket *socket;
     struct peer_ws *ws = sio_connect(peer, &socket);
-    int err;
 
     peer_say(ws, "421[\"join\",\"a\"]");
     peer_say(ws, "422[\"join\",\"b\"]");
@@ -144,15 +163,10 @@ SCENARIO(a_verdict_may_come_later, NULL, guarded)
     peer_expect_event(peer, "later c");
     peer_check(peer, held_count == 3);
     peer_check(peer, skio_guard_socket(held[1]) == socket);
-    err = skio_guard_deny(held[1], "not you");
-    peer_check(peer, err == SKIO_OK);
-    peer_flush(peer);
+    deny(peer, 1, "not you", SKIO_OK);
     peer_expect(ws, "432[{\"ok\":false,\"error\":\"not you\"}]");
-    err = skio_guard_allow(held[0]);
-    peer_check(peer, err == SKIO_OK);
-    err = skio_guard_allow(held[2]);
-    peer_check(peer, err == SKIO_OK);
-    peer_flush(peer);
+    allow(peer, 0, SKIO_OK);
+    allow(peer, 2, SKIO_OK);
     peer_expect(ws, "431[{\"ok\":true}]");
     peer_expect_nothing(ws);
     peer_check(peer, is_in(peer, socket, "a") && !is_in(peer, socket, "b") &&
@@ -162,7 +176,6 @@ SCENARIO(a_verdict_may_come_later, NULL, guarded)
 SCENARIO(a_verdict_about_who_has_gone_is_safe, NULL, guarded)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
-    int err;
 
     peer_say(ws, "421[\"join\",\"a\"]");
     peer_say(ws, "422[\"join\",\"b\"]");
@@ -173,16 +186,13 @@ SCENARIO(a_verdict_about_who_has_gone_is_safe, NULL, guarded)
     peer_check(peer, held_count == 2);
     peer_check(peer, skio_guard_socket(held[0]) == NULL);
     peer_check(peer, strcmp(skio_guard_room(held[1]), "b") == 0);
-    err = skio_guard_allow(held[0]);
-    peer_check(peer, err == SKIO_ECLOSED);
-    err = skio_guard_deny(held[1], "no");
-    peer_check(peer, err == SKIO_ECLOSED);
+    allow(peer, 0, SKIO_ECLOSED);
+    deny(peer, 1, "no", SKIO_ECLOSED);
 }
 
 SCENARIO(the_guard_may_disconnect, NULL, guarded)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
-    int err;
 
     peer_say(ws, "421[\"join\",\"gone\"]");
     peer_expect(ws, "41");
@@ -195,8 +205,7 @@ SCENARIO(the_guard_may_disconnect, NULL, guarded)
     peer_expect_event(peer, "disconnect / server namespace disconnect");
     peer_expect_event(peer, "later gone later");
     peer_check(peer, held_count == 1);
-    err = skio_guard_deny(held[0], NULL);
-    peer_check(peer, err == SKIO_ECLOSED);
+    deny(peer, 0, NULL, SKIO_ECLOSED);
 }
 
 static void
@@ -221,14 +230,11 @@ left_at_once(struct peer *peer)
 SCENARIO(who_watches_the_room_may_disconnect, NULL, left_at_once)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
-    int err;
 
     peer_say(ws, "421[\"join\",\"a\"]");
     peer_expect_event(peer, "later a");
     peer_check(peer, held_count == 1);
-    err = skio_guard_allow(held[0]);
-    peer_check(peer, err == SKIO_ECLOSED);
-    peer_flush(peer);
+    allow(peer, 0, SKIO_ECLOSED);
     peer_expect(ws, "41");
     peer_expect_event(peer, "SKIO_EBUSY");
     peer_expect_event(peer, "disconnect / server namespace disconnect");
@@ -238,7 +244,6 @@ SCENARIO(who_waits_too_long_is_told_no, NULL, guarded)
 {
     skio_socket *socket;
     struct peer_ws *ws = sio_connect(peer, &socket);
-    int err;
 
     peer_say(ws, "421[\"join\",\"a\"]");
     peer_wait(peer, 4000);
@@ -250,13 +255,10 @@ SCENARIO(who_waits_too_long_is_told_no, NULL, guarded)
     peer_wait(peer, 3999);
     peer_expect_nothing(ws);
     peer_check(peer, held_count == 2);
-    err = skio_guard_allow(held[1]);
-    peer_check(peer, err == SKIO_OK);
-    peer_flush(peer);
+    allow(peer, 1, SKIO_OK);
     peer_expect(ws, "432[{\"ok\":true}]");
     peer_wait(peer, 10000);
-    err = skio_guard_allow(held[0]);
-    peer_check(peer, err == SKIO_ETIMEDOUT);
+    allow(peer, 0, SKIO_ETIMEDOUT);
     peer_check(peer, !is_in(peer, socket, "a"));
     peer_check(peer, is_in(peer, socket, "b"));
 }
@@ -365,7 +367,6 @@ SCENARIO(a_socket_has_so_many_rooms, NULL, with_ids)
 {
     skio_socket *socket;
     struct peer_ws *ws = sio_connect(peer, &socket);
-    int err;
 
     /* Asked before the limit is reached; the verdict comes after it. */
     peer_say(ws, "421[\"join\",\"late\"]");
@@ -377,9 +378,7 @@ SCENARIO(a_socket_has_so_many_rooms, NULL, with_ids)
     peer_say(ws, "424[\"join\",\"yes3\"]");
     peer_expect(ws, "434[{\"ok\":false,\"error\":\"too many rooms\"}]");
     peer_check(peer, held_count == 1);
-    err = skio_guard_allow(held[0]);
-    peer_check(peer, err == SKIO_ELIMIT);
-    peer_flush(peer);
+    allow(peer, 0, SKIO_ELIMIT);
     peer_expect(ws, "431[{\"ok\":false,\"error\":\"too many rooms\"}]");
     peer_say(ws, "425[\"leave\",\"yes1\"]");
     peer_expect(ws, "435[{\"ok\":true}]");
@@ -395,7 +394,6 @@ SCENARIO(so_many_questions_wait, NULL, with_ids)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
     struct peer_ws *other = sio_connect(peer, NULL);
-    int err;
 
     peer_say(ws, "421[\"join\",\"a\"]");
     peer_say(ws, "422[\"join\",\"b\"]");
@@ -407,9 +405,7 @@ SCENARIO(so_many_questions_wait, NULL, with_ids)
     peer_say(other, "422[\"join\",\"b\"]");
     peer_expect(other, "432[{\"ok\":false,\"error\":\"busy\"}]");
     peer_check(peer, held_count == 3);
-    err = skio_guard_deny(held[0], NULL);
-    peer_check(peer, err == SKIO_OK);
-    peer_flush(peer);
+    deny(peer, 0, NULL, SKIO_OK);
     peer_expect_prefix(ws, "431[");
     peer_say(other, "423[\"join\",\"b\"]");
     peer_expect_nothing(other);
@@ -418,8 +414,7 @@ SCENARIO(so_many_questions_wait, NULL, with_ids)
     peer_say(ws, "424[\"join\",\"c\"]");
     peer_expect(ws, "434[{\"ok\":false,\"error\":\"busy\"}]");
     peer_check(peer, held_count == 4);
-    err = skio_guard_allow(held[3]);
-    peer_check(peer, err == SKIO_ECLOSED);
+    allow(peer, 3, SKIO_ECLOSED);
     peer_say(ws, "425[\"join\",\"c\"]");
     peer_expect_nothing(ws);
 }

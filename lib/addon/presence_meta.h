@@ -1,27 +1,10 @@
 /*
- * Presence: JSON text that grows, and the pieces it is made of
+ * Presence: meta data, and other pieces of JSON
  */
-#ifndef ADDON_PRESENCE_TEXT_H
-#define ADDON_PRESENCE_TEXT_H
+#ifndef ADDON_PRESENCE_META_H
+#define ADDON_PRESENCE_META_H
 
 #include <socketio/transport.h>
-
-/* {NULL, 0, 0, false, server} to begin with. */
-struct presence_text {
-    char *data; /* with a NUL behind it, unless it is NULL */
-    size_t len;
-    size_t cap;
-    bool has_failed; /* memory ran out: what is there is not all */
-    skio_server *server;
-};
-
-void skio__presence_text_add(struct presence_text *text, const char *data,
-                             size_t len);
-void skio__presence_text_str(struct presence_text *text, const char *str);
-void skio__presence_text_number(struct presence_text *text, uint64_t number);
-/* As a JSON string; str is UTF-8. */
-void skio__presence_text_quote(struct presence_text *text, const char *str);
-void skio__presence_text_deinit(struct presence_text *text);
 
 /* JSON text that several have. */
 struct presence_meta {
@@ -47,4 +30,4 @@ bool skio__presence_is_shallow(const skio_server *server, const char *json,
 int skio__presence_json(skio_server *server, skio_bytes *out,
                         const char *format, ...) SKIO_PRINTF(3, 4);
 
-#endif /* ADDON_PRESENCE_TEXT_H */
+#endif /* ADDON_PRESENCE_META_H */
