@@ -522,42 +522,6 @@ on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 
 /* ---- Making one ---- */
 
-/* How many bytes the prefixes take, with their pointers; SIZE_MAX when there is
- * one that all names have. */
-static size_t
-measure(const char *const *names)
-{
-    size_t bytes = sizeof(char *);
-
-    for (; names != NULL && *names != NULL; names++) {
-        if ((*names)[0] == '\0')
-            return SIZE_MAX;
-        bytes += sizeof(char *) + strlen(*names) + 1;
-    }
-    return bytes;
-}
-
-static void
-copy_reserved(skio_guard *guard, const char *const *names)
-{
-    const char **list = (const char **)(guard + 1);
-    size_t count = 0;
-    char *text;
-
-    guard->options.reserved = list;
-    while (names != NULL && names[count] != NULL)
-        count++;
-    text = (char *)(list + count + 1);
-    for (size_t i = 0; i < count; i++) {
-        const size_t size = strlen(names[i]) + 1;
-
-        memcpy(text, names[i], size);
-        list[i] = text;
-        text += size;
-    }
-    list[count] = NULL;
-}
-
 static int
 watch(skio_nsp *nsp, skio_guard *guard)
 {
@@ -588,7 +552,7 @@ skio_guard_new(skio_nsp *nsp, skio_guard_fn *fn, void *user,
         memcpy(&own, options,
                options->struct_size < sizeof own ? options->struct_size
                                                  : sizeof own);
-    bytes = measure(own.reserved);
+    bytes = skio__guard_reserved_bytes(own.reserved);
     if ((own.join != NULL && own.leave != NULL &&
          strcmp(own.join, own.leave) == 0) ||
         bytes == SIZE_MAX || own.max_name_bytes == 0 || own.max_rooms == 0 ||
@@ -603,7 +567,7 @@ skio_guard_new(skio_nsp *nsp, skio_guard_fn *fn, void *user,
     guard->user = user;
     guard->options = own;
     guard->count = 0;
-    copy_reserved(guard, own.reserved);
+    skio__guard_keep_reserved(&guard->options, guard + 1);
     ring_init(&guard->order);
     ring_init(&guard->orphans);
     for (size_t i = 0; i < BUCKETS; i++)

@@ -4,6 +4,41 @@
 
 #define ID_LEN 20 /* of sockets, here and on Node */
 
+size_t
+skio__guard_reserved_bytes(const char *const *names)
+{
+    size_t bytes = sizeof(char *);
+
+    for (; names != NULL && *names != NULL; names++) {
+        if ((*names)[0] == '\0')
+            return SIZE_MAX;
+        bytes += sizeof(char *) + strlen(*names) + 1;
+    }
+    return bytes;
+}
+
+void
+skio__guard_keep_reserved(skio_guard_options *options, void *bytes)
+{
+    const char *const *names = options->reserved;
+    const char **list = bytes;
+    size_t count = 0;
+    char *text;
+
+    options->reserved = list;
+    while (names != NULL && names[count] != NULL)
+        count++;
+    text = (char *)(list + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        const size_t size = strlen(names[i]) + 1;
+
+        memcpy(text, names[i], size);
+        list[i] = text;
+        text += size;
+    }
+    list[count] = NULL;
+}
+
 static bool
 has_prefix(const char *room, const char *prefix)
 {

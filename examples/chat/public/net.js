@@ -20,10 +20,10 @@
  *   typing  {room, nick, on}
  *   people  {room, people}      all who are inside, when a server is gone
  *
- * A room "@ada" is the conversation with ada, in full "@ada@bob" to bob. Nothing is lost or doubled: each
- * message has an id made here, it stays in the outbox until the server answers,
- * and after each connection, to whichever server, we enter again and tell what
- * we have seen.
+ * A room "@ada" is the conversation with ada, in full "@ada@bob" to bob. Nothing
+ * is lost or doubled: each message has an id made here, it stays in the outbox
+ * until the server answers, and after each connection, to whichever server, we
+ * enter again and tell what we have seen.
  */
 import * as store from './store.js';
 
