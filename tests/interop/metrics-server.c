@@ -8,9 +8,9 @@
  * In "/" and "/static" and below "/room-*": "echo" is acknowledged with its
  * arguments; "relay" emits its first argument's name back; "all" broadcasts
  * "news", which is named in the options, and "gossip", which is not; "join" and
- * "leave" a room; "kick" disconnects. --events N: there are "event0" and so on. With
- * --limits an address may have two connections, a client one namespace, and a
- * message 1000 bytes.
+ * "leave" a room; "kick" disconnects. --events N: there are "event0" and so on.
+ * With --limits an address may have two connections, a client one namespace,
+ * and a message 1000 bytes.
  */
 #include <stdio.h>
 #include <string.h>
