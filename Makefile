@@ -96,7 +96,7 @@ API_TESTS = $(filter-out %.c %.txt,$(wildcard $(srcdir)/tests/api/test_*))
 # Programs on the public headers that need the transport to be of use; and those
 # that send through Redis alone.
 SERVERS_ALL = $(wildcard $(srcdir)/tests/*/*-server.c)
-SERVERS_REDIS_no = %/cluster-server.c %/presence-server.c
+SERVERS_REDIS_no = %/cluster-server.c %/presence-server.c %/users-server.c
 SERVERS_yes = $(filter-out $(SERVERS_REDIS_$(HAVE_REDIS)),$(SERVERS_ALL))
 SENDERS_yes = $(wildcard $(srcdir)/tests/*/*-client.c)
 SERVERS = $(patsubst %.c,$(O)/%,$(notdir $(SERVERS_$(HAVE_LWS)) $(SENDERS_$(HAVE_REDIS))))

@@ -180,6 +180,21 @@ typedef struct skio_counters {
 SKIO_API void skio_server_counters(const skio_server *server,
                                    skio_counters *out) SKIO_NONNULL(1, 2);
 
+/**
+ * How often a limit stopped a peer since the server was made. Together they are
+ * limits_hit and slow_consumers of skio_server_counters().
+ *
+ * i  0 for the first, and so on; a later version may know of more.
+ *
+ * Returns its name, as a rule that of its option, and fills *hits; NULL when
+ * there are no more. The names are constants: a program may keep them, and no
+ * client has a part in them.
+ *
+ * Threads: loop thread only. Since: 0.1.
+ */
+SKIO_API const char *skio_server_limit(const skio_server *server, size_t i,
+                                       uint64_t *hits) SKIO_NONNULL(1, 3);
+
 SKIO_END_DECLS
 
 #endif /* SOCKETIO_ENGINE_H */

@@ -245,6 +245,24 @@ write_counters(struct metrics_text *text, const skio_counters *counters)
         write_one(text, all[i].name, "counter", all[i].help, all[i].value);
 }
 
+/* The names are the library's own. */
+static void
+write_limits(const struct skio_metrics *metrics, struct metrics_text *text)
+{
+    static const char name[] = "socket_io_limits";
+    const char *limit;
+    uint64_t hits;
+
+    skio_metrics__family(text, name, "counter",
+                         "Peers stopped, by the option that limits them.");
+    for (size_t i = 0;
+         (limit = skio_server_limit(metrics->server, i, &hits)) != NULL; i++) {
+        const struct metrics_label is = label("limit", limit);
+
+        skio_metrics__sample(text, name, "_total", &is, 1, hits);
+    }
+}
+
 static void
 write_redis(const struct metrics_redis *redis, struct metrics_text *text)
 {
@@ -294,6 +312,7 @@ skio_metrics__write(struct skio_metrics *metrics, struct metrics_text *text)
         write_durations(metrics, text);
     write_sessions(metrics, text, &counters);
     write_counters(text, &counters);
+    write_limits(metrics, text);
     write_refused(metrics, text, &counters);
     if (metrics->redis.is_known)
         write_redis(&metrics->redis, text);

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/map.h"
 #include "base/timer.h"
+#include "engineio/limits.h"
 #include "engineio/run.h"
 
 #define EIO_ID_MAX 63 /* of a session's id that the host makes */
@@ -107,6 +108,7 @@ struct eio_engine {
     struct eio_run run;  /* frames that many are sent */
     struct eio_raw *raw; /* the handlers of skio_engine_handle() */
     skio_counters counters;
+    uint64_t limits[EIO_LIMITS]; /* by enum eio_limit */
 };
 
 /* path, sizes and lists from options, which must outlive the engine. */

@@ -109,21 +109,25 @@ is_too_large(struct eio_engine *engine, struct eio_question *question)
     const skio_server_options *options = engine->options;
     const skio_request *request = question->request;
     struct eio_fields *fields = &question->fields;
-    bool fits = request->headers_len <= options->max_header_bytes;
+    enum eio_limit limit = EIO_LIMIT_NONE;
 
-    if (fits) {
+    if (request->headers_len > options->max_header_bytes) {
+        limit = EIO_LIMIT_max_header_bytes;
+    } else {
         skio__fields_read_headers(fields, request);
-        fits = fields->header_count <= options->max_headers;
+        if (fields->header_count > options->max_headers)
+            limit = EIO_LIMIT_max_headers;
     }
-    if (!fits) {
+    if (limit != EIO_LIMIT_NONE) {
         skio__reply_status(engine, &question->asker, 431, NULL);
     } else if (strlen(request->query) > options->max_query_bytes) {
+        limit = EIO_LIMIT_max_query_bytes;
         skio__reply_error(engine, &question->asker, EIO_ERROR_REQUEST);
     } else {
         skio__fields_read_query(fields, request);
         return false;
     }
-    engine->counters.limits_hit++;
+    skio__limit_hit(engine, limit);
     return true;
 }
 
@@ -292,8 +296,11 @@ static int
 connect(struct eio_engine *engine, const struct eio_question *question,
         skio_exchange **out)
 {
-    if (skio__session_is_refused(engine, question->request->address)) {
-        engine->counters.limits_hit++;
+    enum eio_limit limit =
+        skio__session_refused(engine, question->request->address);
+
+    if (limit != EIO_LIMIT_NONE) {
+        skio__limit_hit(engine, limit);
         skio__log(&engine->log, SKIO_LOG_DEBUG,
                   "handshake refused: too many sessions");
         skio__reply_busy(engine, &question->asker);

@@ -136,12 +136,12 @@ skio__forward_begin(struct eio_engine *engine,
 
     if (has_body && request->content_length > 0 &&
         (uint64_t)request->content_length > max) {
-        engine->counters.limits_hit++;
+        skio__limit_hit(engine, EIO_LIMIT_max_http_buffer_size);
         skio__reply_status(engine, &question->asker, 413, NULL);
         return SKIO_EXCHANGE_ANSWERED;
     }
     if (forward->count >= forward->ops.max_requests) {
-        engine->counters.limits_hit++;
+        skio__limit_hit(engine, EIO_LIMIT_forward);
         skio__reply_busy(engine, &question->asker);
         return SKIO_EXCHANGE_ANSWERED;
     }
@@ -192,7 +192,9 @@ skio__forward_body(skio_exchange *exchange, const void *data, size_t len)
         return SKIO_OK;
     }
     if (err != SKIO_ENOMEM)
-        engine->counters.limits_hit++;
+        skio__limit_hit(engine, err == SKIO_ENOBUFS
+                                    ? EIO_LIMIT_forward
+                                    : EIO_LIMIT_max_http_buffer_size);
     exchange->asker.must_close = true;
     refuse(exchange, err);
     return SKIO_ECLOSED;

@@ -225,7 +225,7 @@ static void
 too_large(struct eio_engine *engine, const struct eio_asker *asker,
           uint64_t len)
 {
-    engine->counters.limits_hit++;
+    skio__limit_hit(engine, EIO_LIMIT_max_http_buffer_size);
     skio__log(&engine->log, SKIO_LOG_INFO,
               "a POST of at least %" PRIu64 " bytes passes "
               "max_http_buffer_size, %zu",
@@ -343,7 +343,7 @@ deliver(skio_exchange *exchange, struct skio_session *session)
         body->len = (size_t)len;
     }
     if (has_too_many(exchange)) {
-        engine->counters.limits_hit++;
+        skio__limit_hit(engine, EIO_LIMIT_max_payload_packets);
         skio__session_detail(session,
                              "a payload of more than %u packets passes "
                              "max_payload_packets",

@@ -73,10 +73,15 @@ spent_of(struct skio_session *session)
 static enum skio_rate_action
 judge(struct eio_engine *engine, skio_rate_excess *excess)
 {
+    static const enum eio_limit limits[] = {
+        [SKIO_RATE_EVENTS] = EIO_LIMIT_events_per_second,
+        [SKIO_RATE_BYTES] = EIO_LIMIT_bytes_per_second,
+        [SKIO_RATE_CONNECTS] = EIO_LIMIT_connects_per_minute,
+    };
     const skio_server_options *options = engine->options;
 
     excess->struct_size = sizeof *excess;
-    engine->counters.limits_hit++;
+    skio__limit_hit(engine, limits[excess->rate]);
     engine->counters.rates_hit++;
     if (options->rate_limit == NULL)
         return SKIO_RATE_CLOSE;

@@ -42,21 +42,27 @@ id_at(struct skio_session *session)
                : session->own_id;
 }
 
-bool
-skio__session_is_refused(const struct eio_engine *engine, const char *address)
+enum eio_limit
+skio__session_refused(const struct eio_engine *engine, const char *address)
 {
     const skio_server_options *options = engine->options;
     const struct eio_address *counted =
         address != NULL ? skio__address_find(engine, address) : NULL;
 
-    return engine->shutting_down || engine->draining ||
-           skio__map_count(&engine->sessions) + engine->undecided >=
-               options->max_connections ||
-           engine->unconnected + engine->undecided >=
-               options->max_unconnected ||
-           (counted != NULL &&
-            (counted->sessions >= options->max_connections_per_address ||
-             counted->unconnected >= options->max_unconnected_per_address));
+    if (engine->shutting_down || engine->draining)
+        return EIO_LIMIT_shutdown;
+    if (skio__map_count(&engine->sessions) + engine->undecided >=
+        options->max_connections)
+        return EIO_LIMIT_max_connections;
+    if (engine->unconnected + engine->undecided >= options->max_unconnected)
+        return EIO_LIMIT_max_unconnected;
+    if (counted == NULL)
+        return EIO_LIMIT_NONE;
+    if (counted->sessions >= options->max_connections_per_address)
+        return EIO_LIMIT_max_connections_per_address;
+    if (counted->unconnected >= options->max_unconnected_per_address)
+        return EIO_LIMIT_max_unconnected_per_address;
+    return EIO_LIMIT_NONE;
 }
 
 int
@@ -70,7 +76,7 @@ skio__session_new(struct eio_engine *engine,
     struct skio_session *session;
     size_t size;
 
-    if (skio__session_is_refused(engine, address))
+    if (skio__session_refused(engine, address) != EIO_LIMIT_NONE)
         return SKIO_ELIMIT;
     if (engine->forward != NULL && id_len == 0) {
         if (!make_id(engine, tagged))

@@ -109,9 +109,9 @@ void skio__session_open(struct skio_session *session);
 struct skio_session *skio__session_find(const struct eio_engine *engine,
                                         const char *id, size_t len);
 
-/* Whether another session from this address would pass a limit. */
-bool skio__session_is_refused(const struct eio_engine *engine,
-                              const char *address);
+/* The limit that another session from this address would pass. */
+enum eio_limit skio__session_refused(const struct eio_engine *engine,
+                                     const char *address);
 
 /*
  * End a session for good: out of the maps, the upper told unless it was.

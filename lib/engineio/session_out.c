@@ -144,7 +144,7 @@ skio__session_flush(struct skio_session *session)
 
     if (session->doom != 0 && session->state == EIO_STATE_OPEN) {
         if (session->doom == SKIO_DISCONNECT_SLOW_CONSUMER) {
-            engine->counters.slow_consumers++;
+            skio__limit_hit(engine, EIO_LIMIT_max_outbound_bytes);
             skio__session_detail(session,
                                  "%zu bytes wait; one more message passes "
                                  "max_outbound_bytes, %zu",

@@ -102,21 +102,24 @@ skio__verdict_detach(skio_exchange *exchange)
 
 /* ---- Holding ---- */
 
-/* Whether one more may wait. Those that open sessions count as these do; others
- * are no matter of how many sessions there are. */
-static bool
-is_full(const struct eio_engine *engine, const struct eio_question *question)
+/* The limit that one more would pass. Those that open sessions count as these
+ * do; others are no matter of how many sessions there are. */
+static enum eio_limit
+limit_of(const struct eio_engine *engine, const struct eio_question *question)
 {
     const skio_server_options *options = engine->options;
     const char *address = question->request->address;
     const struct eio_address *counted;
 
     if (question->asker.visit->is_handshake)
-        return skio__session_is_refused(engine, address);
+        return skio__session_refused(engine, address);
     counted = address != NULL ? skio__address_find(engine, address) : NULL;
-    return engine->undecided >= options->max_unconnected ||
-           (counted != NULL &&
-            counted->undecided >= options->max_unconnected_per_address);
+    if (engine->undecided >= options->max_unconnected)
+        return EIO_LIMIT_max_unconnected;
+    if (counted != NULL &&
+        counted->undecided >= options->max_unconnected_per_address)
+        return EIO_LIMIT_max_unconnected_per_address;
+    return EIO_LIMIT_NONE;
 }
 
 static int
@@ -126,9 +129,10 @@ hold(skio_verdict *verdict, struct eio_question *question, skio_exchange **out)
     const skio_request *request = question->request;
     skio_exchange *exchange = NULL;
     const char *address = skio_engine_request_address(verdict->visit->request);
+    enum eio_limit limit = limit_of(engine, question);
 
-    if (is_full(engine, question)) {
-        engine->counters.limits_hit++;
+    if (limit != EIO_LIMIT_NONE) {
+        skio__limit_hit(engine, limit);
         goto fail;
     }
     exchange =
@@ -371,7 +375,7 @@ skio__verdict_body(skio_exchange *exchange, const void *data, size_t len)
         return SKIO_OK;
     exchange->asker.must_close = true;
     if (err == SKIO_ETOOBIG) {
-        engine->counters.limits_hit++;
+        skio__limit_hit(engine, EIO_LIMIT_max_http_buffer_size);
         skio__reply_status(engine, &exchange->asker, 413, NULL);
     } else {
         skio__reply_busy(engine, &exchange->asker);
@@ -408,7 +412,7 @@ skio__verdict_timeout(struct eio_engine *engine, uint64_t now_ms)
 
         skio__log(&engine->log, SKIO_LOG_WARN,
                   "a request waited too long for its verdict");
-        engine->counters.limits_hit++;
+        skio__limit_hit(engine, EIO_LIMIT_verdict_timeout_ms);
         expire(verdict);
     }
 }

@@ -112,7 +112,7 @@ bool
 skio__ws_answer_probe(skio_ws *ws)
 {
     if (ws->probe_replies >= PROBE_REPLIES_MAX) {
-        ws->engine->counters.limits_hit++;
+        skio__limit_hit(ws->engine, EIO_LIMIT_frames);
         return false;
     }
     ws->probe_replies++;
@@ -139,7 +139,9 @@ fail(skio_ws *ws, enum eio_ws_status status)
 static void
 hit_limit(skio_ws *ws, enum eio_ws_status status)
 {
-    ws->engine->counters.limits_hit++;
+    skio__limit_hit(ws->engine, status == EIO_WS_TOO_BIG
+                                    ? EIO_LIMIT_max_http_buffer_size
+                                    : EIO_LIMIT_frames);
     fail(ws, status);
 }
 

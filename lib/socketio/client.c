@@ -259,7 +259,7 @@ on_connect_packet(struct sio_client *client, const struct sio_packet *packet)
         forget_gone(client);
     if (client->socket_count >= server->options.max_namespaces &&
         (nsp == NULL || skio__client_socket(client, nsp) == NULL)) {
-        server->engine.counters.limits_hit++;
+        skio__limit_hit(&server->engine, EIO_LIMIT_max_namespaces);
         skio__client_refuse(client, packet->nsp, packet->nsp_len,
                             "{\"message\":\"Too many namespaces\"}");
         return;
@@ -439,7 +439,7 @@ skio__client_timeouts(skio_server *server, uint64_t now_ms)
         struct sio_assembly *assembly =
             skio__container_of(node, struct sio_assembly, due);
 
-        server->engine.counters.limits_hit++;
+        skio__limit_hit(&server->engine, EIO_LIMIT_attachment_timeout_ms);
         skio__client_fail(assembly->client, "attachments did not come in time");
     }
 }

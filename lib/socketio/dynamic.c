@@ -125,7 +125,7 @@ accept(skio_match *match)
 
     if (nsp == NULL) {
         if (server->dynamic_count >= server->options.max_dynamic_namespaces) {
-            server->engine.counters.limits_hit++;
+            skio__limit_hit(&server->engine, EIO_LIMIT_max_dynamic_namespaces);
             unlink_match(match);
             skio__client_refuse(client, match->name, match->name_len,
                                 "{\"message\":\"Too many namespaces\"}");

@@ -355,7 +355,7 @@ on_binary(struct sio_client *client, const char *data, size_t len)
         if (err == SKIO_ENOMEM) {
             skio__client_nomem(client);
         } else {
-            server->engine.counters.limits_hit++;
+            skio__limit_hit(&server->engine, EIO_LIMIT_max_http_buffer_size);
             skio__client_fail(client,
                               "attachments beyond max_http_buffer_size");
         }

@@ -349,7 +349,7 @@ skio__recovery_leave(skio_socket *socket, enum skio_disconnect reason)
 
     /* The oldest of all namespaces goes: that bounds each of them. */
     oldest = server->recovery_due.ends.next;
-    server->engine.counters.limits_hit++;
+    skio__limit_hit(&server->engine, EIO_LIMIT_recovery_max_sessions);
     skio__recovery_end(skio__container_of(oldest, struct sio_session, due));
 }
 

@@ -430,3 +430,13 @@ skio_server_counters(const skio_server *server, skio_counters *out)
     counters.struct_size = out->struct_size;
     memcpy(out, &counters, size);
 }
+
+const char *
+skio_server_limit(const skio_server *server, size_t i, uint64_t *hits)
+{
+    const char *name = skio__limit_name(i);
+
+    if (name != NULL)
+        *hits = server->engine.limits[i];
+    return name;
+}

@@ -59,7 +59,7 @@ skio_transport_options(const skio_server *server)
 void
 skio_transport_limit_hit(skio_server *server)
 {
-    server->engine.counters.limits_hit++;
+    skio__limit_hit(&server->engine, EIO_LIMIT_transport);
 }
 
 void

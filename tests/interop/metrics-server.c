@@ -3,12 +3,14 @@
  *
  *     metrics-server PORT [--token TOKEN] [--allow] [--durations]
  *                    [--max-events N] [--max-namespaces N] [--events N]
- *                    [--redis URL]
+ *                    [--redis URL] [--limits]
  *
  * In "/" and "/static" and below "/room-*": "echo" is acknowledged with its
  * arguments; "relay" emits its first argument's name back; "all" broadcasts
  * "news", which is named in the options, and "gossip", which is not; "join" and
  * "leave" a room; "kick" disconnects. --events N: there are "event0" and so on.
+ * With --limits an address may have two connections, a client one namespace,
+ * and a message 1000 bytes.
  */
 #include <stdio.h>
 #include <string.h>
@@ -25,6 +27,7 @@ struct settings {
     skio_metrics_options metrics;
     unsigned long events;
     const char *redis;
+    bool has_limits;
 };
 
 static void
@@ -125,6 +128,8 @@ parse_options(int argc, char **argv, struct settings *settings)
             settings->metrics.handler_duration = true;
         else if (strcmp(argv[i], "--allow") == 0)
             settings->metrics.allow = is_allowed;
+        else if (strcmp(argv[i], "--limits") == 0)
+            settings->has_limits = true;
         else if (i + 1 == argc)
             return false;
         else if (strcmp(argv[i], "--token") == 0)
@@ -187,6 +192,11 @@ main(int argc, char **argv)
     options.log_user = name;
     options.ping_interval_ms = 300;
     options.trusted_proxies = "127.0.0.9";
+    if (settings.has_limits) {
+        options.max_connections_per_address = 2;
+        options.max_namespaces = 1;
+        options.max_http_buffer_size = 1000;
+    }
     must_ok(skio_server_new(&io, &options), "server");
     must_ok(skio_metrics_serve(io, &settings.metrics, &metrics), "metrics");
     must_ok(skio_health_serve(io, NULL), "health");

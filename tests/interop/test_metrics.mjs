@@ -295,6 +295,45 @@ test("refused_requests_count_by_their_code", async (t) => {
          [1, 2, 0, 0, 0, 1, 0]);
 });
 
+test("peers_that_a_limit_stops_count_by_its_name", async (t) => {
+    const server = await serve(t, "--limits");
+    const hits = async () => new Map([...await scrape(server)].flatMap(
+        ([series, value]) => {
+            const limit = /^socket_io_limits_total\{limit="(.*)"\}$/
+                .exec(series);
+            return limit ? [[limit[1], value]] : [];
+        }));
+    const met = async () => [...await hits()].filter(([, n]) => n > 0)
+        .map(([limit, n]) => `${limit} ${n}`).sort();
+    const names = [...(await hits()).keys()];
+    const first = await join(server, t, "websocket");
+    const second = await join(server, t, "websocket");
+
+    // All are there from the first, by the options' names and no other.
+    check(names.length > 15 && names.every((name) => /^[a-z_]+$/.test(name)),
+          names.join());
+    same(await met(), []);
+    for (let i = 0; i < 3; i++)
+        same((await fetch(`${server.url}/socket.io/?EIO=4&transport=polling`))
+            .status, 503);
+    same(await met(), ["max_connections_per_address 3"]);
+    const refused = first.io.socket("/static");
+    const error = deadline(new Promise((done) => {
+        refused.on("connect_error", ({ message }) => done(message));
+    }), WAIT_MS, "a refusal");
+    same(await error, "Too many namespaces");
+    const gone = until("its end", () => second.disconnected);
+    second.emit("echo", "x".repeat(1000));
+    await gone;
+    same(await met(), ["max_connections_per_address 3",
+                       "max_http_buffer_size 1", "max_namespaces 1"]);
+    const is = await scrape(server);
+    same([is.get("socket_io_limits_hit_total"), [...(await hits()).keys()]],
+         [5, names]);
+    if (hasPromtool)
+        judge((await ask(server)).body);
+});
+
 test("only_this_machine_may_ask_unless_told_otherwise", async (t) => {
     const server = await serve(t);
 

@@ -303,6 +303,15 @@ read_counters(struct reentry *r)
     skio_server_counters(r->server, &counters);
 }
 
+static void
+read_limits(struct reentry *r)
+{
+    uint64_t hits;
+
+    for (size_t i = 0; skio_server_limit(r->server, i, &hits) != NULL; i++)
+        ;
+}
+
 /* Those at hand; else of the request that waits, unless it waited too long. */
 static skio_headers *
 headers_of(struct reentry *r)
@@ -437,6 +446,7 @@ use_shape(struct reentry *r)
     LOOK(X, skio_server_sessions, (void)skio_server_sessions(r->server))       \
     LOOK(X, skio_server_data, (void)skio_server_data(r->server))               \
     LOOK(X, skio_server_counters, read_counters(r))                            \
+    LOOK(X, skio_server_limit, read_limits(r))                                 \
     LOOK(X, skio_server_is_draining, (void)skio_server_is_draining(r->server)) \
     LOOK(X, skio_server_options_init_size, skio_server_options o; skio_server_options_init_size(&o, sizeof o)) \
     LOOK(X, skio_parser_msgpack, (void)skio_parser_msgpack())                  \

@@ -1,0 +1,398 @@
+/*
+ * Which limit stopped a peer: each that is met counts under its own name, once
+ */
+#include <string.h>
+
+#include <socketio/engine.h>
+#include <socketio/request.h>
+
+#include "scenario/sio.h"
+
+#define POLLING "EIO=4&transport=polling"
+
+/* The limit named has been met so often since, and no other; what has counters
+ * of its own agrees. */
+static void
+expect_hits(struct peer *peer, const char *limit, uint64_t wanted)
+{
+    skio_counters counters = sio_counters(peer);
+    uint64_t sum = 0;
+    uint64_t hits = UINT64_MAX;
+    bool is_known = false;
+    const char *name;
+
+    for (size_t i = 0;
+         (name = skio_server_limit(peer->server, i, &hits)) != NULL; i++) {
+        bool is_it = strcmp(name, limit) == 0;
+
+        if (hits != (is_it ? wanted : 0))
+            peer_fail_at(peer, name, __FILE__, __LINE__);
+        is_known = is_known || is_it;
+        sum += hits;
+    }
+    peer_check(peer, is_known);
+    peer_check(peer, sum == counters.limits_hit + counters.slow_consumers);
+    peer_check(peer, (strcmp(limit, "max_outbound_bytes") == 0) ==
+                         (counters.slow_consumers > 0));
+}
+
+/* ---- Requests ---- */
+
+static void
+small_requests(skio_server_options *options)
+{
+    options->max_query_bytes = sizeof POLLING - 1;
+    options->max_header_bytes = 32;
+    options->max_headers = 2;
+}
+
+SCENARIO(a_query_is_counted, small_requests, peer_engine)
+{
+    peer_expect_http(peer_get(peer, POLLING), 200, NULL);
+    expect_hits(peer, "max_query_bytes", 0);
+    peer_get(peer, POLLING "&");
+    expect_hits(peer, "max_query_bytes", 1);
+}
+
+SCENARIO(headers_by_their_number_are_counted, small_requests, peer_engine)
+{
+    peer_request(peer, "GET", POLLING, "a: b\nc: d\ne: f\n");
+    expect_hits(peer, "max_headers", 1);
+}
+
+SCENARIO(headers_by_their_size_are_counted, small_requests, peer_engine)
+{
+    peer_request(peer, "GET", POLLING, "abcdefghijklmn: 0123456789abcdefg\n");
+    expect_hits(peer, "max_header_bytes", 1);
+}
+
+static void
+small_messages(skio_server_options *options)
+{
+    options->max_http_buffer_size = 20;
+    options->max_payload_packets = 2;
+}
+
+SCENARIO(a_message_is_counted, small_messages, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say(ws, "4aaaaaaaaaaaaaaaaaaa");
+    expect_hits(peer, "max_http_buffer_size", 0);
+    peer_say(ws, "4aaaaaaaaaaaaaaaaaaaa");
+    expect_hits(peer, "max_http_buffer_size", 1);
+    peer_post(peer, peer_polling(peer), "4aaaaaaaaaaaaaaaaaaaa");
+    expect_hits(peer, "max_http_buffer_size", 2);
+}
+
+SCENARIO(packets_of_a_payload_are_counted, small_messages, peer_engine)
+{
+    peer_post(peer, peer_polling(peer),
+              "4a\x1e"
+              "4b\x1e"
+              "4c");
+    expect_hits(peer, "max_payload_packets", 1);
+}
+
+SCENARIO(an_attachment_that_does_not_come_is_counted, NULL, NULL)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "451-[\"e\"]");
+    peer_wait(peer, 9999);
+    expect_hits(peer, "attachment_timeout_ms", 0);
+    peer_wait(peer, 1);
+    expect_hits(peer, "attachment_timeout_ms", 1);
+}
+
+/* ---- How many ---- */
+
+static void
+one_connection(skio_server_options *options)
+{
+    options->max_connections = 1;
+}
+
+SCENARIO(connections_are_counted, one_connection, peer_engine)
+{
+    peer_polling(peer);
+    expect_hits(peer, "max_connections", 0);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    expect_hits(peer, "max_connections", 1);
+}
+
+static void
+one_of_an_address(skio_server_options *options)
+{
+    options->max_connections_per_address = 1;
+    options->max_unconnected_per_address = 1;
+}
+
+SCENARIO(connections_of_an_address_are_counted, one_of_an_address, NULL)
+{
+    sio_connect(peer, NULL);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    expect_hits(peer, "max_connections_per_address", 1);
+}
+
+static void
+one_unconnected(skio_server_options *options)
+{
+    options->max_unconnected = 1;
+}
+
+SCENARIO(clients_in_no_namespace_are_counted, one_unconnected, NULL)
+{
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    expect_hits(peer, "max_unconnected", 1);
+}
+
+static void
+one_unconnected_of_an_address(skio_server_options *options)
+{
+    options->max_unconnected_per_address = 1;
+}
+
+SCENARIO(clients_of_an_address_in_no_namespace_are_counted,
+         one_unconnected_of_an_address, NULL)
+{
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    expect_hits(peer, "max_unconnected_per_address", 1);
+}
+
+/* The verdicts that do not come. */
+static skio_verdict *late[4];
+
+static void
+keep_waiting(skio_verdict *verdict, void *user)
+{
+    size_t i = 0;
+
+    (void)user;
+    while (i < 4 && late[i] != NULL)
+        i++;
+    if (i < 4)
+        late[i] = verdict;
+    else
+        (void)skio_verdict_accept(verdict);
+}
+
+static void
+forget(struct peer *peer)
+{
+    (void)peer;
+    for (size_t i = 0; i < 4; i++) {
+        if (late[i] != NULL)
+            (void)skio_verdict_accept(late[i]);
+        late[i] = NULL;
+    }
+}
+
+static void
+without_verdicts(struct peer *peer)
+{
+    peer->cleanup = forget;
+    peer_check(peer,
+               skio_allow_request(peer->server, keep_waiting, NULL) == SKIO_OK);
+}
+
+SCENARIO(a_verdict_that_does_not_come_is_counted, NULL, without_verdicts)
+{
+    peer_get(peer, POLLING);
+    peer_wait(peer, 9999);
+    expect_hits(peer, "verdict_timeout_ms", 0);
+    peer_wait(peer, 1);
+    expect_hits(peer, "verdict_timeout_ms", 1);
+}
+
+static void
+at_once(skio_server_options *options)
+{
+    options->drain_lead_ms = 0;
+}
+
+SCENARIO(a_server_that_ends_is_counted, at_once, NULL)
+{
+    peer_polling(peer);
+    peer_check(peer,
+               skio_server_drain(peer->server, 60000, NULL, NULL) == SKIO_OK);
+    peer_expect_http(peer_get(peer, POLLING), 503, "");
+    expect_hits(peer, "shutdown", 1);
+}
+
+static void
+one_namespace(skio_server_options *options)
+{
+    options->max_namespaces = 1;
+    options->max_dynamic_namespaces = 1;
+}
+
+static void
+with_more(struct peer *peer)
+{
+    peer_check(peer, skio_of(peer->server, "/a") != NULL);
+    peer_check(peer, skio_of_pattern(peer->server, "/room-*") != NULL);
+}
+
+SCENARIO(namespaces_of_a_client_are_counted, one_namespace, with_more)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL);
+
+    peer_say(ws, "40/a,");
+    peer_expect(ws, "44/a,{\"message\":\"Too many namespaces\"}");
+    expect_hits(peer, "max_namespaces", 1);
+}
+
+SCENARIO(namespaces_on_demand_are_counted, one_namespace, with_more)
+{
+    struct peer_ws *one = peer_websocket(peer);
+    struct peer_ws *two = peer_websocket(peer);
+
+    peer_say(one, "40/room-1,");
+    peer_expect_prefix(one, "40/room-1,{");
+    peer_say(two, "40/room-2,");
+    peer_expect(two, "44/room-2,{\"message\":\"Too many namespaces\"}");
+    expect_hits(peer, "max_dynamic_namespaces", 1);
+}
+
+static void
+little_waits(skio_server_options *options)
+{
+    options->max_outbound_bytes = 100;
+    options->outbound_high_bytes = 50;
+}
+
+SCENARIO(a_client_that_reads_nothing_is_counted, little_waits, NULL)
+{
+    skio_socket *socket;
+    struct peer_ws *ws = sio_connect(peer, &socket);
+
+    ws->is_blocked = true;
+    while (skio_emit(socket, "e", "%s", "some twenty bytes_are_counted...") ==
+           SKIO_OK)
+        ;
+    peer_flush(peer);
+    expect_hits(peer, "max_outbound_bytes", 1);
+}
+
+/* ---- Rates ---- */
+
+static enum skio_rate_action
+pass(skio_server *server, const skio_rate_excess *excess, void *user)
+{
+    (void)server;
+    (void)excess;
+    (void)user;
+    return SKIO_RATE_PASS;
+}
+
+static void
+two_events(skio_server_options *options)
+{
+    options->events_per_second = 1;
+    options->events_burst = 2;
+    options->rate_limit = pass;
+}
+
+SCENARIO(events_are_counted, two_events, NULL)
+{
+    struct peer_ws *ws = sio_connect(peer, NULL); /* an event, too */
+
+    peer_say(ws, "42[\"e\"]");
+    expect_hits(peer, "events_per_second", 0);
+    peer_say(ws, "42[\"e\"]");
+    peer_say(ws, "42[\"e\"]");
+    expect_hits(peer, "events_per_second", 2); /* let through or not */
+}
+
+static void
+few_bytes(skio_server_options *options)
+{
+    options->bytes_per_second = 10;
+    options->bytes_burst = 20;
+    options->max_http_buffer_size = 20;
+}
+
+SCENARIO(bytes_are_counted, few_bytes, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say(ws, "4aaaaaaaaaaaaaaaaaaa");
+    expect_hits(peer, "bytes_per_second", 0);
+    peer_say_bytes(ws, "ab", 2, true);
+    expect_hits(peer, "bytes_per_second", 1);
+}
+
+static void
+one_connect(skio_server_options *options)
+{
+    options->connects_per_minute = 1;
+    options->connects_burst = 1;
+}
+
+SCENARIO(connects_are_counted, one_connect, peer_engine)
+{
+    peer_polling(peer);
+    peer_expect_http(peer_get(peer, POLLING), 429, "");
+    expect_hits(peer, "connects_per_minute", 1);
+}
+
+/* ---- The table ---- */
+
+SCENARIO(what_a_transport_counts_is_there, NULL, NULL)
+{
+    skio_transport_limit_hit(peer->server);
+    expect_hits(peer, "transport", 1);
+}
+
+SCENARIO(names_are_there_once_and_then_no_more, NULL, NULL)
+{
+    const char *name;
+    uint64_t hits = 7;
+    size_t count = 0;
+
+    while ((name = skio_server_limit(peer->server, count, &hits)) != NULL) {
+        peer_check(peer,
+                   strspn(name, "abcdefghijklmnopqrstuvwxyz_") == strlen(name));
+        peer_check(peer, hits == 0);
+        for (size_t i = 0; i < count; i++)
+            peer_check(peer, strcmp(name, skio_server_limit(peer->server, i,
+                                                            &hits)) != 0);
+        count++;
+    }
+    hits = 7;
+    peer_check(peer, skio_server_limit(peer->server, count, &hits) == NULL);
+    peer_check(peer, skio_server_limit(peer->server, SIZE_MAX, &hits) == NULL);
+    peer_check(peer, hits == 7);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_query_is_counted),
+        cmocka_unit_test(headers_by_their_number_are_counted),
+        cmocka_unit_test(headers_by_their_size_are_counted),
+        cmocka_unit_test(a_message_is_counted),
+        cmocka_unit_test(packets_of_a_payload_are_counted),
+        cmocka_unit_test(an_attachment_that_does_not_come_is_counted),
+        cmocka_unit_test(connections_are_counted),
+        cmocka_unit_test(connections_of_an_address_are_counted),
+        cmocka_unit_test(clients_in_no_namespace_are_counted),
+        cmocka_unit_test(clients_of_an_address_in_no_namespace_are_counted),
+        cmocka_unit_test(a_verdict_that_does_not_come_is_counted),
+        cmocka_unit_test(a_server_that_ends_is_counted),
+        cmocka_unit_test(namespaces_of_a_client_are_counted),
+        cmocka_unit_test(namespaces_on_demand_are_counted),
+        cmocka_unit_test(a_client_that_reads_nothing_is_counted),
+        cmocka_unit_test(events_are_counted),
+        cmocka_unit_test(bytes_are_counted),
+        cmocka_unit_test(connects_are_counted),
+        cmocka_unit_test(what_a_transport_counts_is_there),
+        cmocka_unit_test(names_are_there_once_and_then_no_more),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
