@@ -69,32 +69,33 @@ on_emit(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     note(admin, socket, "emit", err);
 }
 
+/* Have sockets join a room, or leave it. */
 static void
-on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+move(struct admin *admin, const skio_socket *socket, const skio_value *args,
+     const char *action,
+     int (*fn)(skio_nsp *nsp, const skio_target *target, const char *room))
 {
-    struct admin *admin = user;
     const char *room = skio_get_str(args, "1");
     struct aim aim;
     int err = SKIO_EINVAL;
 
-    (void)ack;
     if (room != NULL && aim_at(admin, &aim, args, "2"))
-        err = skio_sockets_join(aim.nsp, &aim.target, room);
-    note(admin, socket, "join", err);
+        err = fn(aim.nsp, &aim.target, room);
+    note(admin, socket, action, err);
+}
+
+static void
+on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
+{
+    (void)ack;
+    move(user, socket, args, "join", skio_sockets_join);
 }
 
 static void
 on_leave(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
-    struct admin *admin = user;
-    const char *room = skio_get_str(args, "1");
-    struct aim aim;
-    int err = SKIO_EINVAL;
-
     (void)ack;
-    if (room != NULL && aim_at(admin, &aim, args, "2"))
-        err = skio_sockets_leave(aim.nsp, &aim.target, room);
-    note(admin, socket, "leave", err);
+    move(user, socket, args, "leave", skio_sockets_leave);
 }
 
 static void

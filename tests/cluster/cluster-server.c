@@ -5,41 +5,21 @@
  * the commands of /control are; whatever changes here changes there.
  */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <socketio/cjson.h>
 #include <socketio/redis.h>
 #include <socketio/socketio.h>
 
-#include "interop/program.h"
+#include "cluster/member.h"
+#include "interop/must.h"
 
 enum { ROOMS_MAX = 64 };
 
 static const char *own_name = "";
 static skio_nsp *control;
-
-static void *
-must(void *ptr)
-{
-    if (ptr == NULL) {
-        fprintf(stderr, "out of memory\n");
-        exit(1);
-    }
-    return ptr;
-}
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err < 0) {
-        fprintf(stderr, "%s: %s\n", what, skio_strerror(err));
-        exit(1);
-    }
-}
 
 /*
  * Reading commands
@@ -740,18 +720,6 @@ read_options(struct setup *setup, int argc, char **argv)
     return setup->adapter != NULL && setup->redis.url != NULL;
 }
 
-static int
-join_cluster(skio_server *io, const struct setup *setup)
-{
-    if (strcmp(setup->adapter, "redis") == 0)
-        return skio_redis_adapter(io, &setup->redis);
-    if (strcmp(setup->adapter, "redis-sharded") == 0)
-        return skio_redis_sharded_adapter(io, &setup->redis);
-    if (strcmp(setup->adapter, "redis-streams") == 0)
-        return skio_redis_streams_adapter(io, &setup->redis);
-    return SKIO_EINVAL;
-}
-
 static void
 set_up(skio_server *io)
 {
@@ -785,29 +753,13 @@ set_up(skio_server *io)
                 commands[i].name);
 }
 
-/* Whoever started this has ended when nothing is left to read. */
-static void *
-watch_input(void *unused)
-{
-    char byte;
-    ssize_t n;
-
-    do {
-        n = read(STDIN_FILENO, &byte, 1);
-    } while (n > 0);
-    kill(getpid(), SIGTERM);
-    return unused;
-}
-
 int
 main(int argc, char **argv)
 {
     static char name[] = "cluster-server";
     skio_server_options options;
     struct setup setup = {0};
-    pthread_t watcher;
     skio_server *io;
-    int err;
 
     skio_redis_options_init(&setup.redis);
     skio_server_options_init(&options);
@@ -824,16 +776,7 @@ main(int argc, char **argv)
     options.cleanup_empty_namespaces = setup.cleanup;
     options.recovery_ms = setup.recovery_ms;
     must_ok(skio_server_new(&io, &options), "server");
-    must_ok(join_cluster(io, &setup), setup.adapter);
+    must_ok(member_join(io, setup.adapter, &setup.redis), setup.adapter);
     set_up(io);
-    err = skio_listen(io, "127.0.0.1", (uint16_t)program_port(argv[1]));
-    if (err == SKIO_OK &&
-        pthread_create(&watcher, NULL, watch_input, NULL) == 0) {
-        pthread_detach(watcher);
-        err = program_run(io);
-    }
-    if (err != SKIO_OK)
-        fprintf(stderr, "cluster-server: %s\n", skio_strerror(err));
-    skio_server_free(io);
-    return err != SKIO_OK;
+    return member_run(io, argv[1], name);
 }

@@ -39,7 +39,8 @@
 #endif
 #include <socketio/socketio.h>
 
-#include "interop/program.h"
+#include "cluster/member.h"
+#include "interop/must.h"
 
 enum {
     PADDING_MAX = 1 << 20,
@@ -76,15 +77,6 @@ struct program {
 };
 
 static struct program program;
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err == SKIO_OK)
-        return;
-    fprintf(stderr, "faults-server: %s: %s\n", what, skio_strerror(err));
-    exit(1);
-}
 
 /* ---- Answers ---- */
 
@@ -391,19 +383,6 @@ parse_options(int argc, char **argv, skio_server_options *options,
     return adapter;
 }
 
-static int
-join_cluster(skio_server *io, const char *adapter,
-             const skio_redis_options *redis)
-{
-    if (strcmp(adapter, "redis") == 0)
-        return skio_redis_adapter(io, redis);
-    if (strcmp(adapter, "redis-sharded") == 0)
-        return skio_redis_sharded_adapter(io, redis);
-    if (strcmp(adapter, "redis-streams") == 0)
-        return skio_redis_streams_adapter(io, redis);
-    return SKIO_EINVAL;
-}
-
 /* What is on the loop before clients are. */
 static void
 begin(skio_server *io)
@@ -461,7 +440,7 @@ main(int argc, char **argv)
     redis.on_event = on_redis;
 
     must_ok(skio_server_new(&io, &options), "server");
-    must_ok(join_cluster(io, adapter, &redis), adapter);
+    must_ok(member_join(io, adapter, &redis), adapter);
     must_ok(skio_listen(io, "127.0.0.1", (uint16_t)port), "listen");
     begin(io);
     must_ok(program_run(io), "run");

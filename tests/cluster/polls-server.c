@@ -5,16 +5,14 @@
  * that says "end", and prints a line for each that connects and disconnects.
  * "reuse": it shares the port.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <socketio/redis.h>
 #include <socketio/socketio.h>
 
-#include "interop/program.h"
+#include "cluster/member.h"
 
 static void
 say(const char *what, const char *why)
@@ -68,38 +66,12 @@ on_disconnect(skio_socket *socket, enum skio_disconnect reason, void *user)
     say("disconnect", skio_disconnect_name(reason));
 }
 
-/* Whoever started this has ended when nothing is left to read. */
-static void *
-watch_input(void *unused)
-{
-    char byte;
-    ssize_t n;
-
-    do {
-        n = read(STDIN_FILENO, &byte, 1);
-    } while (n > 0);
-    kill(getpid(), SIGTERM);
-    return unused;
-}
-
-static int
-join_cluster(skio_server *io, const char *adapter,
-             const skio_redis_options *redis)
-{
-    if (strcmp(adapter, "redis") == 0)
-        return skio_redis_adapter(io, redis);
-    if (strcmp(adapter, "redis-sharded") == 0)
-        return skio_redis_sharded_adapter(io, redis);
-    return skio_redis_streams_adapter(io, redis);
-}
-
 int
 main(int argc, char **argv)
 {
     static char name[] = "polls-server";
     skio_server_options options;
     skio_redis_options redis;
-    pthread_t watcher;
     skio_server *io;
     skio_nsp *nsp;
     int err;
@@ -126,7 +98,7 @@ main(int argc, char **argv)
     if (skio_server_new(&io, &options) != SKIO_OK)
         return 1;
     nsp = skio_of(io, "/");
-    err = join_cluster(io, argv[3], &redis);
+    err = member_join(io, argv[3], &redis);
     if (err == SKIO_OK)
         err = skio_on(nsp, "echo", on_echo, NULL);
     if (err == SKIO_OK)
@@ -138,14 +110,8 @@ main(int argc, char **argv)
     if (err == SKIO_OK)
         err = skio_on_disconnect(nsp, on_disconnect, NULL);
     if (err == SKIO_OK)
-        err = skio_listen(io, "127.0.0.1", (uint16_t)program_port(argv[1]));
-    if (err == SKIO_OK &&
-        pthread_create(&watcher, NULL, watch_input, NULL) == 0) {
-        pthread_detach(watcher);
-        err = program_run(io);
-    }
-    if (err != SKIO_OK)
-        fprintf(stderr, "polls-server: %s\n", skio_strerror(err));
+        return member_run(io, argv[1], name);
+    fprintf(stderr, "polls-server: %s\n", skio_strerror(err));
     skio_server_free(io);
-    return err != SKIO_OK;
+    return 1;
 }

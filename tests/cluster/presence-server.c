@@ -8,29 +8,19 @@
  * devices]…]; "refused" for how much of other servers was refused.
  */
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <socketio/cjson.h>
 #include <socketio/presence.h>
 #include <socketio/redis.h>
 #include <socketio/socketio.h>
 
-#include "interop/program.h"
+#include "cluster/member.h"
+#include "interop/must.h"
 
 static skio_presence *presence;
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err < 0) {
-        fprintf(stderr, "%s: %s\n", what, skio_strerror(err));
-        exit(1);
-    }
-}
 
 static void
 track(skio_socket *socket, const skio_value *meta)
@@ -113,46 +103,15 @@ on_refused(skio_socket *socket, const skio_value *args, skio_ack *ack,
     (void)skio_ack_send(ack, "%" PRIu64, counters.refused);
 }
 
-static int
-join_cluster(skio_server *io, const char *adapter, const char *url,
-             const char *key)
-{
-    skio_redis_options redis;
-
-    skio_redis_options_init(&redis);
-    redis.url = url;
-    redis.key = key;
-    if (strcmp(adapter, "redis") == 0)
-        return skio_redis_adapter(io, &redis);
-    if (strcmp(adapter, "redis-sharded") == 0)
-        return skio_redis_sharded_adapter(io, &redis);
-    return skio_redis_streams_adapter(io, &redis);
-}
-
-/* Whoever started this has ended when nothing is left to read. */
-static void *
-watch_input(void *unused)
-{
-    char byte;
-    ssize_t n;
-
-    do {
-        n = read(STDIN_FILENO, &byte, 1);
-    } while (n > 0);
-    kill(getpid(), SIGTERM);
-    return unused;
-}
-
 int
 main(int argc, char **argv)
 {
     static char name[] = "presence-server";
     skio_presence_options quick;
     skio_server_options options;
-    pthread_t watcher;
+    skio_redis_options redis;
     skio_server *io;
     skio_nsp *root;
-    int err;
 
     if (argc < 8 || strcmp(argv[2], "--adapter") != 0 ||
         strcmp(argv[4], "--redis") != 0 || strcmp(argv[6], "--key") != 0) {
@@ -164,8 +123,11 @@ main(int argc, char **argv)
     options.log = program_log;
     options.log_user = name;
     options.log_level = SKIO_LOG_WARN;
+    skio_redis_options_init(&redis);
+    redis.url = argv[5];
+    redis.key = argv[7];
     must_ok(skio_server_new(&io, &options), "server");
-    must_ok(join_cluster(io, argv[3], argv[5], argv[7]), argv[3]);
+    must_ok(member_join(io, argv[3], &redis), argv[3]);
     root = skio_of(io, "/");
     if (root == NULL)
         return 1;
@@ -180,14 +142,5 @@ main(int argc, char **argv)
     must_ok(skio_on(root, "leave", on_leave, NULL), "leave");
     must_ok(skio_on(root, "list", on_list, NULL), "list");
     must_ok(skio_on(root, "refused", on_refused, NULL), "refused");
-    err = skio_listen(io, "127.0.0.1", (uint16_t)program_port(argv[1]));
-    if (err == SKIO_OK &&
-        pthread_create(&watcher, NULL, watch_input, NULL) == 0) {
-        pthread_detach(watcher);
-        err = program_run(io);
-    }
-    if (err != SKIO_OK)
-        fprintf(stderr, "presence-server: %s\n", skio_strerror(err));
-    skio_server_free(io);
-    return err != SKIO_OK;
+    return member_run(io, argv[1], name);
 }

@@ -33,21 +33,13 @@
 #endif
 #include <socketio/socketio.h>
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 /* Of the password, with the least effort that libsodium takes. */
 #define CHEAP                                                                  \
     "$argon2id$v=19$m=8,t=1,p=1$"                                              \
     "2R8yq+g72f66fWLHz1czGA$P+lErN8xe3AQi/WJuMZ6fsbm0xBBedJx3D/kTxEnP0E"
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err == SKIO_OK)
-        return;
-    fprintf(stderr, "admin-server: %s: %s\n", what, skio_strerror(err));
-    exit(1);
-}
 
 static void
 on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)

@@ -29,6 +29,7 @@
 
 #include <socketio/socketio.h>
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 enum { TAG_MAX = 64, TEXT_MAX = 8192 };
@@ -44,16 +45,6 @@ struct record {
 };
 
 static struct record *records;
-
-static void *
-must(void *ptr)
-{
-    if (ptr == NULL) {
-        fprintf(stderr, "out of memory\n");
-        exit(1);
-    }
-    return ptr;
-}
 
 static struct record *
 record_of(const char *tag)

@@ -80,30 +80,12 @@
 
 #include <socketio/socketio.h>
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 enum { LOG_MAX = 64, ROOMS_MAX = 16 };
 
 /* A program for tests has no use for carrying on without memory. */
-static void *
-must(void *ptr)
-{
-    if (ptr == NULL) {
-        fprintf(stderr, "out of memory\n");
-        exit(1);
-    }
-    return ptr;
-}
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err < 0) {
-        fprintf(stderr, "%s: %s\n", what, skio_strerror(err));
-        exit(1);
-    }
-}
-
 static char *
 copy(const char *text)
 {

@@ -21,6 +21,7 @@
 #include <socketio/redis.h>
 #endif
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 struct settings {
@@ -29,15 +30,6 @@ struct settings {
     const char *redis;
     bool has_limits;
 };
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err == SKIO_OK)
-        return;
-    fprintf(stderr, "metrics-server: %s: %s\n", what, skio_strerror(err));
-    exit(1);
-}
 
 static void
 on_echo(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)

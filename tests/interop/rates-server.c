@@ -15,19 +15,11 @@
 
 #include <socketio/engine.h>
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 static unsigned echoes;
 static char reasons[2000];
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err == SKIO_OK)
-        return;
-    fprintf(stderr, "rates-server: %s: %s\n", what, skio_strerror(err));
-    exit(1);
-}
 
 static void
 on_connect(skio_socket *socket, void *user)

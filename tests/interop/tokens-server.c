@@ -19,21 +19,13 @@
 #include <socketio/tokens.h>
 #include <socketio/users.h>
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 #define VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
 static skio_server *io;
 static skio_tokens *tokens;
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err == SKIO_OK)
-        return;
-    fprintf(stderr, "tokens-server: %s: %s\n", what, skio_strerror(err));
-    exit(1);
-}
 
 static void
 on_connect(skio_socket *socket, void *user)
