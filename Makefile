@@ -257,7 +257,6 @@ examples: $(EXAMPLES)
 PORT = 3000
 CLIENT = $(B)/npm/node_modules/socket.io-client/dist
 chat: $(O)/examples/chat
-	@printf '\n  Chat: http://localhost:%s (two tabs are two people). Stop with Ctrl+C.\n\n' $(PORT)
 	@$(O)/examples/chat --port $(PORT) --public $(srcdir)/examples/chat/public \
 	    --client $(CLIENT)
 

@@ -35,8 +35,10 @@ announce(const char *url, const char *room, const char *text)
     options.url = url;
     options.log = show_log;
     err = skio_emitter_new(&emitter, &options);
-    if (err != SKIO_OK)
+    if (err != SKIO_OK) {
+        fprintf(stderr, "announce: URL: %s\n", skio_strerror(err));
         return err;
+    }
 
     err = skio_emitter_emit(emitter, "/", &members, "announcement", "%s", text);
     if (err != SKIO_OK)
@@ -50,7 +52,9 @@ int
 main(int argc, char **argv)
 {
     if (argc != 4) {
-        fprintf(stderr, "usage: announce URL ROOM TEXT\n");
+        fprintf(stderr,
+                "usage: announce URL ROOM TEXT\n"
+                "as in: announce redis://localhost:6379 news \"We open\"\n");
         return 2;
     }
     return announce(argv[1], argv[2], argv[3]) != SKIO_OK;

@@ -4,11 +4,10 @@
 #include <stdio.h>
 
 static void
-on_message(skio_socket *socket, const skio_value *args, skio_ack *ack,
-           void *user)
+on_message(skio_socket *s, const skio_value *args, skio_ack *ack, void *user)
 {
     (void)user;
-    skio_emit(socket, "message", "%p", SKIO_VALUE(args));
+    skio_emit(s, "message", "%p", SKIO_VALUE(args));
     skio_ack_send(ack, "'got it'");
 }
 
@@ -20,6 +19,7 @@ main(void)
         return 1;
     skio_on(skio_of(io, "/"), "message", on_message, NULL);
     skio_signals_drain(io, 2000); /* SIGTERM sends the clients away, and ends */
+    puts("echo: clients connect to http://localhost:3001; stop with Ctrl+C");
     int err = skio_listen(io, NULL, 3001);
     if (err == SKIO_OK)
         err = skio_run(io);

@@ -193,16 +193,31 @@ on_disconnect(skio_socket *socket, enum skio_disconnect reason, void *user)
         box->socket = NULL;
 }
 
+static bool
+read_number(const char *text, uint32_t max, uint32_t *out)
+{
+    char *end;
+    unsigned long number = strtoul(text, &end, 10);
+
+    if (*text < '0' || *text > '9' || *end != '\0' || number > max)
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
 int
 main(int argc, char **argv)
 {
     skio_server *io;
     skio_nsp *root;
-    uint16_t port = (uint16_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 3002);
+    uint32_t port = 3002;
     int err;
 
-    if (argc > 2)
-        retry_ms = (uint32_t)strtoul(argv[2], NULL, 10);
+    if (argc > 3 || (argc > 1 && !read_number(argv[1], UINT16_MAX, &port)) ||
+        (argc > 2 && !read_number(argv[2], INT32_MAX, &retry_ms))) {
+        fprintf(stderr, "usage: mailbox [PORT [RETRY_MS]]\n");
+        return 2;
+    }
     if (skio_server_new(&io, NULL) != SKIO_OK)
         return 1;
     root = skio_of(io, "/");
@@ -218,14 +233,17 @@ main(int argc, char **argv)
     if (err == SKIO_OK)
         err = skio_signals_drain(io, 2000); /* at SIGTERM or Ctrl+C */
     if (err == SKIO_OK)
-        err = skio_listen(io, "127.0.0.1", port);
+        err = skio_listen(io, "127.0.0.1", (uint16_t)port);
     if (err == SKIO_OK) {
-        printf("mailbox: port %u\n", (unsigned)skio_server_port(io));
+        printf("mailbox: port %u, for the client of skio_delivery(7); stop "
+               "with Ctrl+C\n",
+               (unsigned)skio_server_port(io));
         fflush(stdout);
         err = skio_run(io);
     }
     if (err != SKIO_OK)
-        fprintf(stderr, "mailbox: %s\n", skio_strerror(err));
+        fprintf(stderr, "mailbox: port %u: %s\n", (unsigned)port,
+                skio_strerror(err));
     skio_server_free(io);
     for (size_t i = 0; i < box_count; i++)
         drop_through(&boxes[i], INT64_MAX);

@@ -66,6 +66,14 @@ join_cluster(skio_server *io, const char *url)
 #endif
 }
 
+static void
+show_log(void *user, enum skio_log_level level, const char *message)
+{
+    (void)user;
+    (void)level;
+    fprintf(stderr, "threads: %s\n", message);
+}
+
 static int
 make(struct worker *worker, uint16_t port, const char *redis)
 {
@@ -76,9 +84,14 @@ make(struct worker *worker, uint16_t port, const char *redis)
     skio_server_options_init(&options);
     options.reuse_port = true;
     options.transports = SKIO_WEBSOCKET;
+    options.log = show_log; /* which names the port, and what Redis says */
+    options.log_level = SKIO_LOG_WARN;
     err = skio_server_new(&worker->io, &options);
-    if (err == SKIO_OK && redis != NULL)
+    if (err == SKIO_OK && redis != NULL) {
         err = join_cluster(worker->io, redis);
+        if (err != SKIO_OK)
+            fprintf(stderr, "threads: REDIS: %s\n", skio_strerror(err));
+    }
     if (err != SKIO_OK)
         return err;
 
@@ -149,39 +162,57 @@ run_all(struct worker *workers, int count, const sigset_t *signals)
     return err;
 }
 
+static bool
+read_number(const char *text, unsigned long max, unsigned long *out)
+{
+    char *end;
+
+    *out = strtoul(text, &end, 10);
+    return *text >= '0' && *text <= '9' && *end == '\0' && *out <= max;
+}
+
 int
 main(int argc, char **argv)
 {
     struct worker workers[COUNT_MAX] = {{.io = NULL}};
-    uint16_t port = (uint16_t)(argc > 1 ? strtoul(argv[1], NULL, 10) : 3003);
-    long count = argc > 2 ? strtol(argv[2], NULL, 10) : 2;
+    uint16_t port = 3003;
+    unsigned long number = port;
+    unsigned long count = 2;
     const char *redis = argc > 3 ? argv[3] : NULL;
     sigset_t signals;
     int err = SKIO_OK;
 
-    if (count < 1 || count > COUNT_MAX) {
-        fprintf(stderr, "usage: threads [PORT [COUNT [REDIS]]]\n");
+    if (argc > 4 || (argc > 1 && !read_number(argv[1], UINT16_MAX, &number)) ||
+        (argc > 2 && !read_number(argv[2], COUNT_MAX, &count)) || count == 0) {
+        fprintf(stderr,
+                "usage: threads [PORT [COUNT [REDIS]]]\n"
+                "COUNT is 1 to %d; REDIS as in redis://localhost:6379\n",
+                COUNT_MAX);
         return 2;
     }
+    port = (uint16_t)number;
     /* blocked in every thread, so that this one can wait for them */
     sigemptyset(&signals);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     pthread_sigmask(SIG_BLOCK, &signals, NULL);
-    for (int i = 0; i < count && err == SKIO_OK; i++) {
+    for (int i = 0; i < (int)count && err == SKIO_OK; i++) {
         workers[i].number = i;
         err = make(&workers[i], port, redis);
         if (err == SKIO_OK)
             port = skio_server_port(workers[0].io); /* if it was 0 */
     }
     if (err == SKIO_OK) {
-        printf("threads: port %u\n", (unsigned)port);
+        printf("threads: port %u, %lu servers, for clients by WebSocket alone; "
+               "stop with Ctrl+C\n",
+               (unsigned)port, count);
         fflush(stdout);
         err = run_all(workers, (int)count, &signals);
     }
     if (err != SKIO_OK)
-        fprintf(stderr, "threads: %s\n", skio_strerror(err));
-    for (int i = 0; i < count; i++)
+        fprintf(stderr, "threads: port %u: %s\n", (unsigned)port,
+                skio_strerror(err));
+    for (int i = 0; i < (int)count; i++)
         skio_server_free(workers[i].io);
     return err != SKIO_OK;
 }

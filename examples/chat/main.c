@@ -17,10 +17,13 @@
  * At SIGTERM or Ctrl+C the clients are sent away before it ends; load balancers
  * ask /readyz.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cluster.h"
 
@@ -86,9 +89,11 @@ read_arguments(int argc, char **argv, struct settings *settings)
             is_fine = false;
         if (!is_fine) {
             (void)fprintf(stderr,
+                          "chat: %s: unknown, or its value is not one\n"
                           "usage: chat [--port 0..65535] [--address A|any] "
                           "[--public DIR] [--client DIR] [--redis URL] "
-                          "[--name NAME] [--trust PROXIES]\n");
+                          "[--name NAME] [--trust PROXIES]\n",
+                          argv[i]);
             return false;
         }
     }
@@ -103,9 +108,32 @@ join(struct chat *chat, skio_server *server, const struct settings *settings)
 
     if (settings->redis != NULL)
         err = join_redis(chat, server, settings->redis);
-    if (err == SKIO_OK && settings->name != NULL)
+    if (err != SKIO_OK) {
+        (void)fprintf(stderr, "chat: --redis: %s\n", skio_strerror(err));
+        return err;
+    }
+    if (settings->name != NULL)
         err = join_name(server, settings->name);
+    if (err != SKIO_OK)
+        (void)fprintf(stderr,
+                      "chat: --name %s: 1 to 16 letters, digits, \"-\" "
+                      "and \"_\" are possible\n",
+                      settings->name);
     return err;
+}
+
+/* Without it the page stays empty: better to say so here. */
+static void
+look_for_client(const char *dir)
+{
+    char path[1024];
+
+    (void)snprintf(path, sizeof path, "%s/socket.io.min.js", dir);
+    if (access(path, R_OK) != 0)
+        (void)fprintf(stderr,
+                      "chat: --client %s: there is no socket.io.min.js, which "
+                      "the page needs (`make chat` fetches it)\n",
+                      dir);
 }
 
 static int
@@ -114,17 +142,22 @@ serve(struct chat *chat, skio_server *server, const struct settings *settings)
     int err = skio_mount(server, "/", settings->public_dir, "index.html");
 
     if (err != SKIO_OK) {
-        (void)fprintf(stderr, "chat: the page's folder %s: %s\n",
-                      settings->public_dir, skio_strerror(err));
+        (void)fprintf(stderr, "chat: --public %s: %s\n", settings->public_dir,
+                      skio_strerror(err));
         return err;
     }
     err = skio_listen(server, settings->address, settings->port);
     if (err != SKIO_OK) {
-        (void)fprintf(stderr, "chat: port %u: %s\n", (unsigned)settings->port,
+        (void)fprintf(stderr, "chat: --port %u, --address %s%s%s: %s\n",
+                      (unsigned)settings->port,
+                      settings->address != NULL ? settings->address : "any",
+                      settings->trust != NULL ? ", --trust " : "",
+                      settings->trust != NULL ? settings->trust : "",
                       skio_strerror(err));
         return err;
     }
-    (void)printf("Chat: http://localhost:%u (stop with Ctrl+C)\n",
+    (void)printf("Chat: http://localhost:%u (two tabs are two people). Stop "
+                 "with Ctrl+C.\n",
                  (unsigned)skio_server_port(server));
     (void)fflush(stdout);
     err = settings->redis != NULL ? join_watch(chat, server) : SKIO_OK;
@@ -133,6 +166,22 @@ serve(struct chat *chat, skio_server *server, const struct settings *settings)
     if (err != SKIO_OK)
         (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
     return err;
+}
+
+static int
+run(struct chat *chat, skio_server *server, const struct settings *settings)
+{
+    int err = join(chat, server, settings);
+
+    if (err != SKIO_OK)
+        return err; /* it was said why */
+    err = chat_start(chat, server);
+    if (err != SKIO_OK) {
+        (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
+        return err;
+    }
+    look_for_client(settings->client_dir);
+    return serve(chat, server, settings);
 }
 
 int
@@ -170,14 +219,10 @@ main(int argc, char **argv)
     err = skio_signals_drain(server, DRAIN_MS);
     if (err == SKIO_OK)
         err = skio_health_serve(server, NULL);
-    if (err == SKIO_OK)
-        err = join(&chat, server, &settings);
-    if (err == SKIO_OK)
-        err = chat_start(&chat, server);
     if (err != SKIO_OK)
         (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
     else
-        err = serve(&chat, server, &settings);
+        err = run(&chat, server, &settings);
 
     join_end();
     skio_server_free(server);

@@ -11,10 +11,13 @@
  * it watches as packed bytes, as often as it wants, and never more than it can
  * take: feed.h tells. /metrics says to this machine what the server does.
  */
+#define _POSIX_C_SOURCE 200809L
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <socketio/health.h>
 #include <socketio/loop.h>
@@ -84,6 +87,21 @@ read_arguments(int argc, char **argv, struct settings *settings)
     return true;
 }
 
+/* Without it the page stays empty: better to say so here. */
+static void
+look_for_client(const char *dir)
+{
+    char path[1024];
+
+    (void)snprintf(path, sizeof path, "%s/socket.io.min.js", dir);
+    if (access(path, R_OK) != 0)
+        (void)fprintf(
+            stderr,
+            "dashboard: --client %s: there is no socket.io.min.js, which "
+            "the page needs (`make dashboard` fetches it)\n",
+            dir);
+}
+
 static int
 listen_and_tell(skio_server *server, const struct settings *settings)
 {
@@ -94,10 +112,13 @@ listen_and_tell(skio_server *server, const struct settings *settings)
                       settings->public_dir, skio_strerror(err));
         return err;
     }
+    look_for_client(settings->client_dir);
     err = skio_listen(server, settings->address, settings->port);
     if (err != SKIO_OK) {
-        (void)fprintf(stderr, "dashboard: --port %u: %s\n",
-                      (unsigned)settings->port, skio_strerror(err));
+        (void)fprintf(stderr, "dashboard: --port %u, --address %s: %s\n",
+                      (unsigned)settings->port,
+                      settings->address != NULL ? settings->address : "any",
+                      skio_strerror(err));
         return err;
     }
     (void)printf("Dashboard: http://localhost:%u (click symbols to plot them, "

@@ -396,6 +396,7 @@ main(int argc, char **argv)
         fprintf(stderr, "bench-server: --admin: %s\n", skio_strerror(err));
         return 1;
     }
+    err = SKIO_EIO; /* until all are made, and have run */
     for (; made < threads; made++) {
         workers[made].io =
             make_server(&options, &cluster, &admin, (uint16_t)port);
