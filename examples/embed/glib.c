@@ -142,7 +142,8 @@ main(int argc, char **argv)
         g_unix_fd_add(sensors, G_IO_IN, on_sensor, NULL);
         g_unix_signal_add(SIGTERM, on_signal, NULL);
         g_unix_signal_add(SIGINT, on_signal, NULL);
-        printf("glib: pages at port %u, sensors at %u; Ctrl+C ends it\n",
+        printf("glib: clients at port %u, sensors at %u by UDP; stop with "
+               "Ctrl+C\n",
                skio_server_port(io), port_of(sensors));
         fflush(stdout);
         g_main_loop_run(loop);

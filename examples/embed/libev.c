@@ -139,7 +139,8 @@ main(int argc, char **argv)
         ev_signal_start(loop, &term);
         ev_signal_init(&interrupt, on_signal, SIGINT);
         ev_signal_start(loop, &interrupt);
-        printf("libev: pages at port %u, sensors at %u; Ctrl+C ends it\n",
+        printf("libev: clients at port %u, sensors at %u by UDP; stop with "
+               "Ctrl+C\n",
                skio_server_port(io), port_of(sensors));
         fflush(stdout);
         ev_run(loop, 0);

@@ -142,7 +142,8 @@ main(int argc, char **argv)
     bool began = fd >= 0 && begin_all(loop, fd, &port) == 0;
 
     if (began) {
-        printf("libuv: pages at port %u, sensors at %d; Ctrl+C ends it\n",
+        printf("libuv: clients at port %u, sensors at %d by UDP; stop with "
+               "Ctrl+C\n",
                skio_server_port(io), port);
         fflush(stdout);
     } else {

@@ -153,14 +153,16 @@ main(int argc, char **argv)
     if (context != NULL)
         vhost = lws_create_vhost(context, &info);
     if (vhost != NULL && take_signals(vhost)) {
-        printf("libwebsockets: pages and /reading?value=N at port %d; Ctrl+C "
-               "ends it\n",
+        printf("libwebsockets: clients and http://localhost:%d/reading?value=1 "
+               "at port %d; stop with Ctrl+C\n",
+               lws_get_vhost_listen_port(vhost),
                lws_get_vhost_listen_port(vhost));
         fflush(stdout);
         while (!is_over && lws_service(context, 0) >= 0)
             continue;
     } else {
-        fprintf(stderr, "libwebsockets: cannot listen at port %d\n", info.port);
+        fprintf(stderr, "libwebsockets: port %d: cannot listen there\n",
+                info.port);
     }
     if (context != NULL)
         lws_context_destroy(context);

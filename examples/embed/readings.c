@@ -62,5 +62,16 @@ readings_stale(skio_server *io)
 uint16_t
 readings_port(int argc, char **argv, int number, uint16_t usual)
 {
-    return argc > number ? (uint16_t)strtoul(argv[number], NULL, 10) : usual;
+    const char *text = argc > number ? argv[number] : NULL;
+    unsigned long port = usual;
+    char *end;
+
+    if (text != NULL) {
+        port = strtoul(text, &end, 10);
+        if (*text < '0' || *text > '9' || *end != '\0' || port > UINT16_MAX) {
+            fprintf(stderr, "%s: %s: a port is 0 to 65535\n", argv[0], text);
+            exit(2);
+        }
+    }
+    return (uint16_t)port;
 }

@@ -21,7 +21,7 @@ size_t readings_take(skio_server *io, const char *text, char *answer,
                      size_t size);
 /* Tell all pages that the last one is old. */
 void readings_stale(skio_server *io);
-/* A port from the command line. */
+/* A port from the command line; ends the program when it is none. */
 uint16_t readings_port(int argc, char **argv, int number, uint16_t usual);
 
 #endif /* READINGS_H */

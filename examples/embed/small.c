@@ -59,12 +59,17 @@ on_log(void *user, enum skio_log_level level, const char *message)
 int
 main(int argc, char **argv)
 {
-    unsigned long port = argc > 1 ? strtoul(argv[1], NULL, 10) : 3000;
+    char *end = NULL;
+    unsigned long port = argc > 1 ? strtoul(argv[1], &end, 10) : 3000;
     skio_server_options options;
     skio_server *io;
     skio_nsp *root;
     int err;
 
+    if ((end != NULL && (end == argv[1] || *end != '\0')) || port > 65535) {
+        fprintf(stderr, "usage: small [PORT], 0 to 65535\n");
+        return 2;
+    }
     skio_server_options_init(&options);
     options.max_connections = 50;
     options.max_connections_per_address = 50;
@@ -85,12 +90,13 @@ main(int argc, char **argv)
     if (err == SKIO_OK)
         err = skio_listen(io, NULL, (uint16_t)port);
     if (err == SKIO_OK) {
-        printf("small: port %u; Ctrl+C ends it\n", skio_server_port(io));
+        printf("small: clients at port %u; stop with Ctrl+C\n",
+               skio_server_port(io));
         fflush(stdout);
         err = skio_run(io);
     }
     if (err != SKIO_OK)
-        fprintf(stderr, "small: %s\n", skio_strerror(err));
+        fprintf(stderr, "small: port %lu: %s\n", port, skio_strerror(err));
     skio_server_free(io);
     return err != SKIO_OK;
 }

@@ -155,11 +155,18 @@ int
 main(int argc, char **argv)
 {
     struct service service = {.signals = -1};
-    int err =
-        make(&service, (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000));
+    char *end = NULL;
+    unsigned long port = argc > 1 ? strtoul(argv[1], &end, 10) : 3000;
+    int err;
+
+    if ((end != NULL && (end == argv[1] || *end != '\0')) || port > 65535) {
+        fprintf(stderr, SD_ERR "usage: systemd [PORT], 0 to 65535\n");
+        return 2;
+    }
+    err = make(&service, (uint16_t)port);
 
     if (err == SKIO_OK) {
-        printf("systemd: port %u; Ctrl+C ends it\n",
+        printf("systemd: clients at port %u; stop with Ctrl+C\n",
                skio_server_port(service.io));
         fflush(stdout);
         sd_notify(0, "READY=1\nSTATUS=0 clients");

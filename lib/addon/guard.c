@@ -9,7 +9,7 @@
  * Who put the question is told once: the client by its ack, or the program by
  * its function.
  */
-#include "guard_names.h"
+#include "addon/guard_names.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-#include "guard_names.h"
+#include "addon/guard_names.h"
 
 #include <string.h>
 

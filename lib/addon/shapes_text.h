@@ -1,8 +1,8 @@
 /*
  * Shapes: the raw text of a value
  *
- * The library has accepted it as JSON, so that only ends are looked for. Nothing
- * is unescaped or copied: a string with escapes is compared as it stands. Each
+ * The library has accepted it as JSON, so only ends are looked for. Nothing is
+ * unescaped or copied: a string with escapes is compared as it stands. Each
  * function begins at the first byte of what it is about, and returns where that
  * ends.
  */
