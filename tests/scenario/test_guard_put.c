@@ -148,7 +148,7 @@ SCENARIO(the_guard_refuses_as_it_does_clients, NULL, guarded)
     peer_expect_event(peer, "reserved");
     peer_say(ws, "42[\"enter\",{\"room\":\"!abcdefghijABCDEFGHIJ\"}]");
     peer_expect_event(peer, "reserved");
-    for (char c = 'a'; c < 'd'; c++) {
+    for (int c = 'a'; c < 'd'; c++) {
         char packet[64];
 
         snprintf(packet, sizeof packet, "42[\"enter\",{\"room\":\"%c\"}]", c);
