@@ -83,6 +83,8 @@ int
 skio__tls_load(struct skio__lws *transport)
 {
     const skio_server_options *options = transport->options;
+    const char *option = "tls_cert_file";
+    const char *path = options->tls_cert_file;
     struct skio__tls tls = {0};
     char why[160];
 
@@ -93,17 +95,20 @@ skio__tls_load(struct skio__lws *transport)
         if (transport->tls == NULL)
             return SKIO_ENOMEM;
     }
-    if (read_certs(&tls, options->tls_cert_file) &&
-        read_key(&tls, options->tls_key_file, options->tls_key_password)) {
-        free_parts(transport->tls);
-        *transport->tls = tls;
-        return SKIO_OK;
+    if (read_certs(&tls, path)) {
+        option = "tls_key_file";
+        path = options->tls_key_file;
+        if (read_key(&tls, path, options->tls_key_password)) {
+            free_parts(transport->tls);
+            *transport->tls = tls;
+            return SKIO_OK;
+        }
     }
 
     ERR_error_string_n(ERR_peek_error(), why, sizeof(why));
     ERR_clear_error();
     skio_transport_log(transport->server, SKIO_LOG_ERROR,
-                       "tls: cannot use the certificate and its key: %s", why);
+                       "%s: \"%s\" cannot be used: %s", option, path, why);
     free_parts(&tls);
     return SKIO_EIO;
 }

@@ -224,8 +224,9 @@ parse_admin(const char *word, const char *value, struct admin *admin, int *used)
     return true;
 }
 
-/* Options after the port. Returns false for one that is unknown. */
-static bool
+/* Options after the port. Returns the one that is unknown or lacks its value,
+ * or NULL. */
+static const char *
 parse_options(int argc, char **argv, skio_server_options *options,
               struct cluster *cluster, struct admin *admin,
               unsigned long *threads)
@@ -262,15 +263,15 @@ parse_options(int argc, char **argv, skio_server_options *options,
         } else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
             *threads = strtoul(argv[++i], NULL, 10);
             if (*threads == 0 || *threads > THREADS_MAX)
-                return false;
+                return "--threads";
         } else if (parse_admin(argv[i], i + 1 < argc ? argv[i + 1] : NULL,
                                admin, &used)) {
             i += used;
         } else {
-            return false;
+            return argv[i];
         }
     }
-    return true;
+    return NULL;
 }
 
 /* As many connections as this system lets a process have. */
@@ -363,13 +364,18 @@ main(int argc, char **argv)
     unsigned long threads = 1;
     unsigned long made = 0;
     skio_server_options options;
-    int err = SKIO_EIO;
+    const char *bad;
+    int err;
 
     skio_server_options_init(&options);
     skio_admin_options_init(&admin.options);
     admin.options.mode = SKIO_ADMIN_DEVELOPMENT;
-    if (port < 0 || !parse_options(argc - 2, argv + 2, &options, &cluster,
-                                   &admin, &threads)) {
+    bad = port < 0 ? "PORT"
+                   : parse_options(argc - 2, argv + 2, &options, &cluster,
+                                   &admin, &threads);
+    if (bad != NULL) {
+        fprintf(stderr, "bench-server: %s is unknown, or its value is none\n",
+                bad);
         fprintf(stderr, "usage: bench-server PORT [--recovery MS] [--eio3] "
                         "[--parser msgpack] [--deflate] [--tls CERT KEY] "
                         "[--rx BYTES] [--ping-interval MS] "

@@ -195,7 +195,8 @@ for (const [name, more] of [["wrong_password", ["--tls-password", "guess"]],
         const error = await privateServer(t, "ours", kind,
                                           [...locked, ...more])
             .then(() => null, (caught) => caught);
-        check(/tls: cannot use/.test(error?.message), `${error}`);
+        check(/tls_key_file: ".*locked.*" cannot be used/.test(error?.message),
+              `${error}`);
     });
 
 const plain = ["--tls-cert", at("first.pem"), "--tls-key", at("first.key")];
