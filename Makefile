@@ -493,9 +493,9 @@ cppcheck:
 	    lib $(abspath $(PUBLIC_C))
 CLANG_MAKE = $(MAKE) CC=clang VARIANT=clang WERROR=yes ENABLE_SHARED=no
 clang-build:
-	@$(CLANG_MAKE) all
+	+@$(CLANG_MAKE) all
 clang-tests:
-	@$(CLANG_MAKE) $(TESTS_IF:$(O)/%=$(B)/clang/%)
+	+@$(CLANG_MAKE) $(TESTS_IF:$(O)/%=$(B)/clang/%)
 
 # ------------------------------------------------------------------ install
 
