@@ -453,13 +453,13 @@ C_FILES = $(wildcard $(addprefix $(srcdir)/,lib/*/*.[ch] include/socketio/*.h \
             examples/*.[ch] examples/*/*.[ch] tests/*/*.[ch]))
 PUBLIC_C = $(SERVERS_yes) $(SENDERS_yes) $(filter-out $(EMBED_NO:%=$(srcdir)/examples/embed/%.c), \
              $(wildcard $(srcdir)/examples/*.c $(srcdir)/examples/*/*.c))
-TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS)) \
-         $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
+TIDIED = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(SRCS))
+TIDIED_TESTS = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(TEST_SRCS)) \
+               $(patsubst $(srcdir)/%.c,$(B)/tidy/public/%.ok,$(PUBLIC_C))
 CPPCHECK = cppcheck -q --std=c11 --error-exitcode=1 --inline-suppr \
            --enable=warning,performance,portability --library=posix \
            --suppress=missingInclude --suppress=missingIncludeSystem
 
-TIDIED_TESTS = $(patsubst $(srcdir)/%.c,$(B)/tidy/%.ok,$(TEST_SRCS))
 
 lint: check-format tidy tidy-tests cppcheck clang-build clang-tests
 format:
