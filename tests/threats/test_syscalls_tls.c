@@ -214,18 +214,23 @@ await_descriptors(size_t count)
     assert_true(home_descriptors() <= count);
 }
 
-/* How often each call is made in an undisturbed talk. */
+/* How often each call is made in an undisturbed talk. One whose handshake had
+ * no time, on a machine that stands still now and then, is made again. */
 static void
 count_calls(enum tls_ending ending, size_t counts[CALLS])
 {
+    bool is_short = true;
+
     no_faults();
-    for (int round = 0; round < 2; round++) { /* the first one warms up */
+    /* The first one warms up. */
+    for (int round = 0; round < 2 || (is_short && round < 20); round++) {
         for (int call = 0; call < CALLS; call++)
             atomic_store(&faults.calls[call], 0);
         tls_run(&undisturbed[ending], ending);
+        is_short = undisturbed[ending].len <= 6 * TLS_MESSAGE_LEN;
         home_pause(20);
     }
-    assert_true(undisturbed[ending].len > 6 * TLS_MESSAGE_LEN);
+    assert_false(is_short);
     assert_memory_equal(undisturbed[ending].text + undisturbed[ending].len - 3,
                         "end", 3);
     for (int call = 0; call < CALLS; call++)

@@ -106,7 +106,7 @@ tls_start(void)
     options.tls_cert_file = cert_file;
     options.tls_key_file = cert_file;
     options.max_unconnected = 1000000;
-    options.header_timeout_ms = 10000; /* a handshake under valgrind */
+    options.header_timeout_ms = 1000;
     options.max_outbound_bytes = 2 * TLS_MESSAGES * TLS_MESSAGE_LEN;
     assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
     nsp = skio_of(server, "/");
@@ -142,7 +142,7 @@ note(struct tls_talk *t, const char *data, size_t len)
     t->len += len;
 }
 
-/* Nothing answered is the end, or else twenty seconds have passed. */
+/* Nothing answered is the end, or else three seconds have passed. */
 static void
 note_loss(struct tls_talk *t, int answer)
 {
@@ -218,7 +218,7 @@ static void
 dial(struct tls_talk *t, int window)
 {
     struct sockaddr_in to = {.sin_family = AF_INET};
-    struct timeval patience = {.tv_sec = 20};
+    struct timeval patience = {.tv_sec = 3};
     int on = 1;
 
     t->len = 0;
