@@ -48,6 +48,7 @@ struct memory {
     uint32_t count;
     uint32_t cap;
     uint32_t round;
+    bool has_told; /* that there are no other servers */
 };
 
 static inline struct memory *

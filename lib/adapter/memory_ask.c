@@ -139,9 +139,14 @@ int
 skio__memory_server_side_emit(skio_adapter *adapter, skio_message *message,
                               struct skio_server_asking *asking)
 {
+    struct memory *memory = skio__memory_of(adapter);
+
     (void)message;
-    skio_adapter_log(adapter->nsp, SKIO_LOG_WARN,
-                     "the memory adapter has no other servers to emit to");
+    /* A program for many servers may be alone, and emits again and again. */
+    if (!memory->has_told)
+        skio_adapter_log(adapter->nsp, SKIO_LOG_INFO,
+                         "the memory adapter has no other servers to emit to");
+    memory->has_told = true;
     if (asking != NULL)
         skio_adapter_responses(asking, SKIO_OK, "[]", 2, 0);
     return SKIO_OK;

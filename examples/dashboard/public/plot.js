@@ -41,7 +41,9 @@ function drawGrid(context, width, height, y, [low, high]) {
     context.moveTo(0, y(at));
     context.lineTo(width, y(at));
     context.stroke();
-    context.fillText(`${at > 0 ? "+" : ""}${at.toFixed(2)} %`, 4, y(at) - 2);
+    // not above the plot
+    if (y(at) > 16)
+      context.fillText(`${at > 0 ? "+" : ""}${at.toFixed(2)} %`, 4, y(at) - 2);
   }
   context.textAlign = "right";
   for (let seconds = 5; seconds < SPAN_MS / 1000; seconds += 5)
