@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <openssl/pem.h>
@@ -106,7 +107,7 @@ tls_start(void)
     options.tls_cert_file = cert_file;
     options.tls_key_file = cert_file;
     options.max_unconnected = 1000000;
-    options.header_timeout_ms = 1000;
+    options.header_timeout_ms = TLS_HEADER_MS;
     options.max_outbound_bytes = 2 * TLS_MESSAGES * TLS_MESSAGE_LEN;
     assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
     nsp = skio_of(server, "/");
@@ -280,10 +281,20 @@ tls_echo(struct tls_talk *t, const char *argument)
     (void)tls_hear_frame(t);
 }
 
+static long
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 void
 tls_run(struct tls_talk *t, enum tls_ending ending)
 {
     static const unsigned char unmasked[] = {0x81, 0x01, '2'};
+    long begun = now_ms();
     char c;
 
     tls_join(t, 0);
@@ -306,6 +317,7 @@ tls_run(struct tls_talk *t, enum tls_ending ending)
         note(t, "more", 4);
     else if (SSL_get_shutdown(t->ssl) == SSL_RECEIVED_SHUTDOWN)
         note(t, "end", 3); /* and TLS says so as well */
+    t->ms = now_ms() - begun;
     tls_leave(t);
 }
 

@@ -12,6 +12,7 @@
 
 #define TLS_MESSAGES 400      /* more than any socket takes */
 #define TLS_MESSAGE_LEN 20000 /* more than a record */
+#define TLS_HEADER_MS 1000    /* that a handshake and a request may take */
 
 enum tls_ending {
     TLS_ENDING_CLOSE, /* by the book */
@@ -24,6 +25,7 @@ struct tls_talk {
     SSL *ssl;
     bool is_lost; /* ended before its time */
     bool is_hung; /* neither answered nor ended */
+    long ms;      /* from the connect to the end */
     size_t len;
     char text[1 << 18]; /* what was heard */
 };
