@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
@@ -151,16 +152,24 @@ note_loss(struct tls_talk *t, int answer)
     t->is_hung = SSL_get_error(t->ssl, answer) == SSL_ERROR_WANT_READ;
 }
 
+/* A call with a time-out ends when its process was stopped and goes on. */
+static bool
+was_stopped(const struct tls_talk *t, int answer)
+{
+    return errno == EINTR &&
+           SSL_get_error(t->ssl, answer) == SSL_ERROR_WANT_READ;
+}
+
 static bool
 hear(struct tls_talk *t, void *out, size_t len)
 {
     for (size_t at = 0; at < len && !t->is_lost;) {
         int got = SSL_read(t->ssl, (char *)out + at, (int)(len - at));
 
-        if (got <= 0)
-            note_loss(t, got);
-        else
+        if (got > 0)
             at += (size_t)got;
+        else if (!was_stopped(t, got))
+            note_loss(t, got);
     }
     return !t->is_lost;
 }
@@ -215,6 +224,15 @@ tls_say(struct tls_talk *t, unsigned op, const char *payload)
     say_bytes(t, frame, at + 4 + len);
 }
 
+static long
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
 static void
 dial(struct tls_talk *t, int window)
 {
@@ -223,6 +241,7 @@ dial(struct tls_talk *t, int window)
     int on = 1;
 
     t->len = 0;
+    t->begun_ms = now_ms();
     t->is_lost = t->is_hung = false;
     t->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_true(t->fd >= 0);
@@ -241,6 +260,7 @@ dial(struct tls_talk *t, int window)
 void
 tls_leave(struct tls_talk *t)
 {
+    t->ms = now_ms() - t->begun_ms;
     SSL_free(t->ssl);
     close(t->fd);
 }
@@ -258,7 +278,9 @@ tls_join(struct tls_talk *t, int window)
     int answer;
 
     dial(t, window);
-    answer = SSL_connect(t->ssl);
+    do
+        answer = SSL_connect(t->ssl);
+    while (answer != 1 && was_stopped(t, answer));
     if (answer != 1) {
         note_loss(t, answer);
         return;
@@ -281,20 +303,10 @@ tls_echo(struct tls_talk *t, const char *argument)
     (void)tls_hear_frame(t);
 }
 
-static long
-now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 void
 tls_run(struct tls_talk *t, enum tls_ending ending)
 {
     static const unsigned char unmasked[] = {0x81, 0x01, '2'};
-    long begun = now_ms();
     char c;
 
     tls_join(t, 0);
@@ -317,7 +329,6 @@ tls_run(struct tls_talk *t, enum tls_ending ending)
         note(t, "more", 4);
     else if (SSL_get_shutdown(t->ssl) == SSL_RECEIVED_SHUTDOWN)
         note(t, "end", 3); /* and TLS says so as well */
-    t->ms = now_ms() - begun;
     tls_leave(t);
 }
 

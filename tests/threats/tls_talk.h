@@ -25,7 +25,8 @@ struct tls_talk {
     SSL *ssl;
     bool is_lost; /* ended before its time */
     bool is_hung; /* neither answered nor ended */
-    long ms;      /* from the connect to the end */
+    long begun_ms;
+    long ms; /* from the connect to the end */
     size_t len;
     char text[1 << 18]; /* what was heard */
 };
