@@ -20,6 +20,7 @@
 #define _POSIX_C_SOURCE 200809L
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -109,7 +110,8 @@ join(struct chat *chat, skio_server *server, const struct settings *settings)
     if (settings->redis != NULL)
         err = join_redis(chat, server, settings->redis);
     if (err != SKIO_OK) {
-        (void)fprintf(stderr, "chat: --redis: %s\n", skio_strerror(err));
+        (void)fprintf(stderr, "chat: --redis %s: %s\n", settings->redis,
+                      skio_strerror(err));
         return err;
     }
     if (settings->name != NULL)
@@ -122,18 +124,30 @@ join(struct chat *chat, skio_server *server, const struct settings *settings)
     return err;
 }
 
-/* Without it the page stays empty: better to say so here. */
-static void
-look_for_client(const char *dir)
+/* A page without its files stays empty: better to say so here. */
+static bool
+has_file(const char *option, const char *dir, const char *file)
 {
-    char path[1024];
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_there = folder >= 0 && faccessat(folder, file, R_OK, 0) == 0;
 
-    (void)snprintf(path, sizeof path, "%s/socket.io.min.js", dir);
-    if (access(path, R_OK) != 0)
-        (void)fprintf(stderr,
-                      "chat: --client %s: there is no socket.io.min.js, which "
-                      "the page needs (`make chat` fetches it)\n",
-                      dir);
+    if (!is_there)
+        (void)fprintf(stderr, "chat: %s %s: %s: %s\n", option, dir, file,
+                      strerror(errno));
+    if (folder >= 0)
+        (void)close(folder);
+    return is_there;
+}
+
+static bool
+has_page(const struct settings *settings)
+{
+    if (!has_file("--public", settings->public_dir, "index.html"))
+        return false;
+    if (has_file("--client", settings->client_dir, "socket.io.min.js"))
+        return true;
+    (void)fprintf(stderr, "chat: `make chat` fetches it\n");
+    return false;
 }
 
 static int
@@ -180,7 +194,6 @@ run(struct chat *chat, skio_server *server, const struct settings *settings)
         (void)fprintf(stderr, "chat: %s\n", skio_strerror(err));
         return err;
     }
-    look_for_client(settings->client_dir);
     return serve(chat, server, settings);
 }
 
@@ -199,6 +212,8 @@ main(int argc, char **argv)
 
     if (!read_arguments(argc, argv, &settings))
         return 2;
+    if (!has_page(&settings))
+        return 1;
 
     skio_server_options_init(&options);
     options.client_dir = settings.client_dir;

@@ -33,10 +33,13 @@
  */
 #define _POSIX_C_SOURCE 200809L
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <socketio/health.h>
 #include <socketio/signals.h>
@@ -114,24 +117,55 @@ tell(const struct settings *settings, unsigned port, const char *api_key)
     (void)fflush(stdout);
 }
 
+/* A page without its files stays empty: better to say so here. */
+static bool
+has_file(const char *option, const char *dir, const char *file)
+{
+    int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool is_there = folder >= 0 && faccessat(folder, file, R_OK, 0) == 0;
+
+    if (!is_there)
+        (void)fprintf(stderr, "notify: %s %s: %s: %s\n", option, dir, file,
+                      strerror(errno));
+    if (folder >= 0)
+        (void)close(folder);
+    return is_there;
+}
+
+static bool
+has_page(const struct settings *settings)
+{
+    if (!has_file("--public", settings->public_dir, "index.html"))
+        return false;
+    if (has_file("--client", settings->client_dir, "socket.io.min.js"))
+        return true;
+    (void)fprintf(stderr, "notify: `make notify` fetches it\n");
+    return false;
+}
+
 static int
 serve(skio_server *server, const struct settings *settings)
 {
     int err = skio_mount(server, "/", settings->public_dir, "index.html");
 
     if (err != SKIO_OK) {
-        (void)fprintf(stderr, "notify: the page's folder %s (--public): %s\n",
-                      settings->public_dir, skio_strerror(err));
+        (void)fprintf(stderr, "notify: --public %s: %s\n", settings->public_dir,
+                      skio_strerror(err));
         return err;
     }
     err = skio_listen(server, settings->address, settings->port);
     if (err != SKIO_OK) {
-        (void)fprintf(stderr, "notify: port %u (--port): %s\n",
-                      (unsigned)settings->port, skio_strerror(err));
+        (void)fprintf(stderr, "notify: --port %u, --address %s: %s\n",
+                      (unsigned)settings->port,
+                      settings->address != NULL ? settings->address : "any",
+                      skio_strerror(err));
         return err;
     }
     tell(settings, skio_server_port(server), settings->api_key);
-    return skio_run(server);
+    err = skio_run(server);
+    if (err != SKIO_OK)
+        (void)fprintf(stderr, "notify: %s\n", skio_strerror(err));
+    return err;
 }
 
 /* All that lives as long as the server. */
@@ -217,6 +251,8 @@ main(int argc, char **argv)
 
     if (!settings_read(&settings, &service.api.keys, argc, argv))
         return 2;
+    if (!has_page(&settings))
+        return 1;
     /* A file that may not grow is an error of write(2), not the end. */
     (void)signal(SIGXFSZ, SIG_IGN);
     server = make_server(&settings);
@@ -227,7 +263,7 @@ main(int argc, char **argv)
         err = start(&service, server, writer, &settings);
         if (err == SKIO_OK)
             err = serve(server, &settings);
-        if (err != SKIO_OK)
+        else
             (void)fprintf(stderr, "notify: %s\n", skio_strerror(err));
     }
     writer_stop(writer);
