@@ -78,7 +78,6 @@ static int
 make(struct worker *worker, uint16_t port, const char *redis)
 {
     skio_server_options options;
-    skio_nsp *root;
     int err;
 
     skio_server_options_init(&options);
@@ -89,21 +88,23 @@ make(struct worker *worker, uint16_t port, const char *redis)
     err = skio_server_new(&worker->io, &options);
     if (err == SKIO_OK && redis != NULL) {
         err = join_cluster(worker->io, redis);
-        if (err != SKIO_OK)
-            fprintf(stderr, "threads: REDIS: %s\n", skio_strerror(err));
+        if (err != SKIO_OK) {
+            fprintf(stderr, "threads: REDIS %s: %s\n", redis,
+                    skio_strerror(err));
+            return err;
+        }
     }
-    if (err != SKIO_OK)
-        return err;
-
-    err = skio_health_serve(worker->io, NULL);
-    if (err != SKIO_OK)
-        return err;
-    root = skio_of(worker->io, "/");
-    err = skio_on(root, "message", on_message, worker);
     if (err == SKIO_OK)
-        err = skio_on_connect(root, on_connect, worker);
+        err = skio_health_serve(worker->io, NULL);
+    if (err == SKIO_OK)
+        err = skio_on(skio_of(worker->io, "/"), "message", on_message, worker);
+    if (err == SKIO_OK)
+        err = skio_on_connect(skio_of(worker->io, "/"), on_connect, worker);
     if (err == SKIO_OK)
         err = skio_listen(worker->io, "localhost", port);
+    if (err != SKIO_OK)
+        fprintf(stderr, "threads: port %u: %s\n", (unsigned)port,
+                skio_strerror(err));
     return err;
 }
 
@@ -208,10 +209,9 @@ main(int argc, char **argv)
                (unsigned)port, count);
         fflush(stdout);
         err = run_all(workers, (int)count, &signals);
+        if (err != SKIO_OK)
+            fprintf(stderr, "threads: %s\n", skio_strerror(err));
     }
-    if (err != SKIO_OK)
-        fprintf(stderr, "threads: port %u: %s\n", (unsigned)port,
-                skio_strerror(err));
     for (int i = 0; i < (int)count; i++)
         skio_server_free(workers[i].io);
     return err != SKIO_OK;

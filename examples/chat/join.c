@@ -53,7 +53,7 @@ on_event(skio_server *server, const skio_redis_event *event, void *arg)
 {
     (void)server;
     if (event->state == SKIO_REDIS_DOWN) {
-        (void)fprintf(stderr, "chat: Redis: %s\n", event->text);
+        (void)fprintf(stderr, "chat: --redis: %s\n", event->text);
     } else if (event->gap_ms > 0) {
         cluster_catch_up(arg);
         cluster_tell_back(arg);

@@ -9,9 +9,11 @@
 #include "readings.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -61,7 +63,8 @@ open_sensor_port(uint16_t port)
     at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     if (fd >= 0 && bind(fd, (const struct sockaddr *)&at, sizeof at) == 0)
         return fd;
-    perror("glib: the port for sensors");
+    fprintf(stderr, "glib: port %u for sensors: %s\n", (unsigned)port,
+            strerror(errno));
     if (fd >= 0)
         close(fd);
     return -1;

@@ -66,7 +66,8 @@ main(int argc, char **argv)
     skio_nsp *root;
     int err;
 
-    if ((end != NULL && (end == argv[1] || *end != '\0')) || port > 65535) {
+    if (argc > 2 || (end != NULL && (end == argv[1] || *end != '\0')) ||
+        port > 65535) {
         fprintf(stderr, "usage: small [PORT], 0 to 65535\n");
         return 2;
     }

@@ -159,7 +159,8 @@ main(int argc, char **argv)
     unsigned long port = argc > 1 ? strtoul(argv[1], &end, 10) : 3000;
     int err;
 
-    if ((end != NULL && (end == argv[1] || *end != '\0')) || port > 65535) {
+    if (argc > 2 || (end != NULL && (end == argv[1] || *end != '\0')) ||
+        port > 65535) {
         fprintf(stderr, SD_ERR "usage: systemd [PORT], 0 to 65535\n");
         return 2;
     }

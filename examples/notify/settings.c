@@ -150,7 +150,7 @@ read_text(struct settings *settings, struct keys *keys, const char *option,
                       value, API_KEYS_MAX, API_KEY_MIN, API_KEY_MAX);
         return false;
     } else {
-        (void)fprintf(stderr, "notify: %s?\n%s", option, usage);
+        (void)fprintf(stderr, "notify: %s: unknown\n%s", option, usage);
         return false;
     }
     return true;
@@ -188,7 +188,9 @@ settings_read(struct settings *settings, struct keys *keys, int argc,
             continue;
         }
         if (value == NULL) {
-            (void)fprintf(stderr, "notify: %s?\n%s", argv[i], usage);
+            (void)fprintf(stderr,
+                          "notify: %s: unknown, or its value is not there\n%s",
+                          argv[i], usage);
             return false;
         }
         if (!read_number(numbers, argv[i], value, &is_known) &&

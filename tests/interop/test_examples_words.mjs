@@ -115,6 +115,27 @@ for (const [name, program, options] of pages)
         check(/http:\/\/localhost:\d+ /.test(said), said);
     });
 
+test("notify_names_its_option_once", async (t) => {
+    const notify = `${build}/examples/notify`;
+
+    if (!existsSync(notify))
+        return;
+    const [code, text] = await said(notify, "--demo", "--address", "nonsense",
+        "--data", `${folderFor(t)}/db`, "--public", "examples/notify/public",
+        "--client", clientFor(t));
+    check(code === 1 && /^notify: --port 3000, --address nonsense: .*\n$/m
+        .test(text) && !/^notify: invalid argument$/m.test(text), text);
+    await complains("notify: --nonsense: unknown", 2, notify,
+        "--nonsense", "1");
+});
+
+test("an_argument_too_many_is_not_taken_in_silence", async () => {
+    for (const name of ["small", "systemd"])
+        if (existsSync(`${build}/examples/embed/${name}`))
+            await complains(`usage: ${name} [PORT]`, 2,
+                `${build}/examples/embed/${name}`, "0", "0");
+});
+
 test("a_port_in_use_is_named", async (t) => {
     const holder = createServer().listen(0, "127.0.0.1");
 
