@@ -18,7 +18,7 @@
  *     --ping-interval MS, --ping-timeout MS   the heartbeat
  *     --deflate         compresses WebSocket messages and polls
  *     --adapter NAME    redis, redis-sharded or redis-streams: joins a cluster
- *     --redis URL       redis://127.0.0.1:6379
+ *     --redis URL       its Redis, redis://127.0.0.1:6379
  *     --reuse-port      shares the port with other processes
  *     --threads N       N servers at the port, each in a thread of its own
  *     --admin           lets the Socket.IO Admin UI in, in development mode,
@@ -29,6 +29,7 @@
  * PORT 0 picks a free one; "listening on PORT" tells which. SIGTERM and SIGINT
  * stop it.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,8 +170,7 @@ tell_admin(const struct admin *admin, const char *scheme, uint16_t port)
         printf("\n  Admin UI:  not in %s (make setup, or --admin-ui DIR)\n",
                admin->ui);
     printf("  In its form, the server's URL is %s://localhost:%u\n"
-           "  Username:  admin\n  Password:  %s\n"
-           "  Stop with Ctrl+C.\n\n",
+           "  Username:  admin\n  Password:  %s\n\n",
            scheme, (unsigned)port, admin->password);
 }
 
@@ -199,10 +199,53 @@ join_cluster(skio_server *io, const struct cluster *cluster)
         return skio_redis_sharded_adapter(io, &redis);
     if (strcmp(cluster->adapter, "redis-streams") == 0)
         return skio_redis_streams_adapter(io, &redis);
+    return SKIO_EINVAL;
 #else
     (void)io;
+    return SKIO_ENOTSUP;
 #endif
-    return SKIO_EINVAL;
+}
+
+static bool
+read_number(const char *text, uint32_t *out)
+{
+    char *end;
+    unsigned long number;
+
+    errno = 0;
+    number = strtoul(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 ||
+        number > UINT32_MAX)
+        return false;
+    *out = (uint32_t)number;
+    return true;
+}
+
+/* Options whose value is a number; NULL: it is none of them. */
+static uint32_t *
+number_of(const char *word, skio_server_options *options, uint32_t *threads)
+{
+    if (strcmp(word, "--recovery") == 0)
+        return &options->recovery_ms;
+    if (strcmp(word, "--rx") == 0)
+        return &options->rx_buffer_size;
+    if (strcmp(word, "--ping-interval") == 0)
+        return &options->ping_interval_ms;
+    if (strcmp(word, "--ping-timeout") == 0)
+        return &options->ping_timeout_ms;
+    return strcmp(word, "--threads") == 0 ? threads : NULL;
+}
+
+static bool
+has_adapter(const struct cluster *cluster)
+{
+    static const char *const names[] = {"redis", "redis-sharded",
+                                        "redis-streams"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(cluster->adapter, names[i]) == 0)
+            return true;
+    return false;
 }
 
 /* What concerns the Admin UI; *used is how many words more than one. */
@@ -228,20 +271,17 @@ parse_admin(const char *word, const char *value, struct admin *admin, int *used)
  * or NULL. */
 static const char *
 parse_options(int argc, char **argv, skio_server_options *options,
-              struct cluster *cluster, struct admin *admin,
-              unsigned long *threads)
+              struct cluster *cluster, struct admin *admin, uint32_t *threads)
 {
     int used;
 
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--recovery") == 0 && i + 1 < argc) {
-            options->recovery_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--rx") == 0 && i + 1 < argc) {
-            options->rx_buffer_size = (uint32_t)strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--ping-interval") == 0 && i + 1 < argc) {
-            options->ping_interval_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
-        } else if (strcmp(argv[i], "--ping-timeout") == 0 && i + 1 < argc) {
-            options->ping_timeout_ms = (uint32_t)strtoul(argv[++i], NULL, 10);
+        uint32_t *number = number_of(argv[i], options, threads);
+
+        if (number != NULL) {
+            if (i + 1 == argc || !read_number(argv[i + 1], number))
+                return argv[i];
+            i++;
         } else if (strcmp(argv[i], "--eio3") == 0) {
             options->allow_eio3 = true;
         } else if (strcmp(argv[i], "--parser") == 0 && i + 1 < argc &&
@@ -256,14 +296,12 @@ parse_options(int argc, char **argv, skio_server_options *options,
             options->tls_key_file = argv[++i];
         } else if (strcmp(argv[i], "--adapter") == 0 && i + 1 < argc) {
             cluster->adapter = argv[++i];
+            if (!has_adapter(cluster))
+                return "--adapter";
         } else if (strcmp(argv[i], "--redis") == 0 && i + 1 < argc) {
             cluster->url = argv[++i];
         } else if (strcmp(argv[i], "--reuse-port") == 0) {
             options->reuse_port = true;
-        } else if (strcmp(argv[i], "--threads") == 0 && i + 1 < argc) {
-            *threads = strtoul(argv[++i], NULL, 10);
-            if (*threads == 0 || *threads > THREADS_MAX)
-                return "--threads";
         } else if (parse_admin(argv[i], i + 1 < argc ? argv[i + 1] : NULL,
                                admin, &used)) {
             i += used;
@@ -271,7 +309,7 @@ parse_options(int argc, char **argv, skio_server_options *options,
             return argv[i];
         }
     }
-    return NULL;
+    return *threads == 0 || *threads > THREADS_MAX ? "--threads" : NULL;
 }
 
 /* As many connections as this system lets a process have. */
@@ -296,10 +334,18 @@ make_server(const skio_server_options *options, const struct cluster *cluster,
     skio_nsp *root;
     int err = skio_server_new(&io, options);
 
-    if (err == SKIO_OK)
-        err = join_cluster(io, cluster);
-    if (err == SKIO_OK)
-        err = serve_admin(io, admin);
+    if (err != SKIO_OK) { /* the log names the option */
+        fprintf(stderr, "bench-server: %s\n", skio_strerror(err));
+        return NULL;
+    }
+    err = join_cluster(io, cluster);
+    if (err != SKIO_OK) {
+        fprintf(stderr, "bench-server: --adapter %s, --redis %s: %s\n",
+                cluster->adapter, cluster->url, skio_strerror(err));
+        skio_server_free(io);
+        return NULL;
+    }
+    err = serve_admin(io, admin);
     if (err == SKIO_OK) {
         root = skio_of(io, "/");
         if (skio_on(root, "echo", on_echo, NULL) != SKIO_OK ||
@@ -331,9 +377,9 @@ run_worker(void *arg)
 /* The first server in this thread, the others in theirs, until a signal stops
  * the first. */
 static int
-run_all(struct worker *workers, unsigned long count)
+run_all(struct worker *workers, uint32_t count)
 {
-    unsigned long started = 1;
+    uint32_t started = 1;
     int err = SKIO_OK;
 
     while (started < count &&
@@ -358,11 +404,11 @@ main(int argc, char **argv)
 {
     static char name[] = "bench-server";
     long port = argc >= 2 ? program_port(argv[1]) : -1;
-    struct cluster cluster = {NULL, "redis://127.0.0.1:6379"};
+    struct cluster cluster = {NULL, NULL};
     struct admin admin = {.ui = ADMIN_UI};
     struct worker workers[THREADS_MAX] = {{.io = NULL}};
-    unsigned long threads = 1;
-    unsigned long made = 0;
+    uint32_t threads = 1;
+    uint32_t made = 0;
     skio_server_options options;
     const char *bad;
     int err;
@@ -386,6 +432,13 @@ main(int argc, char **argv)
                         "[--admin-ui DIR]\n");
         return 2;
     }
+    if (cluster.url != NULL && cluster.adapter == NULL) {
+        fprintf(stderr, "bench-server: --redis needs --adapter: redis, "
+                        "redis-sharded or redis-streams\n");
+        return 2;
+    }
+    if (cluster.url == NULL)
+        cluster.url = "redis://127.0.0.1:6379";
 
     raise_fd_limit();
     options.max_connections = UINT32_MAX;
@@ -413,6 +466,10 @@ main(int argc, char **argv)
     if (made == threads) {
         tell_admin(&admin, options.tls_cert_file != NULL ? "https" : "http",
                    skio_server_port(workers[0].io));
+        printf("bench-server: for build/bench-load --port %u%s echo; stop with "
+               "Ctrl+C\n",
+               (unsigned)skio_server_port(workers[0].io),
+               options.tls_cert_file != NULL ? " --tls" : "");
         err = run_all(workers, threads);
         if (err != SKIO_OK)
             fprintf(stderr, "bench-server: %s\n", skio_strerror(err));

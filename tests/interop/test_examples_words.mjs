@@ -34,6 +34,7 @@ async function complains(words, status, program, ...args) {
 }
 
 const chat = `${build}/examples/chat`;
+const benchServer = `${build}/bench-server`;
 const page = "examples/chat/public";
 // Programs with a page, and what each needs to run at all.
 const pages = Object.entries({ chat: [], dashboard: [], notify: ["--demo"] })
@@ -127,6 +128,29 @@ test("notify_names_its_option_once", async (t) => {
         .test(text) && !/^notify: invalid argument$/m.test(text), text);
     await complains("notify: --nonsense: unknown", 2, notify,
         "--nonsense", "1");
+});
+
+test("bench_server_says_how_it_is_stopped", async (t) => {
+    const said = await saysAtStart(t, "listening on", benchServer, "0");
+
+    check(/^bench-server: for .* --port \d+ .*stop with Ctrl\+C$/m.test(said),
+          said);
+});
+
+test("bench_server_names_the_option", async () => {
+    const wrong = (option, ...args) => complains(`bench-server: ${option}`, 2,
+        benchServer, "0", ...args);
+
+    await wrong("--redis needs --adapter", "--redis", "redis://127.0.0.1:1");
+    await wrong("--adapter is unknown, or its value", "--adapter", "nonsense");
+    for (const [option, ...values] of [["--recovery", "x", "-1", "4294967296"],
+        ["--rx", "x"], ["--ping-interval", "1s"], ["--ping-timeout", ""],
+        ["--threads", "0", "65"]])
+        for (const value of values)
+            await wrong(`${option} is unknown, or its value`, option, value);
+    if ((process.env.HAVE_ALL ?? "yesyes") === "yesyes")
+        await complains("bench-server: --adapter redis, --redis nonsense: ", 1,
+            benchServer, "0", "--adapter", "redis", "--redis", "nonsense");
 });
 
 test("an_argument_too_many_is_not_taken_in_silence", async () => {
