@@ -3,7 +3,8 @@
 //   SECONDS_EACH=3   counting of each figure, after a warm-up
 //   ROUNDS=3         the median of so many runs, the servers in turn
 //   ONLY=REGEX       rows by name
-//   SERVERS=a,b,…    floor, ours, and the names of peers/ (all that are there)
+//   BENCH_SERVERS=a,b,…  floor, ours, and the names of peers/ (all that are
+//                        there); SERVERS is a word of the Makefile
 //   QUICK=1          one short round of the rows that matter most, of the peers
 //                    that are installed: less than two minutes
 //   JSON=FILE        keeps everything; page.mjs makes the page of it
@@ -27,13 +28,37 @@ const rounds = Number(process.env.ROUNDS ?? (quick ? 1 : 3));
 const only = new RegExp(process.env.ONLY ?? "");
 const begun = Date.now();
 
-const { servers, absent } = await findServers(quick,
-    process.env.SERVERS?.split(","));
+const names = process.env.BENCH_SERVERS?.split(",");
+const asked = rows.filter((row) =>
+    (!quick || row.quick) && only.test(row.name));
+
+function refuse(why) {
+    console.error(`bench: ${why}`);
+    process.exit(2);
+}
+
+if (!(seconds > 0))
+    refuse(`SECONDS_EACH=${process.env.SECONDS_EACH}: more than 0 is possible`);
+if (!Number.isInteger(rounds) || rounds < 1)
+    refuse(`ROUNDS=${process.env.ROUNDS}: 1 or more is possible`);
+if (asked.length === 0)
+    refuse(`ONLY=${process.env.ONLY}: no row's name matches; the names are ` +
+           "in tests/bench/rows.mjs");
+
+const { servers, absent } = await findServers(quick, names);
+const unknown = names?.find((name) =>
+    ![...servers, ...absent].some((one) => one.name === name));
+
+if (unknown !== undefined)
+    refuse(`BENCH_SERVERS=${names}: "${unknown}" is not floor, ours, or a ` +
+           "name of tests/bench/peers");
+console.error(`bench: ${asked.length} rows, of ${servers
+    .map(({ name }) => name).join(", ")}; stop with Ctrl+C`);
+
 const certificate = makeCertificate();
 const results = {}, failures = [];
 
-for (const row of rows.filter((row) =>
-    (!quick || row.quick) && only.test(row.name))) {
+for (const row of asked) {
     const chosen = row.ours ? servers.filter(({ name }) => name === "ours")
         : servers;
     const runs = Object.fromEntries(chosen.map(({ name }) => [name, []]));

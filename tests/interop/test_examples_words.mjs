@@ -153,6 +153,17 @@ test("bench_server_names_the_option", async () => {
             benchServer, "0", "--adapter", "redis", "--redis", "nonsense");
 });
 
+test("bench_names_the_variable", async () => {
+    const wrong = (variable, words) => complains(`bench: ${variable}: ${words}`,
+        2, "env", "QUICK=1", variable, process.execPath,
+        `${repository}/tests/bench/bench.mjs`);
+
+    await wrong("ONLY=nothing at all", "no row's name matches");
+    await wrong("BENCH_SERVERS=ours,nobody", '"nobody" is not');
+    await wrong("ROUNDS=0", "1 or more");
+    await wrong("SECONDS_EACH=soon", "more than 0");
+});
+
 test("an_argument_too_many_is_not_taken_in_silence", async () => {
     for (const name of ["small", "systemd"])
         if (existsSync(`${build}/examples/embed/${name}`))
