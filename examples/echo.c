@@ -24,7 +24,7 @@ main(void)
     if (err == SKIO_OK)
         err = skio_run(io);
     if (err != SKIO_OK)
-        fprintf(stderr, "echo: port 3001: %s\n", skio_strerror(err));
+        fprintf(stderr, "echo.c: port 3001: %s\n", skio_strerror(err));
     skio_server_free(io);
     return err != SKIO_OK;
 }

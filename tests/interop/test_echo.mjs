@@ -25,6 +25,18 @@ async function withEcho(use) {
     }
 }
 
+// The port is in its source alone.
+async function secondNamesItsFile() {
+    const second = spawn(`${build}/examples/echo`);
+    let text = "";
+
+    second.stderr.setEncoding("utf8").on("data", (more) => { text += more; });
+    const [code] = await deadline(once(second, "close"), 3000, "a second echo")
+        .finally(() => second.kill("SIGKILL"));
+    if (code !== 1 || !text.startsWith("echo.c: port 3001: "))
+        throw new Error(`a second echo: ${code} ${text}`);
+}
+
 test("the_example_of_the_readme_echoes_and_acknowledges", () =>
     withEcho(async (socket) => {
         const back = once(socket, "message");
@@ -35,6 +47,7 @@ test("the_example_of_the_readme_echoes_and_acknowledges", () =>
         if (answer !== "got it" ||
             JSON.stringify(args) !== '["hello",{"n":[1.5,null]}]')
             throw new Error(`got ${answer} and ${JSON.stringify(args)}`);
+        await secondNamesItsFile();
     }));
 
 await finish();
