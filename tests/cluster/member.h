@@ -11,6 +11,7 @@
 
 #include <socketio/redis.h>
 
+#include "interop/must.h"
 #include "interop/program.h"
 
 static inline int
@@ -24,6 +25,33 @@ member_join(skio_server *io, const char *adapter,
     if (strcmp(adapter, "redis-streams") == 0)
         return skio_redis_streams_adapter(io, redis);
     return SKIO_EINVAL;
+}
+
+/* The server that PORT --adapter NAME --redis URL --key KEY asks for, a member
+ * already; NULL, after a word about it, when the arguments are others. */
+static inline skio_server *
+member_new(int argc, char **argv, char *name)
+{
+    skio_server_options options;
+    skio_redis_options redis;
+    skio_server *io;
+
+    if (argc < 8 || strcmp(argv[2], "--adapter") != 0 ||
+        strcmp(argv[4], "--redis") != 0 || strcmp(argv[6], "--key") != 0) {
+        fprintf(stderr, "usage: %s PORT --adapter NAME --redis URL --key KEY\n",
+                name);
+        return NULL;
+    }
+    skio_server_options_init(&options);
+    options.log = program_log;
+    options.log_user = name;
+    options.log_level = SKIO_LOG_WARN;
+    skio_redis_options_init(&redis);
+    redis.url = argv[5];
+    redis.key = argv[7];
+    must_ok(skio_server_new(&io, &options), "server");
+    must_ok(member_join(io, argv[3], &redis), argv[3]);
+    return io;
 }
 
 /* Whoever started this has ended when nothing is left to read. */

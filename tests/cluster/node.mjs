@@ -52,10 +52,9 @@
 //   all-rooms (where)              -> [room…], sorted
 //   here (where)                   -> how many sockets are on this server
 
-import { createServer } from "node:http";
 import { require } from "../interop/npm.mjs";
+import { join, run } from "./member.mjs";
 
-const { Server } = require("socket.io");
 const { createClient, createCluster } = require("redis");
 
 const [port, ...rest] = process.argv.slice(2);
@@ -69,58 +68,36 @@ while (rest.length > 0) {
         ? true : rest.shift();
 }
 
-async function connect() {
-    const client = options["redis-cluster"]
-        ? createCluster({ rootNodes: [{ url: options.redis }] })
-        : createClient({ url: options.redis });
+const newClient = () => options["redis-cluster"]
+    ? createCluster({ rootNodes: [{ url: options.redis }] })
+    : createClient({ url: options.redis });
 
-    client.on("error", (error) => console.error(`redis: ${error.message}`));
-    await client.connect();
-    return client;
-}
+const redisOptions = {
+    "redis": {
+        requestsTimeout: Number(options.timeout ?? 5000),
+        publishOnSpecificResponseChannel: options.specific ?? false,
+    },
+    "redis-sharded": { subscriptionMode: options.mode ?? "dynamic" },
+    "redis-streams": {
+        streamCount: Number(options["stream-count"] ?? 1),
+        useShardedPubSub: options["sharded-pubsub"] ?? false,
+        maxLen: Number(options["max-len"] ?? 10000),
+        onlyPlaintext: options["only-plaintext"] ?? false,
+        sessionKeyPrefix: options["session-prefix"] ?? "sio:session:",
+    },
+};
 
-const publisher = await connect();
-
-async function makeAdapter() {
-    const key = options.key ?? "socket.io";
-
-    if (options.adapter === "redis-streams") {
-        const { createAdapter } = require("@socket.io/redis-streams-adapter");
-        return createAdapter(publisher, {
-            streamName: key, channelPrefix: key,
-            streamCount: Number(options["stream-count"] ?? 1),
-            useShardedPubSub: options["sharded-pubsub"] ?? false,
-            maxLen: Number(options["max-len"] ?? 10000),
-            onlyPlaintext: options["only-plaintext"] ?? false,
-            sessionKeyPrefix: options["session-prefix"] ?? "sio:session:",
-            blockTimeInMs: 200, // a server that stops waits for it
-        });
-    }
-    const { createAdapter, createShardedAdapter } =
-        require("@socket.io/redis-adapter");
-    const subscriber = await connect();
-    return options.adapter === "redis-sharded"
-        ? createShardedAdapter(publisher, subscriber, {
-            channelPrefix: key,
-            subscriptionMode: options.mode ?? "dynamic",
-        })
-        : createAdapter(publisher, subscriber, {
-            key,
-            requestsTimeout: Number(options.timeout ?? 5000),
-            publishOnSpecificResponseChannel: options.specific ?? false,
-        });
-}
-
-const http = createServer();
-const io = new Server(http, {
-    serveClient: false, transports: ["polling", "websocket"],
-    adapter: await makeAdapter(),
-    cleanupEmptyChildNamespaces: options.cleanup ?? false,
-    ...(options.recovery ? {
-        connectionStateRecovery: {
-            maxDisconnectionDuration: Number(options.recovery),
-        },
-    } : {}),
+const io = await join(options.adapter, options.key ?? "socket.io", newClient, {
+    redis: redisOptions[options.adapter],
+    server: {
+        transports: ["polling", "websocket"],
+        cleanupEmptyChildNamespaces: options.cleanup ?? false,
+        ...(options.recovery ? {
+            connectionStateRecovery: {
+                maxDisconnectionDuration: Number(options.recovery),
+            },
+        } : {}),
+    },
 });
 
 const control = io.of("/control");
@@ -278,18 +255,4 @@ control.on("connection", (socket) => {
     }
 });
 
-let stopping = false;
-
-async function stop() {
-    if (stopping)
-        return;
-    stopping = true;
-    await io.close();
-    process.exit(0);
-}
-
-process.on("SIGTERM", stop);
-process.stdin.on("end", stop).resume();
-
-http.listen(Number(port), "127.0.0.1", () =>
-    console.log(`listening on ${http.address().port}`));
+run(io, port);

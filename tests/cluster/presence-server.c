@@ -8,13 +8,9 @@
  * devices]…]; "refused" for how much of other servers was refused.
  */
 #include <inttypes.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <socketio/cjson.h>
 #include <socketio/presence.h>
-#include <socketio/redis.h>
 #include <socketio/socketio.h>
 
 #include "cluster/member.h"
@@ -107,30 +103,13 @@ int
 main(int argc, char **argv)
 {
     static char name[] = "presence-server";
+    skio_server *io = member_new(argc, argv, name);
     skio_presence_options quick;
-    skio_server_options options;
-    skio_redis_options redis;
-    skio_server *io;
     skio_nsp *root;
 
-    if (argc < 8 || strcmp(argv[2], "--adapter") != 0 ||
-        strcmp(argv[4], "--redis") != 0 || strcmp(argv[6], "--key") != 0) {
-        fprintf(stderr, "usage: presence-server PORT --adapter NAME --redis "
-                        "URL --key KEY\n");
+    if (io == NULL)
         return 2;
-    }
-    skio_server_options_init(&options);
-    options.log = program_log;
-    options.log_user = name;
-    options.log_level = SKIO_LOG_WARN;
-    skio_redis_options_init(&redis);
-    redis.url = argv[5];
-    redis.key = argv[7];
-    must_ok(skio_server_new(&io, &options), "server");
-    must_ok(member_join(io, argv[3], &redis), argv[3]);
-    root = skio_of(io, "/");
-    if (root == NULL)
-        return 1;
+    root = must(skio_of(io, "/"));
     skio_presence_options_init(&quick);
     quick.batch_ms = 50;
     quick.grace_ms = 1000;

@@ -3,44 +3,19 @@
 
 import { EventEmitter } from "node:events";
 import { readFileSync } from "node:fs";
-import { dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
 import { Presence } from "../../examples/presence/presence.mjs";
-import { check, finish, require, same, test } from
-    "../interop/harness.mjs";
+import { check, finish, same, test } from "../interop/harness.mjs";
 import { repository } from "../interop/npm.mjs";
-import { Child, Redis, until } from "./cluster.mjs";
+import { until } from "./cluster.mjs";
+import { Client, Member, testMixed, WAIT_MS } from "./mixed_cluster.mjs";
 
-const { io: connect } = require("socket.io-client");
-const here = dirname(fileURLToPath(import.meta.url));
-const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
-const WAIT_MS = 20000;
-const timeout = { timeout: 120000, timed: false };
-
-class Server {
-    constructor(kind, adapter, redis) {
-        const args = ["0", "--adapter", adapter, "--redis", redis.url,
-                      "--key", adapter];
-
-        this.child = kind === "ours"
-            ? new Child("ours", `${build}/presence-server`, args)
-            : new Child("node", "node", [`${here}/presence-node.mjs`, ...args]);
+class Server extends Member {
+    constructor(...where) {
+        super("presence", ...where);
     }
 
-    async start() {
-        const [, port] = await until("a server to listen", () => {
-            if (this.child.exit !== undefined)
-                throw new Error(this.child.stderr);
-            return /^listening on (\d+)$/m.exec(this.child.stdout);
-        }, (match) => match !== null, 60000);
-        this.url = `http://127.0.0.1:${port}`;
-        this.asking = new Client(this, {});
-        await this.asking.up();
-        return this;
-    }
-
-    ask(...args) {
-        return this.asking.socket.timeout(WAIT_MS).emitWithAck(...args);
+    newClient() {
+        return new Listener(this, {});
     }
 
     // Until it knows these: "user meta devices" each.
@@ -49,29 +24,18 @@ class Server {
             .map(([user, meta, n]) => `${user} ${JSON.stringify(meta)} ${n}`)
             .join(", "), (list) => list === wanted, WAIT_MS);
     }
-
-    async stop() {
-        this.asking.socket.disconnect();
-        await this.child.stop();
-    }
-
-    async kill() {
-        this.child.process.kill("SIGKILL");
-        await this.child.exited;
-    }
 }
 
 // A client that knows who is there by what it is told.
-class Client {
+class Listener extends Client {
     constructor(server, auth) {
-        this.server = server;
+        super(server, {
+            transports: ["websocket"], auth,
+            reconnectionDelay: 20, reconnectionDelayMax: 20,
+        });
         this.users = new Map();
         this.left = [];
         this.faults = [];
-        this.socket = connect(server.url, {
-            transports: ["websocket"], forceNew: true, auth,
-            reconnectionDelay: 20, reconnectionDelayMax: 20,
-        });
         this.socket.on("presence_state", ({ users }) => {
             this.users = new Map(users.map(({ user, meta }) => [user, meta]));
         });
@@ -101,17 +65,6 @@ class Client {
         }
     }
 
-    async up() {
-        const { child } = this.server;
-
-        await until("a client to connect", () => this.socket.connected,
-                    (yes) => yes, WAIT_MS).catch(({ message }) => {
-            throw new Error(`${message}; ${child.label} ${child.exit} ${
-                child.stderr}`);
-        });
-        return this;
-    }
-
     sees(what, wanted) {
         return until(what, () => [...this.users]
             .map(([user, meta]) => `${user} ${JSON.stringify(meta)}`)
@@ -119,86 +72,76 @@ class Client {
     }
 }
 
-const redis = await new Redis().start();
-const adapters = ["redis", "redis-sharded", "redis-streams"];
-let running = adapters.length;
+await testMixed("a_mixed_cluster_knows_who_is_there", Server,
+                async ([a, b, node], another) => {
+    const join = (server, user, meta) =>
+        new Listener(server, { room: "room", user, meta }).up();
+    const all = (what, list, servers = [a, b, node]) => Promise.all(
+        servers.map((each) => each.knows(what, list)));
+    const [ann, annToo, bob, cat] = await Promise.all([
+        join(a, "ann", 1), join(node, "ann", 1), join(b, "bob", { x: "ü" }),
+        join(node, "cat", null),
+    ]);
+    const clients = [ann, annToo, bob, cat];
 
-for (const adapter of adapters) {
-    test(`a_mixed_cluster_knows_who_is_there_${adapter.replace("-", "_")}`,
-         async () => {
-        const [a, b, node] = await Promise.all(["ours", "ours", "node"].map(
-            (kind) => new Server(kind, adapter, redis).start()));
-        const join = (server, user, meta) =>
-            new Client(server, { room: "room", user, meta }).up();
-        const all = (what, list, servers = [a, b, node]) => Promise.all(
-            servers.map((each) => each.knows(what, list)));
-        const [ann, annToo, bob, cat] = await Promise.all([
-            join(a, "ann", 1), join(node, "ann", 1), join(b, "bob", { x: "ü" }),
-            join(node, "cat", null),
-        ]);
-        const clients = [ann, annToo, bob, cat];
+    await all("all are there", 'ann 1 2, bob {"x":"ü"} 1, cat null 1');
+    for (const each of clients)
+        await each.sees("all", 'ann 1, bob {"x":"ü"}, cat null');
 
-        await all("all are there", 'ann 1 2, bob {"x":"ü"} 1, cat null 1');
-        for (const each of clients)
-            await each.sees("all", 'ann 1, bob {"x":"ü"}, cat null');
+    // A flicker, on each kind: once the device is there only once again,
+    // the grace has passed.
+    for (const each of [bob, cat]) {
+        const id = each.socket.id;
 
-        // A flicker, on each kind: once the device is there only once again,
-        // the grace has passed.
-        for (const each of [bob, cat]) {
-            const id = each.socket.id;
+        each.socket.io.engine.close();
+        await until("another socket", () => each.socket.connected &&
+            each.socket.id !== id, (yes) => yes, WAIT_MS);
+    }
+    await all("nobody has left", 'ann 1 2, bob {"x":"ü"} 1, cat null 1');
 
-            each.socket.io.engine.close();
-            await until("another socket", () => each.socket.connected &&
-                each.socket.id !== id, (yes) => yes, WAIT_MS);
-        }
-        await all("nobody has left", 'ann 1 2, bob {"x":"ü"} 1, cat null 1');
+    // A device less, other meta data, and one that leaves.
+    annToo.socket.disconnect();
+    await all("a device has left", 'ann 1 1, bob {"x":"ü"} 1, cat null 1');
+    bob.socket.emit("meta", "away");
+    cat.socket.emit("meta", [true]);
+    await all("meta", 'ann 1 1, bob "away" 1, cat [true] 1');
+    for (const each of [ann, bob, cat])
+        await each.sees("meta", 'ann 1, bob "away", cat [true]');
+    for (const each of clients)
+        same(each.left, []);
+    cat.socket.emit("leave");
+    await all("cat has left", 'ann 1 1, bob "away" 1');
+    await ann.sees("cat has left", 'ann 1, bob "away"');
+    cat.socket.disconnect();
 
-        // A device less, other meta data, and one that leaves.
-        annToo.socket.disconnect();
-        await all("a device has left", 'ann 1 1, bob {"x":"ü"} 1, cat null 1');
-        bob.socket.emit("meta", "away");
-        cat.socket.emit("meta", [true]);
-        await all("meta", 'ann 1 1, bob "away" 1, cat [true] 1');
-        for (const each of [ann, bob, cat])
-            await each.sees("meta", 'ann 1, bob "away", cat [true]');
-        for (const each of clients)
-            same(each.left, []);
-        cat.socket.emit("leave");
-        await all("cat has left", 'ann 1 1, bob "away" 1');
-        await ann.sees("cat has left", 'ann 1, bob "away"');
-        cat.socket.disconnect();
+    // Who comes later learns everything.
+    const late = await another();
+    await late.knows("all", 'ann 1 1, bob "away" 1');
 
-        // Who comes later learns everything.
-        const late = await new Server("ours", adapter, redis).start();
-        await late.knows("all", 'ann 1 1, bob "away" 1');
+    // Servers that crash.
+    const dan = await join(node, "dan", 4);
+    await all("dan", 'ann 1 1, bob "away" 1, dan 4 1');
+    const before = performance.now();
+    bob.socket.io.reconnection(false);
+    b.asking.socket.io.reconnection(false);
+    await b.kill();
+    await all("bob is gone", "ann 1 1, dan 4 1", [a, node, late]);
+    check(performance.now() - before < 20000, "bob was gone in time");
+    await ann.sees("bob is gone", "ann 1, dan 4");
+    await dan.sees("bob is gone", "ann 1, dan 4");
+    dan.socket.io.reconnection(false);
+    node.asking.socket.io.reconnection(false);
+    await node.kill();
+    await all("dan is gone", "ann 1 1", [a, late]);
+    await ann.sees("dan is gone", "ann 1");
 
-        // Servers that crash.
-        const dan = await join(node, "dan", 4);
-        await all("dan", 'ann 1 1, bob "away" 1, dan 4 1');
-        const before = performance.now();
-        bob.socket.io.reconnection(false);
-        b.asking.socket.io.reconnection(false);
-        await b.kill();
-        await all("bob is gone", "ann 1 1, dan 4 1", [a, node, late]);
-        check(performance.now() - before < 20000, "bob was gone in time");
-        await ann.sees("bob is gone", "ann 1, dan 4");
-        await dan.sees("bob is gone", "ann 1, dan 4");
-        dan.socket.io.reconnection(false);
-        node.asking.socket.io.reconnection(false);
-        await node.kill();
-        await all("dan is gone", "ann 1 1", [a, late]);
-        await ann.sees("dan is gone", "ann 1");
-
-        for (const each of [ann, annToo, bob, cat, dan])
-            same(each.faults, []);
-        same([await a.ask("refused"), await late.ask("refused")], [0, 0]);
-        for (const each of [ann, bob, dan])
-            each.socket.disconnect();
-        await Promise.all([a.stop(), late.stop()]);
-        if (--running === 0)
-            await redis.stop();
-    }, timeout);
-}
+    for (const each of [ann, annToo, bob, cat, dan])
+        same(each.faults, []);
+    same([await a.ask("refused"), await late.ask("refused")], [0, 0]);
+    for (const each of [ann, bob, dan])
+        each.socket.disconnect();
+    await Promise.all([a.stop(), late.stop()]);
+});
 
 /*
  * The module alone

@@ -1,43 +1,17 @@
 // Users in a mixed cluster: two servers of ours and one of Node as
 // skio_users(3) shows it, stock clients on all three, with each adapter.
 
-import { dirname, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
-import { check, finish, require, same, test } from
-    "../interop/harness.mjs";
-import { repository } from "../interop/npm.mjs";
-import { Child, Redis, until } from "./cluster.mjs";
+import { check, finish, same } from "../interop/harness.mjs";
+import { until } from "./cluster.mjs";
+import { Client, Member, testMixed, WAIT_MS } from "./mixed_cluster.mjs";
 
-const { io: connect } = require("socket.io-client");
-const here = dirname(fileURLToPath(import.meta.url));
-const build = resolve(process.env.SKIO_BUILD ?? `${repository}/build`);
-const WAIT_MS = 20000;
-const timeout = { timeout: 120000, timed: false };
-
-class Server {
-    constructor(kind, adapter, redis) {
-        const args = ["0", "--adapter", adapter, "--redis", redis.url,
-                      "--key", adapter];
-
-        this.kind = kind;
-        this.child = kind === "ours"
-            ? new Child("ours", `${build}/users-server`, args)
-            : new Child("node", "node", [`${here}/users-node.mjs`, ...args]);
+class Server extends Member {
+    constructor(...where) {
+        super("users", ...where);
     }
 
-    async start() {
-        const [, port] = await until("a server to listen", () => {
-            if (this.child.exit !== undefined)
-                throw new Error(this.child.stderr);
-            return /^listening on (\d+)$/m.exec(this.child.stdout);
-        }, (match) => match !== null, 60000);
-        this.url = `http://127.0.0.1:${port}`;
-        this.asking = await new Device(this).up();
-        return this;
-    }
-
-    ask(...args) {
-        return this.asking.ask(...args);
+    newClient() {
+        return new Device(this);
     }
 
     // Until it knows these devices of a user, and no others.
@@ -49,48 +23,21 @@ class Server {
             return `${error} ${missing} ${ids.sort().join()}`;
         }, (answer) => answer === `SKIO_OK 0 ${wanted}`, WAIT_MS);
     }
-
-    async stop() {
-        this.asking.socket.disconnect();
-        await this.child.stop();
-    }
-
-    async kill() {
-        this.child.process.kill("SIGKILL");
-        await this.child.exited;
-    }
 }
 
 // A client; with a user, one of that user's devices.
-class Device {
+class Device extends Client {
     constructor(server, user, transport = "websocket") {
-        this.server = server;
+        super(server, {
+            transports: [transport], reconnection: false, auth: { user },
+        });
         this.user = user;
         this.heard = [];
         this.ends = [];
         this.fences = new Set();
-        this.socket = connect(server.url, {
-            transports: [transport], forceNew: true, reconnection: false,
-            auth: { user },
-        });
         this.socket.on("fence", (token) => this.fences.add(token));
         this.socket.on("note", (value) => this.heard.push(value));
         this.socket.on("disconnect", (reason) => this.ends.push(reason));
-    }
-
-    ask(...args) {
-        return this.socket.timeout(WAIT_MS).emitWithAck(...args);
-    }
-
-    async up() {
-        const { child } = this.server;
-
-        await until("a client to connect", () => this.socket.connected,
-                    (yes) => yes, WAIT_MS).catch(({ message }) => {
-            throw new Error(`${message}; ${child.label} ${child.exit} ${
-                child.stderr}`);
-        });
-        return this;
     }
 
     again() {
@@ -146,115 +93,105 @@ async function gone(servers, user, devices) {
     }
 }
 
-const redis = await new Redis().start();
-const adapters = ["redis", "redis-sharded", "redis-streams"];
-let running = adapters.length;
+await testMixed("users_are_of_the_whole_cluster", Server,
+                async (servers, another) => {
+    const [a, b, node] = servers;
+    const anns = await Promise.all([
+        new Device(a, "ann").up(), new Device(b, "ann", "polling").up(),
+        new Device(node, "ann").up(),
+    ]);
+    // A name that looks like a socket's id, and one that is not ASCII.
+    const bobs = [await new Device(b, "böb:bob:bobby").up()];
+    const cats = await Promise.all([
+        new Device(node, "cat").up(), new Device(a, "cat").up(),
+    ]);
+    const all = [...anns, ...bobs, ...cats];
+    const of = [["ann", anns], ["böb:bob:bobby", bobs], ["cat", cats]];
 
-for (const adapter of adapters) {
-    test(`users_are_of_the_whole_cluster_${adapter.replace("-", "_")}`,
-         async () => {
-        const servers = await Promise.all(["ours", "ours", "node"].map(
-            (kind) => new Server(kind, adapter, redis).start()));
-        const [a, b, node] = servers;
-        const anns = await Promise.all([
-            new Device(a, "ann").up(), new Device(b, "ann", "polling").up(),
-            new Device(node, "ann").up(),
-        ]);
-        // A name that looks like a socket's id, and one that is not ASCII.
-        const bobs = [await new Device(b, "böb:bob:bobby").up()];
-        const cats = await Promise.all([
-            new Device(node, "cat").up(), new Device(a, "cat").up(),
-        ]);
-        const all = [...anns, ...bobs, ...cats];
-        const of = [["ann", anns], ["böb:bob:bobby", bobs], ["cat", cats]];
-
-        // Emitted to, from each server; and found.
-        for (const [user, devices] of of)
-            await reach(servers, user, devices);
-        for (const server of servers)
-            for (const [user, devices] of of) {
-                await hears(server, user, devices, all);
-                await server.finds(user, devices);
-            }
-        same(await node.ask("online", "ann"), ["SKIO_OK", 0, 3]);
-        // With a device here, nobody else is asked.
-        same(await a.ask("online", "ann"), ["SKIO_OK", 0, 1]);
-        same(await a.ask("online", "böb:bob:bobby"), ["SKIO_OK", 0, 1]);
-        same(await b.ask("online", "cat"), ["SKIO_OK", 0, 2]);
-        same(await b.ask("online", "dan"), ["SKIO_OK", 0, 0]);
-        same(await a.ask("emit", "dan", "note", 1), "SKIO_OK");
-
-        // A server knows of its own.
-        const seen = (user) => Promise.all([a, b].map((server) =>
-            server.ask("seen", user)));
-        const count = (user) => Promise.all([a, b].map((server) =>
-            server.ask("count", user)));
-        same([await count("ann"), await count("cat")], [[1, 1], [1, 0]]);
-        check((await seen("ann")).every((ms) => Math.abs(ms - Date.now()) <
-            WAIT_MS), "ann is seen now, on both");
-        check((await seen("cat"))[1] === null, "cat was never on b");
-
-        // A device that becomes another's, and nobody's.
-        same(await cats[1].ask("bind", "ann"), "SKIO_OK");
-        for (const server of servers) {
-            await server.finds("ann", [...anns, cats[1]]);
-            await server.finds("cat", [cats[0]]);
+    // Emitted to, from each server; and found.
+    for (const [user, devices] of of)
+        await reach(servers, user, devices);
+    for (const server of servers)
+        for (const [user, devices] of of) {
+            await hears(server, user, devices, all);
+            await server.finds(user, devices);
         }
-        same(await count("cat"), [0, 0]);
-        same(await cats[1].ask("unbind"), "SKIO_OK");
-        for (const server of servers)
-            await server.finds("ann", anns);
-        same(await cats[1].ask("bind", "cat"), "SKIO_OK");
-        for (const server of servers)
-            await server.finds("cat", cats);
+    same(await node.ask("online", "ann"), ["SKIO_OK", 0, 3]);
+    // With a device here, nobody else is asked.
+    same(await a.ask("online", "ann"), ["SKIO_OK", 0, 1]);
+    same(await a.ask("online", "böb:bob:bobby"), ["SKIO_OK", 0, 1]);
+    same(await b.ask("online", "cat"), ["SKIO_OK", 0, 2]);
+    same(await b.ask("online", "dan"), ["SKIO_OK", 0, 0]);
+    same(await a.ask("emit", "dan", "note", 1), "SKIO_OK");
 
-        // All are disconnected, from each server, of a namespace or for good.
-        for (const [server, close] of [[a, false], [node, false], [b, true],
-                                       [node, true]]) {
-            const start = Date.now();
+    // A server knows of its own.
+    const seen = (user) => Promise.all([a, b].map((server) =>
+        server.ask("seen", user)));
+    const count = (user) => Promise.all([a, b].map((server) =>
+        server.ask("count", user)));
+    same([await count("ann"), await count("cat")], [[1, 1], [1, 0]]);
+    check((await seen("ann")).every((ms) => Math.abs(ms - Date.now()) <
+        WAIT_MS), "ann is seen now, on both");
+    check((await seen("cat"))[1] === null, "cat was never on b");
 
-            same(await server.ask("kick", "ann", close), "SKIO_OK");
-            await gone(servers, "ann", anns);
-            for (const ms of await seen("ann"))
-                check(ms >= start && ms <= Date.now(),
-                      `seen ${ms - start} ms after the start`);
-            same([await count("ann"), await count("cat")], [[0, 0], [1, 0]]);
-            for (const each of anns)
-                await each.again();
-            await reach(servers, "ann", anns);
-        }
-        for (const { ends } of [...bobs, ...cats])
-            same(ends, []);
+    // A device that becomes another's, and nobody's.
+    same(await cats[1].ask("bind", "ann"), "SKIO_OK");
+    for (const server of servers) {
+        await server.finds("ann", [...anns, cats[1]]);
+        await server.finds("cat", [cats[0]]);
+    }
+    same(await count("cat"), [0, 0]);
+    same(await cats[1].ask("unbind"), "SKIO_OK");
+    for (const server of servers)
+        await server.finds("ann", anns);
+    same(await cats[1].ask("bind", "cat"), "SKIO_OK");
+    for (const server of servers)
+        await server.finds("cat", cats);
 
-        // A server that crashes, with all that bob has and one that ann has.
-        await b.kill();
-        for (const server of [a, node]) {
-            await server.finds("böb:bob:bobby", []);
-            await server.finds("ann", [anns[0], anns[2]]);
-            same(await server.ask("online", "böb:bob:bobby"),
-                 ["SKIO_OK", 0, 0]);
-            await hears(server, "ann", [anns[0], anns[2]],
-                        [anns[0], anns[2], ...cats]);
-        }
-        same(await a.ask("seen", "böb:bob:bobby"), null);
-        check(await a.ask("seen", "ann") !== null, "ann is here");
+    // All are disconnected, from each server, of a namespace or for good.
+    for (const [server, close] of [[a, false], [node, false], [b, true],
+                                   [node, true]]) {
+        const start = Date.now();
 
-        // Its users come back elsewhere; one that starts knows nobody's past.
-        const late = await new Server("ours", adapter, redis).start();
-        const bob = await new Device(late, "böb:bob:bobby").up();
-        await reach([a, node, late], "böb:bob:bobby", [bob]);
-        for (const server of [a, node, late])
-            await hears(server, "böb:bob:bobby", [bob],
-                        [bob, anns[0], anns[2], ...cats]);
-        same(await late.ask("seen", "ann"), null);
-        same(await late.ask("online", "ann"), ["SKIO_OK", 0, 2]);
+        same(await server.ask("kick", "ann", close), "SKIO_OK");
+        await gone(servers, "ann", anns);
+        for (const ms of await seen("ann"))
+            check(ms >= start && ms <= Date.now(),
+                  `seen ${ms - start} ms after the start`);
+        same([await count("ann"), await count("cat")], [[0, 0], [1, 0]]);
+        for (const each of anns)
+            await each.again();
+        await reach(servers, "ann", anns);
+    }
+    for (const { ends } of [...bobs, ...cats])
+        same(ends, []);
 
-        for (const { socket } of [...all, bob])
-            socket.disconnect();
-        await Promise.all([a.stop(), node.stop(), late.stop()]);
-        if (--running === 0)
-            await redis.stop();
-    }, timeout);
-}
+    // A server that crashes, with all that bob has and one that ann has.
+    await b.kill();
+    for (const server of [a, node]) {
+        await server.finds("böb:bob:bobby", []);
+        await server.finds("ann", [anns[0], anns[2]]);
+        same(await server.ask("online", "böb:bob:bobby"),
+             ["SKIO_OK", 0, 0]);
+        await hears(server, "ann", [anns[0], anns[2]],
+                    [anns[0], anns[2], ...cats]);
+    }
+    same(await a.ask("seen", "böb:bob:bobby"), null);
+    check(await a.ask("seen", "ann") !== null, "ann is here");
+
+    // Its users come back elsewhere; one that starts knows nobody's past.
+    const late = await another();
+    const bob = await new Device(late, "böb:bob:bobby").up();
+    await reach([a, node, late], "böb:bob:bobby", [bob]);
+    for (const server of [a, node, late])
+        await hears(server, "böb:bob:bobby", [bob],
+                    [bob, anns[0], anns[2], ...cats]);
+    same(await late.ask("seen", "ann"), null);
+    same(await late.ask("online", "ann"), ["SKIO_OK", 0, 2]);
+
+    for (const { socket } of [...all, bob])
+        socket.disconnect();
+    await Promise.all([a.stop(), node.stop(), late.stop()]);
+});
 
 await finish();

@@ -11,27 +11,13 @@
  * milliseconds or null.
  */
 #include <inttypes.h>
-#include <pthread.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include <socketio/cjson.h>
-#include <socketio/redis.h>
 #include <socketio/socketio.h>
 #include <socketio/users.h>
 
-#include "interop/program.h"
-
-static void
-must_ok(int err, const char *what)
-{
-    if (err < 0) {
-        fprintf(stderr, "%s: %s\n", what, skio_strerror(err));
-        exit(1);
-    }
-}
+#include "cluster/member.h"
+#include "interop/must.h"
 
 static void
 authenticate(skio_socket *socket, skio_next *next, void *user)
@@ -158,61 +144,16 @@ on_seen(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
         (void)skio_ack_send(ack, "null");
 }
 
-static int
-join_cluster(skio_server *io, const char *adapter, const char *url,
-             const char *key)
-{
-    skio_redis_options redis;
-
-    skio_redis_options_init(&redis);
-    redis.url = url;
-    redis.key = key;
-    if (strcmp(adapter, "redis") == 0)
-        return skio_redis_adapter(io, &redis);
-    if (strcmp(adapter, "redis-sharded") == 0)
-        return skio_redis_sharded_adapter(io, &redis);
-    return skio_redis_streams_adapter(io, &redis);
-}
-
-/* Whoever started this has ended when nothing is left to read. */
-static void *
-watch_input(void *unused)
-{
-    char byte;
-    ssize_t n;
-
-    do {
-        n = read(STDIN_FILENO, &byte, 1);
-    } while (n > 0);
-    kill(getpid(), SIGTERM);
-    return unused;
-}
-
 int
 main(int argc, char **argv)
 {
     static char name[] = "users-server";
-    skio_server_options options;
-    pthread_t watcher;
-    skio_server *io;
+    skio_server *io = member_new(argc, argv, name);
     skio_nsp *root;
-    int err;
 
-    if (argc < 8 || strcmp(argv[2], "--adapter") != 0 ||
-        strcmp(argv[4], "--redis") != 0 || strcmp(argv[6], "--key") != 0) {
-        fprintf(stderr, "usage: users-server PORT --adapter NAME --redis URL "
-                        "--key KEY\n");
+    if (io == NULL)
         return 2;
-    }
-    skio_server_options_init(&options);
-    options.log = program_log;
-    options.log_user = name;
-    options.log_level = SKIO_LOG_WARN;
-    must_ok(skio_server_new(&io, &options), "server");
-    must_ok(join_cluster(io, argv[3], argv[5], argv[7]), argv[3]);
-    root = skio_of(io, "/");
-    if (root == NULL)
-        return 1;
+    root = must(skio_of(io, "/"));
     must_ok(skio_use(root, authenticate, NULL), "use");
     must_ok(skio_on(root, "bind", on_bind, NULL), "bind");
     must_ok(skio_on(root, "unbind", on_unbind, NULL), "unbind");
@@ -222,14 +163,5 @@ main(int argc, char **argv)
     must_ok(skio_on(root, "online", on_online, NULL), "online");
     must_ok(skio_on(root, "count", on_count, io), "count");
     must_ok(skio_on(root, "seen", on_seen, io), "seen");
-    err = skio_listen(io, "127.0.0.1", (uint16_t)program_port(argv[1]));
-    if (err == SKIO_OK &&
-        pthread_create(&watcher, NULL, watch_input, NULL) == 0) {
-        pthread_detach(watcher);
-        err = program_run(io);
-    }
-    if (err != SKIO_OK)
-        fprintf(stderr, "users-server: %s\n", skio_strerror(err));
-    skio_server_free(io);
-    return err != SKIO_OK;
+    return member_run(io, argv[1], name);
 }
