@@ -36,6 +36,24 @@ expect_hits(struct peer *peer, const char *limit, uint64_t wanted)
                          (counters.slow_consumers > 0));
 }
 
+/* One client more is refused, by this limit. */
+static void
+expect_refused(struct peer *peer, int status, const char *limit)
+{
+    peer_expect_http(peer_get(peer, POLLING), status, "");
+    expect_hits(peer, limit, 1);
+}
+
+/* What is waited for, for so long and no longer, does not come. */
+static void
+expect_timeout(struct peer *peer, uint64_t ms, const char *limit)
+{
+    peer_wait(peer, ms - 1);
+    expect_hits(peer, limit, 0);
+    peer_wait(peer, 1);
+    expect_hits(peer, limit, 1);
+}
+
 /* ---- Requests ---- */
 
 static void
@@ -99,10 +117,7 @@ SCENARIO(an_attachment_that_does_not_come_is_counted, NULL, NULL)
     struct peer_ws *ws = sio_connect(peer, NULL);
 
     peer_say(ws, "451-[\"e\"]");
-    peer_wait(peer, 9999);
-    expect_hits(peer, "attachment_timeout_ms", 0);
-    peer_wait(peer, 1);
-    expect_hits(peer, "attachment_timeout_ms", 1);
+    expect_timeout(peer, 10000, "attachment_timeout_ms");
 }
 
 /* ---- How many ---- */
@@ -117,8 +132,7 @@ SCENARIO(connections_are_counted, one_connection, peer_engine)
 {
     peer_polling(peer);
     expect_hits(peer, "max_connections", 0);
-    peer_expect_http(peer_get(peer, POLLING), 503, "");
-    expect_hits(peer, "max_connections", 1);
+    expect_refused(peer, 503, "max_connections");
 }
 
 static void
@@ -131,8 +145,7 @@ one_of_an_address(skio_server_options *options)
 SCENARIO(connections_of_an_address_are_counted, one_of_an_address, NULL)
 {
     sio_connect(peer, NULL);
-    peer_expect_http(peer_get(peer, POLLING), 503, "");
-    expect_hits(peer, "max_connections_per_address", 1);
+    expect_refused(peer, 503, "max_connections_per_address");
 }
 
 static void
@@ -144,8 +157,7 @@ one_unconnected(skio_server_options *options)
 SCENARIO(clients_in_no_namespace_are_counted, one_unconnected, NULL)
 {
     peer_polling(peer);
-    peer_expect_http(peer_get(peer, POLLING), 503, "");
-    expect_hits(peer, "max_unconnected", 1);
+    expect_refused(peer, 503, "max_unconnected");
 }
 
 static void
@@ -158,8 +170,7 @@ SCENARIO(clients_of_an_address_in_no_namespace_are_counted,
          one_unconnected_of_an_address, NULL)
 {
     peer_polling(peer);
-    peer_expect_http(peer_get(peer, POLLING), 503, "");
-    expect_hits(peer, "max_unconnected_per_address", 1);
+    expect_refused(peer, 503, "max_unconnected_per_address");
 }
 
 /* The verdicts that do not come. */
@@ -201,10 +212,7 @@ without_verdicts(struct peer *peer)
 SCENARIO(a_verdict_that_does_not_come_is_counted, NULL, without_verdicts)
 {
     peer_get(peer, POLLING);
-    peer_wait(peer, 9999);
-    expect_hits(peer, "verdict_timeout_ms", 0);
-    peer_wait(peer, 1);
-    expect_hits(peer, "verdict_timeout_ms", 1);
+    expect_timeout(peer, 10000, "verdict_timeout_ms");
 }
 
 static void
@@ -218,8 +226,7 @@ SCENARIO(a_server_that_ends_is_counted, at_once, NULL)
     peer_polling(peer);
     peer_check(peer,
                skio_server_drain(peer->server, 60000, NULL, NULL) == SKIO_OK);
-    peer_expect_http(peer_get(peer, POLLING), 503, "");
-    expect_hits(peer, "shutdown", 1);
+    expect_refused(peer, 503, "shutdown");
 }
 
 static void
@@ -335,8 +342,7 @@ one_connect(skio_server_options *options)
 SCENARIO(connects_are_counted, one_connect, peer_engine)
 {
     peer_polling(peer);
-    peer_expect_http(peer_get(peer, POLLING), 429, "");
-    expect_hits(peer, "connects_per_minute", 1);
+    expect_refused(peer, 429, "connects_per_minute");
 }
 
 /* ---- The table ---- */

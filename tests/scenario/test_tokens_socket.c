@@ -49,18 +49,26 @@ note_end(skio_socket *socket, enum skio_disconnect reason, void *user)
               skio_disconnect_name(reason));
 }
 
+static skio_tokens *
+new_tokens(struct peer *peer, const skio_tokens_options *options)
+{
+    skio_tokens *tokens;
+
+    peer_check(peer, skio_tokens_new(peer->server, options, &key, 1, &tokens) ==
+                         SKIO_OK);
+    return tokens;
+}
+
 static void
 guard_with(struct peer *peer, const skio_tokens_options *options,
            const skio_tokens_guard_options *guard_options)
 {
     skio_nsp *root = skio_of(peer->server, "/");
-    skio_tokens *tokens;
 
     peer->wall = (uint64_t)NOW * 1000;
     peer_check(peer, root != NULL);
-    peer_check(peer, skio_tokens_new(peer->server, options, &key, 1, &tokens) ==
-                         SKIO_OK);
-    peer_check(peer, skio_tokens_guard(tokens, root, guard_options) == SKIO_OK);
+    peer_check(peer, skio_tokens_guard(new_tokens(peer, options), root,
+                                       guard_options) == SKIO_OK);
     peer_check(peer, skio_on(root, "who", note_who, peer) == SKIO_OK);
     peer_check(peer, skio_on_disconnect(root, note_end, peer) == SKIO_OK);
 }
@@ -83,13 +91,21 @@ token_for(struct peer *peer, const char *name, int seconds)
     return text;
 }
 
+/* A packet with a token between these. */
 static void
-say_connect(struct peer_ws *ws, const char *token)
+say_token(struct peer_ws *ws, const char *before, const char *token,
+          const char *after)
 {
     char packet[600];
 
-    (void)snprintf(packet, sizeof packet, "40{\"token\":\"%s\"}", token);
+    (void)snprintf(packet, sizeof packet, "%s%s%s", before, token, after);
     peer_say(ws, packet);
+}
+
+static void
+say_connect(struct peer_ws *ws, const char *token)
+{
+    say_token(ws, "40{\"token\":\"", token, "\"}");
 }
 
 static struct peer_ws *
@@ -106,10 +122,7 @@ come_in(struct peer *peer, const char *name, int seconds)
 static void
 renew(struct peer_ws *ws, const char *token)
 {
-    char packet[600];
-
-    (void)snprintf(packet, sizeof packet, "427[\"token_renew\",\"%s\"]", token);
-    peer_say(ws, packet);
+    say_token(ws, "427[\"token_renew\",\"", token, "\"]");
 }
 
 /* Both clocks, a second at a time at the most. */
@@ -123,6 +136,16 @@ advance(struct peer *peer, uint64_t ms)
         peer_wait(peer, step);
         ms -= step;
     }
+}
+
+/* Nothing is said before so many milliseconds have passed, and this then. */
+static void
+expect_after(struct peer_ws *ws, uint64_t ms, const char *text)
+{
+    advance(ws->peer, ms - 1);
+    peer_expect_nothing(ws);
+    advance(ws->peer, 1);
+    peer_expect(ws, text);
 }
 
 /* ---- Coming in ---- */
@@ -155,15 +178,24 @@ SCENARIO(nobody_connects_without_a_good_token, NULL, guarded)
     peer_expect_event(peer, NULL);
 }
 
-SCENARIO(a_token_may_be_in_the_header, NULL, guarded)
+/* A session whose request's header has bob's token. */
+static struct peer_ws *
+open_with_header(struct peer *peer)
 {
-    char headers[600];
+    char header[600];
     struct peer_ws *ws;
 
-    (void)snprintf(headers, sizeof headers, "authorization: Bearer %s\n",
+    (void)snprintf(header, sizeof header, "authorization: Bearer %s\n",
                    token_for(peer, "bob", 60));
-    ws = peer_ws_request(peer, "EIO=4&transport=websocket", headers);
+    ws = peer_ws_request(peer, "EIO=4&transport=websocket", header);
     peer_expect_prefix(ws, "0{");
+    return ws;
+}
+
+SCENARIO(a_token_may_be_in_the_header, NULL, guarded)
+{
+    struct peer_ws *ws = open_with_header(peer);
+
     peer_say(ws, "40");
     peer_expect_prefix(ws, "40{\"sid\":\"");
     peer_say(ws, "42[\"who\"]");
@@ -186,18 +218,12 @@ guarded_elsewhere(struct peer *peer)
 
 SCENARIO(where_a_token_is_can_be_chosen, seldom_pings, guarded_elsewhere)
 {
-    char packet[600];
-    struct peer_ws *ws;
+    struct peer_ws *ws = open_with_header(peer);
 
-    (void)snprintf(packet, sizeof packet, "authorization: Bearer %s\n",
-                   token_for(peer, "bob", 60));
-    ws = peer_ws_request(peer, "EIO=4&transport=websocket", packet);
-    peer_expect_prefix(ws, "0{");
     say_connect(ws, token_for(peer, "bob", 60));
     peer_expect(ws, REFUSED("missing", "there is no token"));
-    (void)snprintf(packet, sizeof packet, "40{\"session\":{\"jwt\":\"%s\"}}",
-                   token_for(peer, "bob", 60));
-    peer_say(ws, packet);
+    say_token(ws, "40{\"session\":{\"jwt\":\"", token_for(peer, "bob", 60),
+              "\"}}");
     peer_expect_prefix(ws, "40{\"sid\":\"");
     renew(ws, token_for(peer, "bob", 600));
     peer_expect_nothing(ws);
@@ -227,17 +253,11 @@ SCENARIO(who_stays_too_long_is_told_and_disconnected, seldom_pings, guarded)
 {
     struct peer_ws *ws = come_in(peer, "alice", 60);
 
-    advance(peer, 64999);
-    peer_expect_nothing(ws);
-    advance(peer, 1);
-    peer_expect(ws, TOLD("30000"));
+    expect_after(ws, 65000, TOLD("30000"));
     /* In its grace it is as good as before. */
     peer_say(ws, "42[\"who\"]");
     peer_expect_event(peer, "{\"sub\":\"alice\",\"exp\":1000000060}");
-    advance(peer, 29999);
-    peer_expect_nothing(ws);
-    advance(peer, 1);
-    peer_expect(ws, "41");
+    expect_after(ws, 30000, "41");
     peer_expect_event(peer, "alice ends: server namespace disconnect");
     peer_check(peer, skio_nsp_count(skio_of(peer->server, "/")) == 0);
 }
@@ -252,10 +272,7 @@ SCENARIO(who_renews_in_its_grace_stays, seldom_pings, guarded)
     peer_expect(ws, "437[{\"ok\":true,\"expires\":1000000200}]");
     peer_say(ws, "42[\"who\"]");
     peer_expect_event(peer, "{\"sub\":\"alice\",\"exp\":1000000200}");
-    advance(peer, 134999);
-    peer_expect_nothing(ws);
-    advance(peer, 1);
-    peer_expect(ws, TOLD("30000"));
+    expect_after(ws, 135000, TOLD("30000"));
     advance(peer, 30000);
     peer_expect(ws, "41");
 }
@@ -267,10 +284,7 @@ SCENARIO(who_renews_before_is_not_told, seldom_pings, guarded)
     advance(peer, 30000);
     renew(ws, token_for(peer, "alice", 120));
     peer_expect(ws, "437[{\"ok\":true,\"expires\":1000000120}]");
-    advance(peer, 94999);
-    peer_expect_nothing(ws);
-    advance(peer, 1);
-    peer_expect(ws, TOLD("30000"));
+    expect_after(ws, 95000, TOLD("30000"));
 }
 
 SCENARIO(a_bad_token_renews_nothing, seldom_pings, guarded)
@@ -608,31 +622,25 @@ static void
 guarded_parent(struct peer *peer)
 {
     skio_nsp *parent = skio_of_pattern(peer->server, "/t-*");
-    skio_tokens *tokens;
 
     peer->wall = (uint64_t)NOW * 1000;
     peer_check(peer, parent != NULL);
-    peer_check(peer, skio_tokens_new(peer->server, NULL, &key, 1, &tokens) ==
+    peer_check(peer, skio_tokens_guard(new_tokens(peer, NULL), parent, NULL) ==
                          SKIO_OK);
-    peer_check(peer, skio_tokens_guard(tokens, parent, NULL) == SKIO_OK);
 }
 
 SCENARIO(namespaces_made_on_demand_are_guarded, seldom_pings, guarded_parent)
 {
     struct peer_ws *ws = peer_websocket(peer);
-    char packet[600];
 
     peer_say(ws, "40/t-1,");
     peer_expect_prefix(ws, "44/t-1,{\"message\":\"unauthorized\"");
-    (void)snprintf(packet, sizeof packet, "40/t-2,{\"token\":\"%s\"}",
-                   token_for(peer, "alice", 60));
-    peer_say(ws, packet);
+    say_token(ws, "40/t-2,{\"token\":\"", token_for(peer, "alice", 60), "\"}");
     peer_expect_prefix(ws, "40/t-2,{\"sid\":");
     advance(peer, 65000);
     peer_expect_prefix(ws, "42/t-2,[\"token_expired\",");
-    (void)snprintf(packet, sizeof packet, "42/t-2,1[\"token_renew\",\"%s\"]",
-                   token_for(peer, "alice", 160));
-    peer_say(ws, packet);
+    say_token(ws, "42/t-2,1[\"token_renew\",\"", token_for(peer, "alice", 160),
+              "\"]");
     peer_expect(ws, "43/t-2,1[{\"ok\":true,\"expires\":1000000160}]");
     advance(peer, 130000);
     peer_expect_prefix(ws, "42/t-2,[\"token_expired\",");
@@ -643,11 +651,9 @@ SCENARIO(namespaces_made_on_demand_are_guarded, seldom_pings, guarded_parent)
 SCENARIO(guards_have_their_ranges, NULL, NULL)
 {
     skio_nsp *root = skio_of(peer->server, "/");
+    skio_tokens *tokens = new_tokens(peer, NULL);
     skio_tokens_guard_options options;
-    skio_tokens *tokens;
 
-    peer_check(peer, skio_tokens_new(peer->server, NULL, &key, 1, &tokens) ==
-                         SKIO_OK);
     skio_tokens_guard_options_init(&options);
     options.grace_ms = 86400001;
     peer_check(peer, skio_tokens_guard(tokens, root, &options) == SKIO_EINVAL);
@@ -666,14 +672,12 @@ SCENARIO(guards_have_their_ranges, NULL, NULL)
 SCENARIO(the_longest_grace_is_one, NULL, NULL)
 {
     skio_tokens_guard_options options;
-    skio_tokens *tokens;
 
-    peer_check(peer, skio_tokens_new(peer->server, NULL, &key, 1, &tokens) ==
-                         SKIO_OK);
     skio_tokens_guard_options_init(&options);
     options.grace_ms = 86400000;
     options.auth_name = NULL;
-    peer_check(peer, skio_tokens_guard(tokens, skio_of(peer->server, "/"),
+    peer_check(peer, skio_tokens_guard(new_tokens(peer, NULL),
+                                       skio_of(peer->server, "/"),
                                        &options) == SKIO_OK);
 }
 

@@ -21,9 +21,14 @@
 
 #include "unit/alloc.h"
 
+/* What is found wrong with a token, in a text. */
+#define assert_fault(tokens, text, fault)                                      \
+    assert_int_equal(check((tokens), (text), strlen(text)), (fault))
+
 #define VARIANT sodium_base64_VARIANT_URLSAFE_NO_PADDING
 
 static const char secret[] = "0123456789abcdef0123456789abcdef";
+static const char good_header[] = "{\"alg\":\"HS256\"}";
 static const char good_claims[] = "{\"sub\":\"a\",\"exp\":1000000060}";
 
 /* RFC 8037, appendix A: the public key. */
@@ -140,6 +145,16 @@ new_tokens(struct bench *bench, const skio_tokens_options *options,
     assert_int_equal(skio_tokens_new(bench->server, options, key, 1, &tokens),
                      SKIO_OK);
     return tokens;
+}
+
+/* Begin, with one key: the secret. */
+static inline skio_tokens *
+begin_with_secret(struct bench *bench, const skio_tokens_options *options)
+{
+    skio_token_key key = hs256(NULL);
+
+    begin(bench);
+    return new_tokens(bench, options, &key);
 }
 
 static inline enum skio_token_fault
