@@ -24,12 +24,11 @@ decode(char *text)
             *out++ = *text++;
             continue;
         }
-        int high = skio__hex_digit(text[1]);
-        int low = high < 0 ? -1 : skio__hex_digit(text[2]);
+        int byte = skio__hex_byte(text + 1);
 
-        if (low < 0 || high + low == 0)
+        if (byte <= 0)
             return false;
-        *out++ = (char)(unsigned char)(high * 16 + low);
+        *out++ = (char)(unsigned char)byte;
         text += 3;
     }
     *out = '\0';

@@ -20,6 +20,7 @@
 #include "base/number.h"
 #include "base/utf8.h"
 
+#define ESCAPE_MAX 6   /* bytes of one in JSON */
 #define LEVEL_OBJECT 1 /* else an array, or the argument list itself */
 #define LEVEL_FILLED 2 /* something was written in it */
 
@@ -173,41 +174,22 @@ put_word(struct writer *w)
     return skio__buf_append(w->out, start, len);
 }
 
-static bool
-is_hex(char c)
-{
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-           (c >= 'A' && c <= 'F');
-}
-
 /* An escape of the template, a backslash: JSON's own, and \' */
 static int
 put_escape(struct writer *w)
 {
     const char *escape = w->pos;
-    size_t len = 2;
+    const char *nul = memchr(escape, '\0', ESCAPE_MAX); /* reads no further */
+    size_t len;
 
-    switch (escape[1]) {
-    case '\'':
+    if (escape[1] == '\'') {
         w->pos += 2;
         return skio__buf_putc(w->out, '\'');
-    case '"':
-    case '\\':
-    case '/':
-    case 'b':
-    case 'f':
-    case 'n':
-    case 'r':
-    case 't':
-        break;
-    case 'u':
-        for (; len < 6; len++)
-            if (!is_hex(escape[len]))
-                return SKIO_EINVAL;
-        break;
-    default:
-        return SKIO_EINVAL;
     }
+    len =
+        skio__json_escape_len(escape, nul != NULL ? nul : escape + ESCAPE_MAX);
+    if (len == 0)
+        return SKIO_EINVAL;
     w->pos += len;
     return skio__buf_append(w->out, escape, len);
 }

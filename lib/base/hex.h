@@ -17,4 +17,15 @@ skio__hex_digit(char c)
     return -1;
 }
 
+/* The byte that two digits are, -1 if they are not two. The second is not
+ * looked at unless the first is one: that may be the NUL of a text. */
+static inline int
+skio__hex_byte(const char *digits)
+{
+    int high = skio__hex_digit(digits[0]);
+    int low = high < 0 ? -1 : skio__hex_digit(digits[1]);
+
+    return low < 0 ? -1 : high * 16 + low;
+}
+
 #endif

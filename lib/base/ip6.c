@@ -3,22 +3,12 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "base/hex.h"
+
 static bool
 is_end(char c)
 {
     return c == '\0' || c == '%';
-}
-
-static int
-hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
 }
 
 /* Up to four digits. Returns what follows, or NULL. */
@@ -28,10 +18,10 @@ read_group(const char *text, uint8_t out[2])
     unsigned value = 0;
     int digits = 0;
 
-    for (; hex_digit(*text) >= 0; text++) {
+    for (; skio__hex_digit(*text) >= 0; text++) {
         if (++digits > 4)
             return NULL;
-        value = value * 16 + (unsigned)hex_digit(*text);
+        value = value * 16 + (unsigned)skio__hex_digit(*text);
     }
     out[0] = (uint8_t)(value >> 8);
     out[1] = (uint8_t)(value & 0xff);

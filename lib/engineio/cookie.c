@@ -278,11 +278,9 @@ unescape(const char *value, size_t len, char *out, size_t size)
         char c = value[i];
 
         if (c == '%') {
-            if (len - i < 3 || skio__hex_digit(value[i + 1]) < 0 ||
-                skio__hex_digit(value[i + 2]) < 0)
+            if (len - i < 3 || skio__hex_byte(value + i + 1) < 0)
                 return -1;
-            c = (char)(skio__hex_digit(value[i + 1]) * 16 +
-                       skio__hex_digit(value[i + 2]));
+            c = (char)skio__hex_byte(value + i + 1);
             i += 2;
         }
         if (n + 1 >= size)

@@ -381,10 +381,9 @@ decode_char(const char **pos, const char *end)
 
     if (*at == '+')
         return ' ';
-    if (*at == '%' && end - at >= 3 && skio__hex_digit(at[1]) >= 0 &&
-        skio__hex_digit(at[2]) >= 0) {
+    if (*at == '%' && end - at >= 3 && skio__hex_byte(at + 1) >= 0) {
         *pos += 2;
-        return (char)(skio__hex_digit(at[1]) * 16 + skio__hex_digit(at[2]));
+        return (char)skio__hex_byte(at + 1);
     }
     return *at;
 }

@@ -201,9 +201,8 @@ decode_query(const char *query, char *out)
                 *at++ = '\0';
             in_name = true;
             *at++ = '\0';
-        } else if (*p == '%' && skio__hex_digit(p[1]) >= 0 &&
-                   skio__hex_digit(p[2]) >= 0) {
-            *at++ = (char)(skio__hex_digit(p[1]) * 16 + skio__hex_digit(p[2]));
+        } else if (*p == '%' && skio__hex_byte(p + 1) >= 0) {
+            *at++ = (char)skio__hex_byte(p + 1);
             p += 2;
         } else {
             *at++ = *p == '+' ? ' ' : *p;
