@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/sized.h"
 
 struct skio_emitter {
     skio_allocator mem;
@@ -54,12 +55,7 @@ void
 skio_emitter_options_init_size(skio_emitter_options *options,
                                size_t struct_size)
 {
-    size_t size =
-        struct_size < sizeof(defaults) ? struct_size : sizeof(defaults);
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    skio__sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* The name of the first option out of its range, or NULL. Those that say where
@@ -165,10 +161,7 @@ skio_emitter_new(skio_emitter **out, const skio_emitter_options *options)
     skio_emitter *emitter;
     int err;
 
-    if (options != NULL)
-        memcpy(&given, options,
-               options->struct_size < sizeof(given) ? options->struct_size
-                                                    : sizeof(given));
+    skio__sized_read(&given, sizeof given, options);
     given.struct_size = sizeof(given);
     mem =
         given.allocator.malloc != NULL ? &given.allocator : skio__mem_default();

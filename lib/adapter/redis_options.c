@@ -10,6 +10,7 @@
 
 #include "adapter/redis_url.h"
 #include "base/mem.h"
+#include "base/sized.h"
 
 #define SENTINELS_MAX 32
 #define MS_MAX ((uint64_t)INT32_MAX)
@@ -117,11 +118,7 @@ static const struct number_field numbers[] = {
 void
 skio_redis_options_init_size(skio_redis_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    skio__sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static const char **
@@ -229,13 +226,8 @@ skio__redis_options_copy(skio_redis_options *out,
 
     *bad = NULL;
     *out = defaults;
-    if (options != NULL) {
-        size_t size = options->struct_size < sizeof *out ? options->struct_size
-                                                         : sizeof *out;
-
-        memcpy(out, options, size);
-        out->struct_size = sizeof *out;
-    }
+    skio__sized_read(out, sizeof *out, options);
+    out->struct_size = sizeof *out;
     if (out->url != NULL) {
         err = skio__redis_url_parse(out, mem, &text);
         if (err == SKIO_EINVAL)

@@ -16,6 +16,8 @@
 #include <socketio/cluster.h>
 #include <socketio/transport.h>
 
+#include "addon/sized.h"
+
 #define WATCH_EVENT "admin:watch"
 
 static const skio_admin_options defaults = {
@@ -36,11 +38,7 @@ static const skio_admin_options defaults = {
 void
 skio_admin_options_init_size(skio_admin_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* ---- Who is told ---- */
@@ -339,9 +337,7 @@ skio_admin_serve(skio_server *server, const skio_admin_options *options)
     const char *bad;
     int err;
 
-    memcpy(&own, options,
-           options->struct_size < sizeof own ? options->struct_size
-                                             : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     if (sodium_init() < 0)
         return SKIO_EIO;
     bad = find_bad(&own);

@@ -17,6 +17,8 @@
 #include <socketio/loop.h>
 #include <socketio/transport.h>
 
+#include "addon/sized.h"
+
 #define BUCKETS 256 /* a power of two */
 
 /* A ring, to be entered and left anywhere. */
@@ -72,11 +74,7 @@ static const skio_guard_options defaults = {
 void
 skio_guard_options_init_size(skio_guard_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* ---- Rings ---- */
@@ -548,10 +546,7 @@ skio_guard_new(skio_nsp *nsp, skio_guard_fn *fn, void *user,
     size_t bytes;
     int err;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     bytes = skio__guard_reserved_bytes(own.reserved);
     if ((own.join != NULL && own.leave != NULL &&
          strcmp(own.join, own.leave) == 0) ||

@@ -9,6 +9,8 @@
 #include <socketio/http.h>
 #include <socketio/transport.h>
 
+#include "addon/sized.h"
+
 #define REASON_MAX 200
 
 struct health {
@@ -26,11 +28,7 @@ static const skio_health_options defaults = {
 void
 skio_health_options_init_size(skio_health_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* Without memory for it no answer goes out, and the request ends with 500: a
@@ -100,10 +98,7 @@ skio_health_serve(skio_server *server, const skio_health_options *options)
     struct health *health;
     int err = SKIO_OK;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     if ((own.live_path == NULL && own.ready_path == NULL) ||
         !is_path(own.live_path) || !is_path(own.ready_path))
         return SKIO_EINVAL;

@@ -9,6 +9,7 @@
 #include <socketio/redis.h> /* its types alone */
 
 #include "addon/metrics.h"
+#include "addon/sized.h"
 
 #define TOKEN_MAX 1024
 #define NAMESPACES_MAX 10000
@@ -25,11 +26,7 @@ void
 skio_metrics_options_init_size(skio_metrics_options *options,
                                size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* ---- Who may ask ---- */
@@ -261,10 +258,7 @@ skio_metrics_serve(skio_server *server, const skio_metrics_options *options,
     struct skio_metrics *metrics;
     int err;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     if (!are_valid(&own))
         return SKIO_EINVAL;
     skio_server_counters(server, &counters);

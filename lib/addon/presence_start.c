@@ -8,6 +8,7 @@
 #include <socketio/transport.h>
 
 #include "addon/presence.h"
+#include "addon/sized.h"
 
 static const skio_presence_options defaults = {
     .struct_size = sizeof(skio_presence_options),
@@ -32,11 +33,7 @@ void
 skio_presence_options_init_size(skio_presence_options *options,
                                 size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 static void
@@ -200,10 +197,7 @@ skio_presence_new(skio_presence **out, skio_nsp *nsp,
     skio_presence *presence;
     int err;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     err = check(nsp, &own);
     if (err != SKIO_OK)
         return err;

@@ -10,6 +10,8 @@
 #include <socketio/shapes.h>
 #include <socketio/transport.h>
 
+#include "addon/sized.h"
+
 struct entry {
     skio_shape *shape; /* NULL: of events without one */
     uint64_t checked;
@@ -44,11 +46,7 @@ static const skio_shapes_options defaults = {
 void
 skio_shapes_options_init_size(skio_shapes_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* The entry of an event; *at gets where one would have to be put. */
@@ -187,10 +185,7 @@ skio_shapes_new(skio_nsp *nsp, const skio_shapes_options *options,
     size_t len;
     int err;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     err = check_notice(nsp, &own);
     if (err != SKIO_OK)
         return err;

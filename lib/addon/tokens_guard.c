@@ -20,6 +20,8 @@
 #include <socketio/transport.h>
 #include <socketio/users.h>
 
+#include "addon/sized.h"
+
 #define GRACE_MAX 86400000
 #define RECHECK_MS 15000
 #define TURN_MAX 256 /* sockets that are told, and disconnected, in one turn */
@@ -64,11 +66,7 @@ void
 skio_tokens_guard_options_init_size(skio_tokens_guard_options *options,
                                     size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* ---- The heap ---- */
@@ -551,10 +549,7 @@ skio_tokens_guard(skio_tokens *tokens, skio_nsp *nsp,
     struct guard *guard;
     int err;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     if ((own.auth_name == NULL && !own.from_header) || own.grace_ms > GRACE_MAX)
         return SKIO_EINVAL;
     err = check_event(skio_nsp_server(nsp), own.expired_event);

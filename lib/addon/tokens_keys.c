@@ -9,6 +9,8 @@
 
 #include <socketio/transport.h>
 
+#include "addon/sized.h"
+
 #define LEEWAY_MAX 3600000
 #define BYTES_MIN 64
 #define BYTES_MAX 1000000
@@ -48,11 +50,7 @@ skio_token_fault_reason(enum skio_token_fault fault)
 void
 skio_tokens_options_init_size(skio_tokens_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* ---- Keys ---- */
@@ -176,10 +174,7 @@ skio_tokens_new(skio_server *server, const skio_tokens_options *options,
     char *strings;
     int err;
 
-    if (options != NULL)
-        memcpy(&own, options,
-               options->struct_size < sizeof own ? options->struct_size
-                                                 : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     if (own.leeway_ms > LEEWAY_MAX || own.max_bytes < BYTES_MIN ||
         own.max_bytes > BYTES_MAX)
         return SKIO_EINVAL;

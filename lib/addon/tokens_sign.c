@@ -8,6 +8,8 @@
 #include <socketio/tokens.h>
 #include <socketio/transport.h>
 
+#include "addon/sized.h"
+
 #define SECRET_MIN 32 /* RFC 7518 3.2: no shorter than the hash */
 #define SECRET_MAX 1024
 #define KID_MAX 128
@@ -19,11 +21,9 @@
 static skio_token_key
 read_key(const skio_token_key *key)
 {
-    skio_token_key own;
-    size_t size = key->struct_size < sizeof own ? key->struct_size : sizeof own;
+    skio_token_key own = {0};
 
-    memset(&own, 0, sizeof own);
-    memcpy(&own, key, size);
+    addon_sized_read(&own, sizeof own, key);
     return own;
 }
 

@@ -14,6 +14,8 @@
 #include <socketio/transport.h>
 #include <socketio/users.h>
 
+#include "addon/sized.h"
+
 #define PREFIX "user:"
 #define SEEN_MAX 10000000
 #define ID_MAX 1024
@@ -61,11 +63,7 @@ static const skio_users_options defaults = {
 void
 skio_users_options_init_size(skio_users_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    addon_sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* ---- The table ---- */
@@ -303,9 +301,7 @@ skio_users_setup(skio_server *server, const skio_users_options *options)
     skio_users_options own = defaults;
     struct users *users;
 
-    memcpy(&own, options,
-           options->struct_size < sizeof own ? options->struct_size
-                                             : sizeof own);
+    addon_sized_read(&own, sizeof own, options);
     if (own.max_seen == 0 || own.max_seen > SEEN_MAX || own.max_id_bytes == 0 ||
         own.max_id_bytes > ID_MAX)
         return SKIO_EINVAL;

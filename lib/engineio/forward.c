@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "base/sized.h"
 
 /* ---- Which ones ---- */
 
@@ -256,9 +257,7 @@ skio_forward_attach(skio_server *server, const skio_forwarder *forwarder,
 
     if (forward != NULL && !forward->is_off)
         return SKIO_EBUSY;
-    memcpy(&ops, forwarder,
-           forwarder->struct_size < sizeof ops ? forwarder->struct_size
-                                               : sizeof ops);
+    skio__sized_read(&ops, sizeof ops, forwarder);
     if (ops.ask == NULL || ops.abandon == NULL || ops.respond == NULL ||
         ops.tag == NULL || !is_tag(ops.tag) || ops.max_requests == 0 ||
         ops.max_bytes == 0)

@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "base/utf8.h"
 #include "engineio/cookie.h"
 #include "engineio/headers.h"
@@ -103,11 +104,7 @@ static const skio_server_options defaults = {
 void
 skio_server_options_init_size(skio_server_options *options, size_t struct_size)
 {
-    size_t size = struct_size < sizeof defaults ? struct_size : sizeof defaults;
-
-    memset(options, 0, struct_size);
-    memcpy(options, &defaults, size);
-    options->struct_size = struct_size;
+    skio__sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
 /* A string field. */
@@ -291,13 +288,8 @@ skio__options_copy(skio_server_options *out, const skio_server_options *options,
                    const skio_allocator *mem, const char **bad)
 {
     *out = defaults;
-    if (options != NULL) {
-        size_t size = options->struct_size < sizeof *out ? options->struct_size
-                                                         : sizeof *out;
-
-        memcpy(out, options, size);
-        out->struct_size = sizeof *out;
-    }
+    skio__sized_read(out, sizeof *out, options);
+    out->struct_size = sizeof *out;
 
     if (out->cors_methods == NULL)
         out->cors_methods = defaults.cors_methods;

@@ -11,6 +11,7 @@
 
 #include "base/format.h"
 #include "base/mem.h"
+#include "base/sized.h"
 #include "engineio/exchange.h"
 #include "socketio/drain.h"
 #include "socketio/dynamic.h"
@@ -25,13 +26,11 @@ skio_transport_attach(skio_server *server, const skio_transport *hooks,
                       void *transport)
 {
     skio_transport copy = {0};
-    size_t size =
-        hooks->struct_size < sizeof copy ? hooks->struct_size : sizeof copy;
 
     if (server->engine.hooks.struct_size != 0)
         return SKIO_EBUSY;
 
-    memcpy(&copy, hooks, size);
+    skio__sized_read(&copy, sizeof copy, hooks);
     if (copy.now_ms == NULL || copy.wants_flush == NULL ||
         copy.wants_timer == NULL || copy.respond == NULL ||
         copy.ws_flush == NULL)
