@@ -31,14 +31,6 @@ enum classic_type {
 /* ---- Encoding ---- */
 
 static void
-put_request(struct skio__wire_writer *w,
-            const struct skio__wire_message *message)
-{
-    skio__wire_put_key(w, "requestId");
-    skio__wire_put_text(w, message->request);
-}
-
-static void
 put_type(struct skio__wire_writer *w, enum classic_type type)
 {
     skio__wire_put_key(w, "type");
@@ -59,7 +51,7 @@ open_request(struct skio__wire_writer *w,
         skio__wire_put_text(w, message->uid);
     }
     if (asks)
-        put_request(w, message);
+        skio__wire_put_request(w, message);
     put_type(w, type);
 }
 
@@ -116,17 +108,8 @@ put_operation(struct skio__wire_writer *w,
     open_request(w, message, type, is_fetch, (size_t)2 - is_fetch + is_taken);
     skio__wire_put_key(w, "opts");
     skio__wire_put_opts(w, message, false);
-    if (type == REMOTE_DISCONNECT) {
-        skio__wire_put_key(w, "close");
-        skio__wire_put_bool(w, message->close);
-    } else if (!is_fetch) {
-        skio__wire_put_key(w, "rooms");
-        skio__wire_put_names(w, message->rooms);
-    }
-    if (is_taken) {
-        skio__wire_put_key(w, "taken");
-        skio__wire_put_bool(w, true);
-    }
+    if (!is_fetch)
+        skio__wire_put_operation(w, message);
     skio__wire_end_map(w);
 }
 
@@ -158,7 +141,7 @@ put_response(struct skio__wire_writer *w,
     const bool has_json = message->json.len > 0;
 
     skio__wire_put_map(w, (size_t)1 + (has_json || message->has_rooms));
-    put_request(w, message);
+    skio__wire_put_request(w, message);
     if (has_json || message->has_rooms)
         skio__wire_put_key(w, message->has_rooms ? "rooms" : "sockets");
     if (has_json)
@@ -169,23 +152,12 @@ put_response(struct skio__wire_writer *w,
 }
 
 static void
-put_fetch_response(struct skio__wire_writer *w,
-                   const struct skio__wire_message *message)
-{
-    skio__wire_put_map(w, 2);
-    put_request(w, message);
-    skio__wire_put_key(w, "sockets");
-    skio__wire_put_payload(w, message);
-    skio__wire_end_map(w);
-}
-
-static void
 put_client_count(struct skio__wire_writer *w,
                  const struct skio__wire_message *message)
 {
     skio__wire_put_map(w, 3);
     put_type(w, BROADCAST_CLIENT_COUNT);
-    put_request(w, message);
+    skio__wire_put_request(w, message);
     skio__wire_put_key(w, "clientCount");
     skio__wire_put_u64(w, message->client_count);
     skio__wire_end_map(w);
@@ -201,7 +173,7 @@ put_answer(struct skio__wire_writer *w,
 
     skio__wire_put_map(w, (size_t)2 + has_json);
     put_type(w, type);
-    put_request(w, message);
+    skio__wire_put_request(w, message);
     if (has_json) {
         skio__wire_put_key(w, key);
         skio__wire_put_payload(w, message);
@@ -257,7 +229,7 @@ put_message(struct skio__wire_writer *w,
         put_operation(w, message, REMOTE_FETCH);
         break;
     case SKIO__WIRE_FETCH_SOCKETS_RESPONSE:
-        put_fetch_response(w, message);
+        skio__wire_put_fetched(w, message);
         break;
     case SKIO__WIRE_SERVER_SIDE_EMIT:
         put_server_side_emit(w, message);
@@ -534,7 +506,6 @@ read_response(struct skio__wire_reader *reader,
         [OF_PACKET] = {.name = "packet"},
     };
     uint64_t type = REMOTE_FETCH;
-    uint64_t count = 0;
     int err;
 
     err = skio__wire_find(reader, &reader->root, response, RESPONSE_MEMBERS);
@@ -556,10 +527,7 @@ read_response(struct skio__wire_reader *reader,
                                       SKIO__WIRE_VALUE, message);
     case BROADCAST_CLIENT_COUNT:
         message->type = SKIO__WIRE_BROADCAST_CLIENT_COUNT;
-        err = skio__wire_get_u64(reader, &response[OF_COUNT],
-                                 SKIO__WIRE_COUNT_MAX, &count);
-        message->client_count = (size_t)count;
-        return err;
+        return skio__wire_get_count(reader, &response[OF_COUNT], message);
     case BROADCAST_ACK:
         message->type = SKIO__WIRE_BROADCAST_ACK;
         return skio__wire_get_payload(reader, &response[OF_PACKET],

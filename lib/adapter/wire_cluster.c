@@ -67,14 +67,6 @@ is_known(uint64_t type)
 
 /* ---- Encoding ---- */
 
-static void
-put_request(struct skio__wire_writer *w,
-            const struct skio__wire_message *message)
-{
-    skio__wire_put_key(w, "requestId");
-    skio__wire_put_text(w, message->request);
-}
-
 static bool
 is_encodable(const struct skio__wire_message *message)
 {
@@ -92,7 +84,7 @@ put_broadcast(struct skio__wire_writer *w,
     skio__wire_put_key(w, "packet");
     skio__wire_put_packet(w, message, false);
     if (asks)
-        put_request(w, message);
+        skio__wire_put_request(w, message);
     skio__wire_put_key(w, "opts");
     skio__wire_put_opts(w, message, true);
     skio__wire_end_map(w);
@@ -109,19 +101,10 @@ put_operation(struct skio__wire_writer *w,
     skio__wire_put_map(w, is_taken ? 3 : 2);
     skio__wire_put_key(w, "opts");
     skio__wire_put_opts(w, message, true);
-    if (message->type == SKIO__WIRE_FETCH_SOCKETS) {
-        put_request(w, message);
-    } else if (message->type == SKIO__WIRE_DISCONNECT_SOCKETS) {
-        skio__wire_put_key(w, "close");
-        skio__wire_put_bool(w, message->close);
-    } else {
-        skio__wire_put_key(w, "rooms");
-        skio__wire_put_names(w, message->rooms);
-    }
-    if (is_taken) {
-        skio__wire_put_key(w, "taken");
-        skio__wire_put_bool(w, true);
-    }
+    if (message->type == SKIO__WIRE_FETCH_SOCKETS)
+        skio__wire_put_request(w, message);
+    else
+        skio__wire_put_operation(w, message);
     skio__wire_end_map(w);
 }
 
@@ -133,19 +116,8 @@ put_server_side_emit(struct skio__wire_writer *w,
 
     skio__wire_put_map(w, asks ? 2 : 1);
     if (asks)
-        put_request(w, message);
+        skio__wire_put_request(w, message);
     skio__wire_put_key(w, "packet");
-    skio__wire_put_payload(w, message);
-    skio__wire_end_map(w);
-}
-
-static void
-put_fetch_response(struct skio__wire_writer *w,
-                   const struct skio__wire_message *message)
-{
-    skio__wire_put_map(w, 2);
-    put_request(w, message);
-    skio__wire_put_key(w, "sockets");
     skio__wire_put_payload(w, message);
     skio__wire_end_map(w);
 }
@@ -155,7 +127,7 @@ put_client_count(struct skio__wire_writer *w,
                  const struct skio__wire_message *message)
 {
     skio__wire_put_map(w, 2);
-    put_request(w, message);
+    skio__wire_put_request(w, message);
     skio__wire_put_key(w, "clientCount");
     skio__wire_put_u64(w, message->client_count);
     skio__wire_end_map(w);
@@ -171,7 +143,7 @@ put_answer(struct skio__wire_writer *w,
     const bool is_absent = is_empty && w->form == SKIO__WIRE_JSON;
 
     skio__wire_put_map(w, is_absent ? 1 : 2);
-    put_request(w, message);
+    skio__wire_put_request(w, message);
     if (!is_absent)
         skio__wire_put_key(w, "packet");
     if (!is_empty)
@@ -195,7 +167,7 @@ put_data(struct skio__wire_writer *w, const struct skio__wire_message *message)
         put_operation(w, message);
         break;
     case SKIO__WIRE_FETCH_SOCKETS_RESPONSE:
-        put_fetch_response(w, message);
+        skio__wire_put_fetched(w, message);
         break;
     case SKIO__WIRE_SERVER_SIDE_EMIT:
         put_server_side_emit(w, message);
@@ -297,7 +269,6 @@ read_of_type(struct skio__wire_reader *reader,
              const struct skio__wire_member *data,
              struct skio__wire_message *message)
 {
-    uint64_t count = 0;
     int err;
 
     switch (message->type) {
@@ -325,10 +296,7 @@ read_of_type(struct skio__wire_reader *reader,
         return skio__wire_get_payload(reader, &data[PACKET], SKIO__WIRE_EVENT,
                                       message);
     case SKIO__WIRE_BROADCAST_CLIENT_COUNT:
-        err = skio__wire_get_u64(reader, &data[COUNT], SKIO__WIRE_COUNT_MAX,
-                                 &count);
-        message->client_count = (size_t)count;
-        return err;
+        return skio__wire_get_count(reader, &data[COUNT], message);
     default: /* SERVER_SIDE_EMIT_RESPONSE, BROADCAST_ACK */
         return skio__wire_get_payload(reader, &data[PACKET], SKIO__WIRE_VALUE,
                                       message);

@@ -11,8 +11,6 @@
 #include "adapter/wire.h"
 #include "base/json.h"
 
-#define SKIO__WIRE_COUNT_MAX ((UINT64_C(1) << 53) - 1) /* of clients */
-
 /* ---- wire_write.c ---- */
 
 enum skio__wire_form {
@@ -62,6 +60,16 @@ void skio__wire_put_opts(struct skio__wire_writer *writer,
 void skio__wire_put_packet(struct skio__wire_writer *writer,
                            const struct skio__wire_message *message,
                            bool with_nsp);
+
+/* The member with its request. */
+void skio__wire_put_request(struct skio__wire_writer *writer,
+                            const struct skio__wire_message *message);
+/* What JOIN and LEAVE (rooms) or DISCONNECT (close, taken) does: members. */
+void skio__wire_put_operation(struct skio__wire_writer *writer,
+                              const struct skio__wire_message *message);
+/* {requestId, sockets} */
+void skio__wire_put_fetched(struct skio__wire_writer *writer,
+                            const struct skio__wire_message *message);
 
 /* Its json; SKIO_EINVAL when that is empty. */
 void skio__wire_put_payload(struct skio__wire_writer *writer,
@@ -121,6 +129,11 @@ int skio__wire_get_text(struct skio__wire_reader *reader,
 int skio__wire_get_u64(const struct skio__wire_reader *reader,
                        const struct skio__wire_member *member, uint64_t max,
                        uint64_t *out);
+
+/* How many clients a message is for. */
+int skio__wire_get_count(const struct skio__wire_reader *reader,
+                         const struct skio__wire_member *member,
+                         struct skio__wire_message *message);
 
 /*
  * A list of names, NULL if it is empty or not there. A name that is no string

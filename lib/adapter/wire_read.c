@@ -8,6 +8,8 @@
 #include "base/msgpack.h"
 #include "base/number.h"
 
+#define COUNT_MAX ((UINT64_C(1) << 53) - 1) /* of clients */
+
 /* Of a packet. Old emitters of other languages tell the two apart. */
 #define EVENT_TYPE 2
 #define BINARY_EVENT_TYPE 5
@@ -195,6 +197,18 @@ skio__wire_get_u64(const struct skio__wire_reader *reader,
         return SKIO_EPROTO;
     *out = (uint64_t)n;
     return SKIO_OK;
+}
+
+int
+skio__wire_get_count(const struct skio__wire_reader *reader,
+                     const struct skio__wire_member *member,
+                     struct skio__wire_message *message)
+{
+    uint64_t count = 0;
+    int err = skio__wire_get_u64(reader, member, COUNT_MAX, &count);
+
+    message->client_count = (size_t)count;
+    return err;
 }
 
 /* ---- Names ---- */

@@ -299,6 +299,42 @@ put_plain(struct skio__buf *out, const struct skio__wire_message *message)
 }
 
 void
+skio__wire_put_request(struct skio__wire_writer *writer,
+                       const struct skio__wire_message *message)
+{
+    skio__wire_put_key(writer, "requestId");
+    skio__wire_put_text(writer, message->request);
+}
+
+void
+skio__wire_put_operation(struct skio__wire_writer *writer,
+                         const struct skio__wire_message *message)
+{
+    if (message->type != SKIO__WIRE_DISCONNECT_SOCKETS) {
+        skio__wire_put_key(writer, "rooms");
+        skio__wire_put_names(writer, message->rooms);
+        return;
+    }
+    skio__wire_put_key(writer, "close");
+    skio__wire_put_bool(writer, message->close);
+    if (message->taken) {
+        skio__wire_put_key(writer, "taken");
+        skio__wire_put_bool(writer, true);
+    }
+}
+
+void
+skio__wire_put_fetched(struct skio__wire_writer *writer,
+                       const struct skio__wire_message *message)
+{
+    skio__wire_put_map(writer, 2);
+    skio__wire_put_request(writer, message);
+    skio__wire_put_key(writer, "sockets");
+    skio__wire_put_payload(writer, message);
+    skio__wire_end_map(writer);
+}
+
+void
 skio__wire_put_payload(struct skio__wire_writer *writer,
                        const struct skio__wire_message *message)
 {
