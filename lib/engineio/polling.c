@@ -43,32 +43,32 @@ join_queue(const struct eio_queue *queue, struct skio__buf *out)
     return out->err;
 }
 
+/* Of several packets, or by protocol 3. */
 static int
-reply_queue3(struct skio_session *session, const struct eio_asker *asker)
+reply_joined(struct skio_session *session, const struct eio_asker *asker)
 {
     struct eio_engine *engine = session->engine;
     struct skio__buf *scratch = &engine->scratch;
-    bool binary;
-    int err = SKIO_OK;
+    bool is_octets = false;
+    int err;
 
     skio__buf_reset(scratch);
-    if (skio__payload3_join(&session->queue, scratch, &binary) != SKIO_OK) {
+    err = session->protocol == 3
+              ? skio__payload3_join(&session->queue, scratch, &is_octets)
+              : join_queue(&session->queue, scratch);
+    if (err != SKIO_OK) {
         skio__buf_reset(scratch);
         return SKIO_ENOMEM;
     }
     engine->counters.bytes_out += scratch->len;
-    if (binary)
+    if (is_octets)
         skio__reply_octets(engine, asker, scratch->data, scratch->len);
     else
         err = skio__reply_try_payload(engine, asker, NULL, scratch->data,
                                       scratch->len);
     if (scratch->cap > SCRATCH_KEPT)
         skio__buf_deinit(scratch);
-    if (err != SKIO_OK)
-        return err;
-    skio__queue_clear(&session->queue, engine->mem);
-    skio__session_relieve(session);
-    return SKIO_OK;
+    return err;
 }
 
 /* Answer with packets of one character each, in protocol 4's form. */
@@ -114,29 +114,18 @@ reply_all(struct skio_session *session, const struct eio_asker *asker)
 {
     struct eio_engine *engine = session->engine;
     struct eio_queue *queue = &session->queue;
-    struct skio__buf *scratch = &engine->scratch;
     struct skio__blob *first = skio__queue_at(queue, 0);
     const void *body;
     size_t len;
     int err;
 
-    if (session->protocol == 3)
-        return reply_queue3(session, asker);
-    if (queue->count == 1 && (first->flags & SKIO__BLOB_BINARY) == 0) {
+    if (session->protocol != 3 && queue->count == 1 &&
+        (first->flags & SKIO__BLOB_BINARY) == 0) {
         skio__blob_packet(first, &body, &len);
         engine->counters.bytes_out += len;
         err = skio__reply_try_payload(engine, asker, NULL, body, len);
     } else {
-        skio__buf_reset(scratch);
-        if (join_queue(queue, scratch) != SKIO_OK) {
-            skio__buf_reset(scratch);
-            return SKIO_ENOMEM;
-        }
-        engine->counters.bytes_out += scratch->len;
-        err = skio__reply_try_payload(engine, asker, NULL, scratch->data,
-                                      scratch->len);
-        if (scratch->cap > SCRATCH_KEPT)
-            skio__buf_deinit(scratch);
+        err = reply_joined(session, asker);
     }
     if (err != SKIO_OK)
         return err;
