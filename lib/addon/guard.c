@@ -221,8 +221,24 @@ enter(const skio_guard *guard, skio_socket *socket, const struct reply *reply,
     return err;
 }
 
-int
-skio_guard_allow(skio_guard_ask *ask)
+static int
+refuse(skio_guard_ask *ask, const char *reason)
+{
+    int err;
+
+    if (!skio_socket_is_connected(ask->socket)) {
+        (void)say(ask->socket, &ask->reply, "closed");
+        return SKIO_ECLOSED; /* others are being told of it */
+    }
+    err = say(ask->socket, &ask->reply, reason);
+    if (err == SKIO_EINVAL)
+        (void)say(ask->socket, &ask->reply, "forbidden");
+    return err;
+}
+
+/* Without a reason the socket may enter. */
+static int
+decide(skio_guard_ask *ask, const char *reason)
 {
     skio_socket *socket = ask->socket;
     int err = ask->over;
@@ -234,33 +250,24 @@ skio_guard_allow(skio_guard_ask *ask)
      * be found then. */
     take_out(ask);
     if (err == SKIO_OK)
-        err = enter(ask->guard, socket, &ask->reply, ask->room);
+        err = reason != NULL
+                  ? refuse(ask, reason)
+                  : enter(ask->guard, socket, &ask->reply, ask->room);
     use_up(ask);
     skio_socket_unref(socket);
     return err;
 }
 
 int
+skio_guard_allow(skio_guard_ask *ask)
+{
+    return decide(ask, NULL);
+}
+
+int
 skio_guard_deny(skio_guard_ask *ask, const char *reason)
 {
-    skio_socket *socket = ask->socket;
-    int err = ask->over;
-
-    if (ask->is_decided)
-        return SKIO_EBUSY;
-    ask->is_decided = true;
-    take_out(ask);
-    if (err == SKIO_OK && !skio_socket_is_connected(socket)) {
-        err = SKIO_ECLOSED; /* others are being told of it */
-        (void)say(socket, &ask->reply, "closed");
-    } else if (err == SKIO_OK) {
-        err = say(socket, &ask->reply, reason != NULL ? reason : "forbidden");
-        if (err == SKIO_EINVAL)
-            (void)say(socket, &ask->reply, "forbidden");
-    }
-    use_up(ask);
-    skio_socket_unref(socket);
-    return err;
+    return decide(ask, reason != NULL ? reason : "forbidden");
 }
 
 skio_socket *
@@ -435,25 +442,6 @@ wait_for_verdict(skio_guard *guard, skio_guard_ask *ask)
     (void)say(ask->socket, &reply, "unavailable");
 }
 
-static void
-put_question(skio_guard *guard, skio_socket *socket, const char *room,
-             const skio_value *args, const struct reply *reply)
-{
-    skio_guard_ask *ask = new_ask(guard, socket, reply, room);
-
-    if (ask == NULL) {
-        (void)say(socket, reply, "unavailable");
-        return;
-    }
-    ask->is_running = true;
-    guard->fn(ask, socket, ask->room, args, guard->user);
-    ask->is_running = false;
-    if (ask->is_decided)
-        give_back(ask);
-    else if (ask->over == SKIO_OK)
-        wait_for_verdict(guard, ask);
-}
-
 /* Why the application is not asked; NULL: it is. */
 static const char *
 find_obstacle(skio_guard *guard, const skio_socket *socket, const char *room)
@@ -466,6 +454,30 @@ find_obstacle(skio_guard *guard, const skio_socket *socket, const char *room)
     return guard->count >= guard->options.max_asks_all ? "busy" : NULL;
 }
 
+/* Unless there is a fault, or an obstacle: who asks is told. */
+static void
+put_question(skio_guard *guard, skio_socket *socket, const char *room,
+             const skio_value *args, const struct reply *reply,
+             const char *fault)
+{
+    skio_guard_ask *ask;
+
+    if (fault == NULL)
+        fault = find_obstacle(guard, socket, room);
+    ask = fault == NULL ? new_ask(guard, socket, reply, room) : NULL;
+    if (ask == NULL) {
+        (void)say(socket, reply, fault != NULL ? fault : "unavailable");
+        return;
+    }
+    ask->is_running = true;
+    guard->fn(ask, socket, ask->room, args, guard->user);
+    ask->is_running = false;
+    if (ask->is_decided)
+        give_back(ask);
+    else if (ask->over == SKIO_OK)
+        wait_for_verdict(guard, ask);
+}
+
 static void
 on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
@@ -474,16 +486,10 @@ on_join(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
     const char *room = skio_get_str(args, "0");
     const char *fault = skio__guard_find_fault(&guard->options, socket, room);
 
-    if (fault == NULL && skio_in_room(socket, room)) {
+    if (fault == NULL && skio_in_room(socket, room))
         (void)say(socket, &reply, NULL);
-        return;
-    }
-    if (fault == NULL)
-        fault = find_obstacle(guard, socket, room);
-    if (fault != NULL)
-        (void)say(socket, &reply, fault);
     else
-        put_question(guard, socket, room, args, &reply);
+        put_question(guard, socket, room, args, &reply, fault);
 }
 
 void
@@ -496,12 +502,7 @@ skio_guard_put(skio_guard *guard, skio_socket *socket, const char *room,
     (void)skio_socket_ref(socket); /* all that is called may let it go */
     if (skio_socket_is_connected(socket))
         fault = skio__guard_find_fault(&guard->options, socket, room);
-    if (fault == NULL)
-        fault = find_obstacle(guard, socket, room);
-    if (fault != NULL)
-        (void)say(socket, &reply, fault);
-    else
-        put_question(guard, socket, room, args, &reply);
+    put_question(guard, socket, room, args, &reply, fault);
     skio_socket_unref(socket);
 }
 
