@@ -10,6 +10,7 @@
 
 #include "addon/presence.h"
 #include "addon/presence_tell.h"
+#include "addon/text.h"
 
 #define STAMP_MAX ((UINT64_C(1) << 53) - 1)
 
@@ -149,7 +150,7 @@ make_meta(skio_presence *presence, struct presence_meta **out,
     int err;
 
     if (format == NULL)
-        err = skio__presence_json(server, &json, "null");
+        err = skio__text_json(server, &json, "null");
     else
         err = skio_transport_json(server, &json, format, args);
     if (err != SKIO_OK)

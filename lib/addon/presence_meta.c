@@ -63,16 +63,3 @@ skio__presence_is_shallow(const skio_server *server, const char *json,
     }
     return true;
 }
-
-int
-skio__presence_json(skio_server *server, skio_bytes *out, const char *format,
-                    ...)
-{
-    va_list args;
-    int err;
-
-    va_start(args, format);
-    err = skio_transport_json(server, out, format, args);
-    va_end(args);
-    return err;
-}

@@ -1,5 +1,5 @@
 /*
- * Presence: meta data, and other pieces of JSON
+ * Presence: meta data
  */
 #ifndef ADDON_PRESENCE_META_H
 #define ADDON_PRESENCE_META_H
@@ -25,9 +25,5 @@ bool skio__presence_meta_equals(const struct presence_meta *a,
 /* Whether checked JSON still has its place where messages wrap it. */
 bool skio__presence_is_shallow(const skio_server *server, const char *json,
                                size_t len);
-
-/* As skio_transport_json(). */
-int skio__presence_json(skio_server *server, skio_bytes *out,
-                        const char *format, ...) SKIO_PRINTF(3, 4);
 
 #endif /* ADDON_PRESENCE_META_H */

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "addon/text.h"
+
 #define STAMP_MAX ((UINT64_C(1) << 53) - 1) /* what a double of Node holds */
 
 #define ROOM_OF(link_, member)                                                 \
@@ -84,7 +86,7 @@ find_or_make_room(struct presence_table *table, const char *name,
     if (room == NULL)
         return SKIO_ENOMEM;
     memset(room, 0, sizeof *room);
-    err = skio__presence_json(table->server, &room->json, "%s", name);
+    err = skio__text_json(table->server, &room->json, "%s", name);
     if (err != SKIO_OK) {
         skio_transport_free(table->server, room);
         return err;
@@ -123,7 +125,7 @@ find_or_make_user(struct presence_table *table, struct presence_room *room,
     if (user == NULL)
         return SKIO_ENOMEM;
     memset(user, 0, sizeof *user);
-    err = skio__presence_json(table->server, &user->json, "%s", id);
+    err = skio__text_json(table->server, &user->json, "%s", id);
     if (err != SKIO_OK) {
         skio_transport_free(table->server, user);
         return err;

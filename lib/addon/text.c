@@ -96,3 +96,15 @@ skio__text_deinit(struct addon_text *text)
     text->len = 0;
     text->cap = 0;
 }
+
+int
+skio__text_json(skio_server *server, skio_bytes *out, const char *format, ...)
+{
+    va_list args;
+    int err;
+
+    va_start(args, format);
+    err = skio_transport_json(server, out, format, args);
+    va_end(args);
+    return err;
+}

@@ -22,4 +22,8 @@ void skio__text_number(struct addon_text *text, uint64_t number);
 void skio__text_quote(struct addon_text *text, const char *str);
 void skio__text_deinit(struct addon_text *text);
 
+/* As skio_transport_json(): a text of its own, of a template. */
+int skio__text_json(skio_server *server, skio_bytes *out, const char *format,
+                    ...) SKIO_PRINTF(3, 4);
+
 #endif /* SKIO_ADDON_TEXT_H */

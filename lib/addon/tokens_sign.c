@@ -9,6 +9,7 @@
 #include <socketio/transport.h>
 
 #include "addon/sized.h"
+#include "addon/text.h"
 
 #define SECRET_MIN 32 /* RFC 7518 3.2: no shorter than the hash */
 #define SECRET_MAX 1024
@@ -141,30 +142,15 @@ skio_token_verify(const skio_token_key *key, const char *text, size_t len)
 
 /* ---- Making one ---- */
 
-static int make_json(skio_server *server, skio_bytes *out, const char *format,
-                     ...) SKIO_PRINTF(3, 4);
-
-static int
-make_json(skio_server *server, skio_bytes *out, const char *format, ...)
-{
-    va_list args;
-    int err;
-
-    va_start(args, format);
-    err = skio_transport_json(server, out, format, args);
-    va_end(args);
-    return err;
-}
-
 static int
 make_header(skio_server *server, const skio_token_key *key, skio_bytes *out)
 {
     const char *name = key->algorithm == SKIO_TOKEN_HS256 ? "HS256" : "EdDSA";
 
     if (key->kid == NULL)
-        return make_json(server, out, "{'alg':%s,'typ':'JWT'}", name);
-    return make_json(server, out, "{'alg':%s,'typ':'JWT','kid':%s}", name,
-                     key->kid);
+        return skio__text_json(server, out, "{'alg':%s,'typ':'JWT'}", name);
+    return skio__text_json(server, out, "{'alg':%s,'typ':'JWT','kid':%s}", name,
+                           key->kid);
 }
 
 static bool
