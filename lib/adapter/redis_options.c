@@ -11,6 +11,7 @@
 #include "adapter/redis_url.h"
 #include "base/mem.h"
 #include "base/sized.h"
+#include "base/strings.h"
 
 #define SENTINELS_MAX 32
 #define MS_MAX ((uint64_t)INT32_MAX)
@@ -57,7 +58,7 @@ struct string_field {
     }
 
 /* The URL has become members when these are looked at. */
-static const struct string_field strings[] = {
+static const struct string_field string_fields[] = {
     STRING(host, 1, SKIO__REDIS_HOST_MAX, true),
     STRING(unix_path, 1, SKIO__REDIS_PATH_MAX, false),
     STRING(user, 1, 1024, false),
@@ -72,7 +73,13 @@ static const struct string_field strings[] = {
     STRING(key, 0, 1024, true),
     STRING(session_key_prefix, 0, 1024, true),
 };
-#define STRING_COUNT (sizeof strings / sizeof strings[0])
+#define STRING_COUNT (sizeof string_fields / sizeof string_fields[0])
+
+static const struct skio__strings strings = {
+    &string_fields[0].offset,
+    sizeof string_fields[0],
+    STRING_COUNT,
+};
 
 struct number_field {
     const char *name;
@@ -121,12 +128,6 @@ skio_redis_options_init_size(skio_redis_options *options, size_t struct_size)
     skio__sized_init(options, struct_size, &defaults, sizeof defaults);
 }
 
-static const char **
-string_at(skio_redis_options *options, size_t i)
-{
-    return (const char **)(void *)((char *)options + strings[i].offset);
-}
-
 static uint64_t
 number_of(const skio_redis_options *options, const struct number_field *field)
 {
@@ -160,12 +161,13 @@ static const char *
 find_bad(skio_redis_options *o)
 {
     for (size_t i = 0; i < STRING_COUNT; i++) {
-        const char *string = *string_at(o, i);
+        const struct string_field *field = &string_fields[i];
+        const char *string = *skio__strings_at(&strings, o, i);
         size_t len = string != NULL ? strlen(string) : 0;
 
-        if (string == NULL ? strings[i].is_needed
-                           : len < strings[i].min || len > strings[i].max)
-            return strings[i].name;
+        if (string == NULL ? field->is_needed
+                           : len < field->min || len > field->max)
+            return field->name;
     }
     for (size_t i = 0; i < NUMBER_COUNT; i++) {
         uint64_t number = number_of(o, &numbers[i]);
@@ -194,28 +196,6 @@ find_bad(skio_redis_options *o)
     return NULL;
 }
 
-/* Each string is the caller's, or one of the URL: then it is ours. */
-static int
-copy_strings(skio_redis_options *out, const skio_allocator *mem)
-{
-    for (size_t i = 0; i < STRING_COUNT; i++) {
-        const char **string = string_at(out, i);
-
-        if (*string == NULL)
-            continue;
-        *string = skio__mem_strndup(mem, *string, strlen(*string));
-        if (*string != NULL)
-            continue;
-
-        /* Those that were not copied yet are still the caller's. */
-        for (size_t rest = i + 1; rest < STRING_COUNT; rest++)
-            *string_at(out, rest) = NULL;
-        skio__redis_options_deinit(out, mem);
-        return SKIO_ENOMEM;
-    }
-    return SKIO_OK;
-}
-
 int
 skio__redis_options_copy(skio_redis_options *out,
                          const skio_redis_options *options,
@@ -235,13 +215,14 @@ skio__redis_options_copy(skio_redis_options *out,
     }
     if (err == SKIO_OK) {
         *bad = find_bad(out);
-        err = *bad != NULL ? SKIO_EINVAL : copy_strings(out, mem);
+        /* Each is the caller's, or one of the URL. */
+        err =
+            *bad != NULL ? SKIO_EINVAL : skio__strings_copy(&strings, out, mem);
     }
     skio__mem_free(mem, text);
     if (err != SKIO_OK) {
         out->url = NULL;
-        for (size_t i = 0; i < STRING_COUNT; i++)
-            *string_at(out, i) = NULL;
+        skio__strings_forget(&strings, out);
     }
     return err;
 }
@@ -250,8 +231,5 @@ void
 skio__redis_options_deinit(skio_redis_options *options,
                            const skio_allocator *mem)
 {
-    for (size_t i = 0; i < STRING_COUNT; i++) {
-        skio__mem_free(mem, (void *)(uintptr_t)*string_at(options, i));
-        *string_at(options, i) = NULL;
-    }
+    skio__strings_free(&strings, options, mem);
 }

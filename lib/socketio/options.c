@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "base/sized.h"
+#include "base/strings.h"
 #include "base/utf8.h"
 #include "engineio/cookie.h"
 #include "engineio/headers.h"
@@ -20,7 +21,7 @@
 #define MAX_RATE_ADDRESSES (1u << 24)
 
 /* The strings, by their offset: copied, and freed with the options. */
-static const size_t strings[] = {
+static const size_t string_offsets[] = {
     offsetof(skio_server_options, path),
     offsetof(skio_server_options, cors_origins),
     offsetof(skio_server_options, cors_methods),
@@ -39,7 +40,11 @@ static const size_t strings[] = {
     offsetof(skio_server_options, trusted_proxies),
     offsetof(skio_server_options, client_dir),
 };
-#define STRING_COUNT (sizeof strings / sizeof strings[0])
+static const struct skio__strings strings = {
+    string_offsets,
+    sizeof string_offsets[0],
+    sizeof string_offsets / sizeof string_offsets[0],
+};
 
 static const skio_server_options defaults = {
     .struct_size = sizeof(skio_server_options),
@@ -105,13 +110,6 @@ void
 skio_server_options_init_size(skio_server_options *options, size_t struct_size)
 {
     skio__sized_init(options, struct_size, &defaults, sizeof defaults);
-}
-
-/* A string field. */
-static const char **
-string_at(skio_server_options *options, size_t i)
-{
-    return (const char **)(void *)((char *)options + strings[i]);
 }
 
 /* The same of rates: what rate.h can count. */
@@ -295,35 +293,14 @@ skio__options_copy(skio_server_options *out, const skio_server_options *options,
         out->cors_methods = defaults.cors_methods;
     derive_limits(out);
     *bad = find_bad(out);
-    if (*bad == NULL) {
-        for (size_t i = 0; i < STRING_COUNT; i++) {
-            const char **string = string_at(out, i);
-
-            if (*string == NULL)
-                continue;
-            *string = skio__mem_strndup(mem, *string, strlen(*string));
-            if (*string != NULL)
-                continue;
-
-            /* Those that were not copied yet are still the caller's. */
-            for (size_t rest = i + 1; rest < STRING_COUNT; rest++)
-                *string_at(out, rest) = NULL;
-            skio__options_deinit(out, mem);
-            return SKIO_ENOMEM;
-        }
-        return SKIO_OK;
-    }
-
-    for (size_t i = 0; i < STRING_COUNT; i++)
-        *string_at(out, i) = NULL;
+    if (*bad == NULL)
+        return skio__strings_copy(&strings, out, mem);
+    skio__strings_forget(&strings, out);
     return SKIO_EINVAL;
 }
 
 void
 skio__options_deinit(skio_server_options *options, const skio_allocator *mem)
 {
-    for (size_t i = 0; i < STRING_COUNT; i++) {
-        skio__mem_free(mem, (void *)(uintptr_t)*string_at(options, i));
-        *string_at(options, i) = NULL;
-    }
+    skio__strings_free(&strings, options, mem);
 }
