@@ -20,6 +20,16 @@ reentry_text(struct reentry *r, const char *text)
         r->odd++;
 }
 
+void
+reentry_answers(int err, const skio_value *args, size_t received,
+                size_t expected, void *user)
+{
+    (void)args;
+    (void)received;
+    (void)expected;
+    reentry_result(user, err);
+}
+
 /* ---- Those that wait for a word ---- */
 
 static void
@@ -74,16 +84,6 @@ keep_server_ack(skio_nsp *nsp, const skio_value *args, skio_server_ack *ack,
     (void)args;
     if (r->server_ack == NULL)
         r->server_ack = skio_server_ack_take(ack);
-}
-
-static void
-on_answers(int err, const skio_value *args, size_t received, size_t expected,
-           void *user)
-{
-    (void)args;
-    (void)received;
-    (void)expected;
-    reentry_result(user, err);
 }
 
 static void
@@ -201,7 +201,7 @@ reentry_prepare(struct reentry *r, enum reentry_need need)
     case REENTRY_ASKING:
         reentry_result(r, skio_emit_with_acks(r->root,
                                               SKIO_TARGET(.timeout_ms = 1000),
-                                              on_answers, r, "x", NULL));
+                                              reentry_answers, r, "x", NULL));
         break;
     case REENTRY_RESPONSES:
         reentry_result(r, skio_server_side_emit_with_ack(r->root, on_responses,

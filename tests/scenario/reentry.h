@@ -86,6 +86,9 @@ extern const struct reentry_call reentry_addon_calls[];
 void reentry_result(struct reentry *r, long result);
 /* Note an object: NULL, or one that can be read. */
 void reentry_text(struct reentry *r, const char *text);
+/* Note how a question to several sockets ended; user is the reentry. */
+void reentry_answers(int err, const skio_value *args, size_t received,
+                     size_t expected, void *user);
 
 /* ---- The table of calls ---- */
 

@@ -313,16 +313,6 @@ reentry_adapter(struct reentry *r, void (*at)(struct reentry *r, const char *op,
 /* ---- The calls ---- */
 
 static void
-on_answers(int err, const skio_value *args, size_t received, size_t expected,
-           void *user)
-{
-    (void)args;
-    (void)received;
-    (void)expected;
-    reentry_result(user, err);
-}
-
-static void
 on_carry(const char *json, size_t len, const skio_bytes *attachments,
          uint32_t count, void *user)
 {
@@ -346,7 +336,7 @@ ask_clients(struct reentry *r)
 
     reentry_result(r, skio_adapter_ask(r->root, "[\"x\"]", 5, NULL, 0,
                                        SKIO_TARGET(.timeout_ms = 100), &asked,
-                                       on_answers, r));
+                                       reentry_answers, r));
 }
 
 static void

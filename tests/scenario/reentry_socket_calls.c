@@ -38,16 +38,6 @@ on_answer(skio_socket *socket, int err, const skio_value *args, void *user)
 }
 
 static void
-on_answers(int err, const skio_value *args, size_t received, size_t expected,
-           void *user)
-{
-    (void)args;
-    (void)received;
-    (void)expected;
-    reentry_result(user, err);
-}
-
-static void
 on_remote_answer(int err, const skio_value *args, void *user)
 {
     (void)args;
@@ -237,7 +227,7 @@ static int own_data;
     DO(X, skio_broadcast, reentry_result(r, skio_broadcast(r->socket, "x", NULL))) \
     DO(X, skio_broadcast_to, reentry_result(r, skio_broadcast_to(r->socket, "r", "x", NULL))) \
     DO(X, skio_emit_with_ack, reentry_result(r, skio_emit_with_ack(r->socket, 100, on_answer, r, "x", NULL))) \
-    DO(X, skio_emit_with_acks, reentry_result(r, skio_emit_with_acks(r->root, SKIO_TARGET(.timeout_ms = 100), on_answers, r, "x", NULL))) \
+    DO(X, skio_emit_with_acks, reentry_result(r, skio_emit_with_acks(r->root, SKIO_TARGET(.timeout_ms = 100), reentry_answers, r, "x", NULL))) \
     X(skio_ack_send, ACK, false, false, REENTRY_USE(r->ack, reentry_result(r, skio_ack_send(r->ack, "%d", 1)); r->ack = NULL)) \
     X(skio_ack_take, ACK, false, false, REENTRY_USE(r->ack, skio_ack_free(r->ack); r->ack = NULL)) \
     X(skio_ack_free, ACK, false, false, REENTRY_USE(r->ack, skio_ack_free(r->ack); r->ack = NULL)) \

@@ -29,6 +29,23 @@ sio_take_connect(struct peer_ws *ws, const char *start, char id[21])
     id[20] = '\0';
 }
 
+/* The text of the next frame; "" without one. Valid until the next call. */
+static inline const char *
+sio_next_text(struct peer_ws *ws)
+{
+    static char text[512];
+    unsigned opcode;
+    const char *data;
+    size_t len;
+
+    if (!peer_frame(ws, &opcode, &data, &len) || len >= sizeof text)
+        len = 0;
+    if (len > 0)
+        memcpy(text, data, len);
+    text[len] = '\0';
+    return text;
+}
+
 /* Join a namespace over an open session; "/" is "". Gives the socket. */
 static inline skio_socket *
 sio_join(struct peer_ws *ws, const char *nsp)

@@ -99,6 +99,16 @@ hold(skio_socket *socket, skio_next *next, void *user)
         held_next = next;
 }
 
+/* What is held is the caller's to decide. */
+static skio_next *
+take_held(void)
+{
+    skio_next *next = held_next;
+
+    held_next = NULL;
+    return next;
+}
+
 static void
 holding(struct peer *peer)
 {
@@ -116,7 +126,6 @@ holding(struct peer *peer)
 SCENARIO(a_verdict_may_come_later, NULL, holding)
 {
     struct peer_ws *ws = peer_websocket(peer);
-    skio_next *next;
     char id[21];
     int err;
 
@@ -125,9 +134,7 @@ SCENARIO(a_verdict_may_come_later, NULL, holding)
     peer_check(peer, held_next != NULL);
     peer_check(peer, skio_next_socket(held_next) != NULL);
     peer_expect_event(peer, NULL);
-    next = held_next;
-    held_next = NULL;
-    err = skio_next_ok(next);
+    err = skio_next_ok(take_held());
     peer_check(peer, err == SKIO_OK);
     peer_flush(peer);
     sio_take_connect(ws, "40", id);
@@ -138,14 +145,11 @@ SCENARIO(a_verdict_may_come_later, NULL, holding)
 SCENARIO(a_later_refusal_is_sent, NULL, holding)
 {
     struct peer_ws *ws = peer_websocket(peer);
-    skio_next *next;
     int err;
 
     peer_say(ws, "40");
     peer_check(peer, held_next != NULL);
-    next = held_next;
-    held_next = NULL;
-    err = skio_next_error(next, "no", NULL);
+    err = skio_next_error(take_held(), "no", NULL);
     peer_check(peer, err == SKIO_OK);
     peer_flush(peer);
     peer_expect(ws, "44{\"message\":\"no\"}");
@@ -155,14 +159,11 @@ SCENARIO(a_later_refusal_is_sent, NULL, holding)
 SCENARIO(a_refusal_with_a_bad_template_goes_without_data, NULL, holding)
 {
     struct peer_ws *ws = peer_websocket(peer);
-    skio_next *next;
     int err;
 
     peer_say(ws, "40");
     peer_check(peer, held_next != NULL);
-    next = held_next;
-    held_next = NULL;
-    err = skio_next_error(next, "no", "{'a':");
+    err = skio_next_error(take_held(), "no", "{'a':");
     peer_check(peer, err == SKIO_EINVAL);
     peer_flush(peer);
     peer_expect(ws, "44{\"message\":\"no\"}");
@@ -171,25 +172,20 @@ SCENARIO(a_refusal_with_a_bad_template_goes_without_data, NULL, holding)
 SCENARIO(a_verdict_for_a_client_that_has_gone_is_consumed, NULL, holding)
 {
     struct peer_ws *ws = peer_websocket(peer);
-    skio_next *next;
     int err;
 
     peer_say(ws, "40");
     peer_check(peer, held_next != NULL);
     peer_hang_up(ws, false);
     peer_check(peer, skio_next_socket(held_next) == NULL);
-    next = held_next;
-    held_next = NULL;
-    err = skio_next_ok(next);
+    err = skio_next_ok(take_held());
     peer_check(peer, err == SKIO_ECLOSED);
 
     ws = peer_websocket(peer);
     peer_say(ws, "40");
     peer_check(peer, held_next != NULL);
     peer_hang_up(ws, true);
-    next = held_next;
-    held_next = NULL;
-    err = skio_next_error(next, "no", "1");
+    err = skio_next_error(take_held(), "no", "1");
     peer_check(peer, err == SKIO_ECLOSED);
     peer_expect_event(peer, NULL);
 }
@@ -204,8 +200,7 @@ SCENARIO(a_verdict_may_come_when_the_server_is_gone, NULL, holding)
     peer_check(peer, held_next != NULL);
     skio_server_free(peer->server);
     peer->server = NULL;
-    next = held_next;
-    held_next = NULL;
+    next = take_held();
     peer_check(peer, skio_next_socket(next) == NULL);
     err = skio_next_ok(next);
     peer_check(peer, err == SKIO_ECLOSED);

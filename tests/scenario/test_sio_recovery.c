@@ -1,12 +1,7 @@
 /*
  * Connection state recovery in memory
  */
-#include "scenario/peer.h"
-
-#include <stdio.h>
-#include <string.h>
-
-#include <socketio/socketio.h>
+#include "scenario/sio.h"
 
 static void
 one_second(skio_server_options *options)
@@ -22,23 +17,6 @@ struct memory {
     struct peer_ws *ws;
 };
 
-/* The text of the next frame. */
-static const char *
-next_text(struct peer_ws *ws)
-{
-    static char text[512];
-    unsigned opcode;
-    const char *data;
-    size_t len;
-
-    if (!peer_frame(ws, &opcode, &data, &len) || len >= sizeof text)
-        len = 0;
-    if (len > 0)
-        memcpy(text, data, len);
-    text[len] = '\0';
-    return text;
-}
-
 /* Join "/" with this auth and keep what the reply says. */
 static void
 join(struct peer *peer, struct memory *memory, const char *auth)
@@ -53,7 +31,7 @@ join(struct peer *peer, struct memory *memory, const char *auth)
 static void
 take_reply(struct peer *peer, struct memory *memory)
 {
-    peer_check(peer, sscanf(next_text(memory->ws),
+    peer_check(peer, sscanf(sio_next_text(memory->ws),
                             "40{\"sid\":\"%20[^\"]\",\"pid\":\"%20[^\"]\"}",
                             memory->sid, memory->pid) == 2);
 }
@@ -62,7 +40,7 @@ take_reply(struct peer *peer, struct memory *memory)
 static void
 take_event(struct peer *peer, struct memory *memory, const char *start)
 {
-    const char *text = next_text(memory->ws);
+    const char *text = sio_next_text(memory->ws);
     size_t len = strlen(start);
 
     if (strncmp(text, start, len) != 0)

@@ -63,26 +63,10 @@ struct memory {
     struct peer_ws *ws;
 };
 
-static const char *
-next_text(struct peer_ws *ws)
-{
-    static char text[512];
-    unsigned opcode;
-    const char *data;
-    size_t len;
-
-    if (!peer_frame(ws, &opcode, &data, &len) || len >= sizeof text)
-        len = 0;
-    if (len > 0)
-        memcpy(text, data, len);
-    text[len] = '\0';
-    return text;
-}
-
 static void
 take_reply(struct peer *peer, struct memory *memory)
 {
-    peer_check(peer, sscanf(next_text(memory->ws),
+    peer_check(peer, sscanf(sio_next_text(memory->ws),
                             "40{\"sid\":\"%20[^\"]\",\"pid\":\"%20[^\"]\"}",
                             memory->sid, memory->pid) == 2);
 }
@@ -100,8 +84,8 @@ connect_and_hear(struct peer *peer, struct memory *memory)
     peer_check(peer, socket != NULL);
     peer_check(peer, skio_emit(socket, "hello", NULL) == SKIO_OK);
     peer_flush(peer);
-    peer_check(peer, sscanf(next_text(memory->ws), "42[\"hello\",\"%60[^\"]\"]",
-                            memory->offset) == 1);
+    peer_check(peer, sscanf(sio_next_text(memory->ws),
+                            "42[\"hello\",\"%60[^\"]\"]", memory->offset) == 1);
     return socket;
 }
 
@@ -1294,7 +1278,7 @@ SCENARIO(a_client_comes_back_to_a_namespace_that_had_ended, one_minute,
     char reply[128];
 
     peer_say(memory.ws, "40/d1,");
-    peer_check(peer, sscanf(next_text(memory.ws),
+    peer_check(peer, sscanf(sio_next_text(memory.ws),
                             "40/d1,{\"sid\":\"%20[^\"]\",\"pid\":\"%20[^\"]\"}",
                             memory.sid, memory.pid) == 2);
     snprintf(reply, sizeof reply, "40/d1,{\"sid\":\"%s\",\"pid\":\"%s\"}",

@@ -520,19 +520,13 @@ come_back(struct peer *peer, int seconds, bool is_good)
 {
     skio_nsp *root = skio_of(peer->server, "/");
     struct peer_ws *ws = peer_websocket(peer);
-    char reply[128];
+    char reply[512];
     char packet[600];
     char sid[21];
     char pid[21];
-    unsigned opcode;
-    const char *data;
-    size_t len;
 
     say_connect(ws, token_for(peer, "alice", 60));
-    peer_check(peer, peer_frame(ws, &opcode, &data, &len));
-    peer_check(peer, len < sizeof reply);
-    memcpy(reply, data, len);
-    reply[len] = '\0';
+    (void)snprintf(reply, sizeof reply, "%s", sio_next_text(ws));
     peer_check(peer, sscanf(reply, "40{\"sid\":\"%20[^\"]\",\"pid\":\"%20[^\"]",
                             sid, pid) == 2);
     peer_hang_up(ws, false);
