@@ -121,10 +121,12 @@ struct job {
 };
 
 static struct job *
-job_new(skio_socket *socket, const skio_value *args, skio_ack *ack)
+job_new(skio_socket *socket, const skio_value *args, skio_ack *ack,
+        struct where *where)
 {
     struct job *job = must(calloc(1, sizeof *job));
 
+    read_where(where, socket, args);
     job->socket = skio_socket_ref(socket);
     job->ack = skio_ack_take(ack);
     job->token = must(strdup(str_of(args, "0.token")));
@@ -148,6 +150,14 @@ job_answer(struct job *job, int err)
 {
     answer(job->ack, err);
     job_free(job);
+}
+
+/* What was to answer it later may have refused at once. */
+static void
+job_begun(struct job *job, int err)
+{
+    if (err != SKIO_OK)
+        job_answer(job, err);
 }
 
 static void
@@ -193,17 +203,13 @@ on_answers(int err, const skio_value *args, size_t received, size_t expected,
 static void
 on_ask(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
-    struct job *job = job_new(socket, args, ack);
     struct where where;
-    int err;
+    struct job *job = job_new(socket, args, ack, &where);
 
     (void)user;
-    read_where(&where, socket, args);
-    err = skio_emit_with_acks(where.nsp, &where.target, on_answers, job,
-                              str_of(args, "1"), "%p",
-                              SKIO_VALUE(skio_get_args(args, 2)));
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job, skio_emit_with_acks(where.nsp, &where.target, on_answers,
+                                       job, str_of(args, "1"), "%p",
+                                       SKIO_VALUE(skio_get_args(args, 2))));
 }
 
 static void
@@ -285,15 +291,12 @@ on_fetched(int err, const skio_remote *const *sockets, size_t count,
 static void
 on_fetch(skio_socket *socket, const skio_value *args, skio_ack *ack, void *user)
 {
-    struct job *job = job_new(socket, args, ack);
     struct where where;
-    int err;
+    struct job *job = job_new(socket, args, ack, &where);
 
     (void)user;
-    read_where(&where, socket, args);
-    err = skio_sockets_fetch(where.nsp, &where.target, on_fetched, job);
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job,
+              skio_sockets_fetch(where.nsp, &where.target, on_fetched, job));
 }
 
 static void
@@ -354,21 +357,18 @@ static void
 on_remote(skio_socket *socket, const skio_value *args, skio_ack *ack,
           void *user)
 {
-    struct job *job = job_new(socket, args, ack);
-    const char *json = skio_get_json(args, "3");
     struct where where;
-    int err;
+    struct job *job = job_new(socket, args, ack, &where);
+    const char *json = skio_get_json(args, "3");
 
     (void)user;
-    read_where(&where, socket, args);
     job->timeout_ms = where.target.timeout_ms;
     job->what = must(strdup(str_of(args, "1")));
     job->text = must(strdup(str_of(args, "2")));
     job->json = must(strdup(json != NULL ? json : "null"));
     job->close = bool_of(args, "2");
-    err = skio_sockets_fetch(where.nsp, &where.target, on_remote_fetched, job);
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job, skio_sockets_fetch(where.nsp, &where.target,
+                                      on_remote_fetched, job));
 }
 
 /*
@@ -401,17 +401,15 @@ static void
 on_say_ask(skio_socket *socket, const skio_value *args, skio_ack *ack,
            void *user)
 {
-    struct job *job = job_new(socket, args, ack);
     struct where where;
+    struct job *job = job_new(socket, args, ack, &where);
     int err;
 
     (void)user;
-    read_where(&where, socket, args);
     err = skio_server_side_emit_with_ack(where.nsp, on_responses, job,
                                          str_of(args, "1"), "%p",
                                          SKIO_VALUE(skio_get_args(args, 2)));
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job, err);
 }
 
 static void
@@ -432,30 +430,22 @@ static void
 on_servers(skio_socket *socket, const skio_value *args, skio_ack *ack,
            void *user)
 {
-    struct job *job = job_new(socket, args, ack);
     struct where where;
-    int err;
+    struct job *job = job_new(socket, args, ack, &where);
 
     (void)user;
-    read_where(&where, socket, args);
-    err = skio_server_count(where.nsp, on_count, job);
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job, skio_server_count(where.nsp, on_count, job));
 }
 
 static void
 on_sockets(skio_socket *socket, const skio_value *args, skio_ack *ack,
            void *user)
 {
-    struct job *job = job_new(socket, args, ack);
     struct where where;
-    int err;
+    struct job *job = job_new(socket, args, ack, &where);
 
     (void)user;
-    read_where(&where, socket, args);
-    err = skio_sockets_count(where.nsp, &where.target, on_count, job);
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job, skio_sockets_count(where.nsp, &where.target, on_count, job));
 }
 
 static int
@@ -495,15 +485,11 @@ static void
 on_all_rooms(skio_socket *socket, const skio_value *args, skio_ack *ack,
              void *user)
 {
-    struct job *job = job_new(socket, args, ack);
     struct where where;
-    int err;
+    struct job *job = job_new(socket, args, ack, &where);
 
     (void)user;
-    read_where(&where, socket, args);
-    err = skio_rooms_fetch(where.nsp, on_rooms, job);
-    if (err != SKIO_OK)
-        job_answer(job, err);
+    job_begun(job, skio_rooms_fetch(where.nsp, on_rooms, job));
 }
 
 static void

@@ -280,17 +280,25 @@ test("a_client_that_may_upgrade_goes_on_polling", async () => {
     await stop(cluster);
 }, timeout);
 
+// A client whose session is at the first node and whose polls are held by the
+// second.
+async function across({ balancer, nodes: [first, second] }, options) {
+    balancer.ports = [first.port];
+    const socket = await connected(client(balancer.url, options));
+    balancer.ports = [second.port];
+    same(await echo(socket, 1), 1);
+    return socket;
+}
+
+const again = {
+    reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100,
+};
+
 test("a_client_whose_node_dies_is_told_and_comes_back", async () => {
     const cluster = await pair("redis", "forward");
     const [first, second] = cluster.nodes;
+    const socket = await across(cluster, again);
 
-    // Its session is at the first, its polls are held by the second.
-    cluster.balancer.ports = [first.port];
-    const socket = await connected(client(cluster.balancer.url, {
-        reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100,
-    }));
-    cluster.balancer.ports = [second.port];
-    same(await echo(socket, 1), 1);
     const gone = once(socket, "disconnect");
     const back = once(socket, "connect");
     await first.kill();
@@ -304,12 +312,9 @@ test("a_client_whose_node_dies_is_told_and_comes_back", async () => {
 
 test("a_client_whose_node_stops_is_told", async () => {
     const cluster = await pair("redis", "forward");
-    const [first, second] = cluster.nodes;
+    const [first] = cluster.nodes;
+    const socket = await across(cluster);
 
-    cluster.balancer.ports = [first.port];
-    const socket = await connected(client(cluster.balancer.url));
-    cluster.balancer.ports = [second.port];
-    same(await echo(socket, 1), 1);
     await settled();
     const gone = once(socket, "disconnect");
     await first.stop();
@@ -320,14 +325,9 @@ test("a_client_whose_node_stops_is_told", async () => {
 
 test("polls_are_given_up_when_redis_is_lost", async () => {
     const cluster = await pair("redis", "forward");
-    const [first, second] = cluster.nodes;
+    const [first] = cluster.nodes;
+    const socket = await across(cluster, again);
 
-    cluster.balancer.ports = [first.port];
-    const socket = await connected(client(cluster.balancer.url, {
-        reconnection: true, reconnectionDelay: 50, reconnectionDelayMax: 100,
-    }));
-    cluster.balancer.ports = [second.port];
-    same(await echo(socket, 1), 1);
     await settled();
     const gone = once(socket, "disconnect");
     const back = once(socket, "connect");
