@@ -285,14 +285,17 @@ take_ack(struct skio__request *request,
 
     if (request->answers >= request->clients)
         return; /* more than were asked */
-    request->answers++;
     skio__buf_reset(list);
     skio__buf_putc(list, '[');
     skio__buf_append(list, message->json.data, message->json.len);
-    if (skio__buf_putc(list, ']') == SKIO_OK)
-        (void)skio_adapter_asking_answer(request->to.acks, list->data,
-                                         list->len, message->attachments,
-                                         message->attachment_count);
+    if (skio__buf_putc(list, ']') != SKIO_OK)
+        return; /* too much, or no memory: as if it had not come */
+    request->answers++;
+    /* Who is told may end the request; where it fails nobody was told. */
+    if (skio_adapter_asking_answer(request->to.acks, list->data, list->len,
+                                   message->attachments,
+                                   message->attachment_count) != SKIO_OK)
+        request->answers--;
 }
 
 static void

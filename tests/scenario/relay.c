@@ -27,12 +27,14 @@ number_of(const struct relay *relay, const skio_server *server)
 static void
 tell_counts(struct relay *relay, int err)
 {
+    size_t servers = relay->claimed > 0 ? relay->claimed : RELAY_SERVERS;
+
     for (size_t i = 0; i < RELAY_WAITING; i++) {
         struct relay_count count = relay->counts[i];
 
         relay->counts[i].fn = NULL;
         if (count.fn != NULL)
-            count.fn(err, RELAY_SERVERS, count.user);
+            count.fn(err, servers, count.user);
     }
 }
 

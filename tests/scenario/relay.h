@@ -31,6 +31,7 @@ struct relay {
     bool is_classic;   /* the language; else that of cluster messages */
     bool is_down;      /* nothing can be sent */
     bool is_uncounted; /* nobody knows how many there are */
+    size_t claimed;    /* so many, whatever is there; 0: those that are */
     bool is_deaf[RELAY_SERVERS]; /* what is carried to it is lost */
     skio_server *servers[RELAY_SERVERS];
     struct relay_message waiting[RELAY_WAITING];
