@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include <socketio/engine.h>
+#include <socketio/forward.h>
 #include <socketio/request.h>
 
 #include "scenario/sio.h"
 
 #define POLLING "EIO=4&transport=polling"
+#define PROBES 60   /* whose answers may wait */
+#define PIECES 1024 /* of one message, when they are empty */
 
 /* The limit named has been met so often since, and no other; what has counters
  * of its own agrees. */
@@ -284,6 +287,133 @@ SCENARIO(a_client_that_reads_nothing_is_counted, little_waits, NULL)
     expect_hits(peer, "max_outbound_bytes", 1);
 }
 
+static void
+one_kept(skio_server_options *options)
+{
+    options->recovery_ms = 1000;
+    options->recovery_max_sessions = 1;
+}
+
+SCENARIO(sessions_that_are_forgotten_are_counted, one_kept, NULL)
+{
+    struct peer_ws *one = peer_websocket(peer);
+    struct peer_ws *two = peer_websocket(peer);
+
+    peer_say(one, "40");
+    peer_expect_prefix(one, "40{");
+    peer_say(two, "40");
+    peer_expect_prefix(two, "40{");
+    peer_hang_up(one, true);
+    expect_hits(peer, "recovery_max_sessions", 0);
+    peer_hang_up(two, true);
+    expect_hits(peer, "recovery_max_sessions", 1);
+}
+
+/* ---- Frames ---- */
+
+SCENARIO(probe_upon_probe_is_counted, NULL, peer_engine)
+{
+    struct peer_ws *ws = peer_probe(peer, peer_polling(peer));
+
+    ws->is_blocked = true;
+    for (int i = 0; i < PROBES; i++)
+        peer_say(ws, "2probe");
+    expect_hits(peer, "frames", 0);
+    peer_say(ws, "2probe");
+    expect_hits(peer, "frames", 1);
+}
+
+SCENARIO(a_message_cut_into_dust_is_counted, NULL, peer_engine)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_say_piece(ws, "4", 1, false, true, false);
+    for (int i = 1; i < PIECES; i++)
+        peer_say_piece(ws, "", 0, false, false, false);
+    expect_hits(peer, "frames", 0);
+    peer_say_piece(ws, "", 0, false, false, false);
+    expect_hits(peer, "frames", 1);
+}
+
+/* ---- Requests that are passed on ---- */
+
+static int
+pass_on(skio_exchange *exchange, const char *tag, const skio_request *request,
+        const void *body, size_t len, void **name, void *user)
+{
+    (void)exchange;
+    (void)tag;
+    (void)request;
+    (void)body;
+    (void)len;
+    (void)name;
+    (void)user;
+    return SKIO_OK; /* and no answer comes */
+}
+
+static void
+abandon(skio_exchange *exchange, void *name, void *user)
+{
+    (void)exchange;
+    (void)name;
+    (void)user;
+}
+
+static void
+respond(void *handle, const skio_response *response)
+{
+    (void)handle;
+    (void)response;
+}
+
+static void
+detach(struct peer *peer)
+{
+    skio_forward_detach(peer->server);
+}
+
+static void
+passing_on(struct peer *peer)
+{
+    const skio_forwarder ops = {
+        .struct_size = sizeof ops,
+        .tag = "nearNEAR",
+        .max_requests = 2,
+        .max_bytes = 32,
+        .ask = pass_on,
+        .abandon = abandon,
+        .respond = respond,
+    };
+
+    peer->cleanup = detach;
+    peer_engine(peer);
+    peer_check(peer, skio_forward_attach(peer->server, &ops, NULL) == SKIO_OK);
+}
+
+#define ELSEWHERE POLLING "&sid=aaaaaaaaaaaaaaaaaaaafar_FAR-"
+
+SCENARIO(requests_that_are_passed_on_are_counted, NULL, passing_on)
+{
+    peer_expect_held(peer_get(peer, ELSEWHERE));
+    peer_expect_held(peer_get(peer, ELSEWHERE));
+    expect_hits(peer, "forward", 0);
+    peer_expect_http(peer_get(peer, ELSEWHERE), 503, NULL);
+    expect_hits(peer, "forward", 1);
+}
+
+SCENARIO(bytes_that_are_passed_on_are_counted, NULL, passing_on)
+{
+    struct peer_http *one = peer_post_begin(peer, ELSEWHERE, NULL, -1);
+    struct peer_http *two = peer_post_begin(peer, ELSEWHERE, NULL, -1);
+
+    peer_post_body(one, "4aaaaaaaaaaaaaaa", 16);
+    peer_post_body(two, "4aaaaaaaaaaaaaaa", 16);
+    expect_hits(peer, "forward", 0);
+    peer_post_body(two, "a", 1);
+    peer_expect_http(two, 503, NULL);
+    expect_hits(peer, "forward", 1);
+}
+
 /* ---- Rates ---- */
 
 static enum skio_rate_action
@@ -393,6 +523,11 @@ main(void)
         cmocka_unit_test(namespaces_of_a_client_are_counted),
         cmocka_unit_test(namespaces_on_demand_are_counted),
         cmocka_unit_test(a_client_that_reads_nothing_is_counted),
+        cmocka_unit_test(sessions_that_are_forgotten_are_counted),
+        cmocka_unit_test(probe_upon_probe_is_counted),
+        cmocka_unit_test(a_message_cut_into_dust_is_counted),
+        cmocka_unit_test(requests_that_are_passed_on_are_counted),
+        cmocka_unit_test(bytes_that_are_passed_on_are_counted),
         cmocka_unit_test(events_are_counted),
         cmocka_unit_test(bytes_are_counted),
         cmocka_unit_test(connects_are_counted),
