@@ -3,6 +3,8 @@
  */
 #include "scenario/sio.h"
 
+#include "socketio/recovery.h"
+
 static void
 one_second(skio_server_options *options)
 {
@@ -232,6 +234,60 @@ SCENARIO(a_gap_in_the_log_is_told, little_log, NULL)
     peer_hang_up(memory.ws, true);
     for (i = 0; i < 10; i++)
         peer_check(peer, skio_emit_all(root, "a", "%d", i) == SKIO_OK);
+    come_back(peer, &memory);
+    expect_new(peer, &memory);
+    peer_expect_nothing(memory.ws);
+}
+
+#define LOG 180 /* bytes: two short events */
+
+static void
+two_events(skio_server_options *options)
+{
+    options->recovery_ms = 1000;
+    options->recovery_max_bytes = LOG;
+}
+
+/* Fill the log to its last byte, and so many beyond it. */
+static void
+fill_log(struct peer *peer, size_t beyond)
+{
+    skio_nsp *root = skio_of(peer->server, "/");
+    const struct sio_log *log = &root->recovery->log;
+    char text[LOG + 2];
+    size_t len;
+
+    peer_check(peer, skio_emit_all(root, "a", "%s", "") == SKIO_OK);
+    peer_check(peer, log->bytes > 0 && log->bytes <= LOG / 2);
+    len = LOG - 2 * log->bytes + beyond;
+    memset(text, 'x', len);
+    text[len] = '\0';
+    peer_check(peer, skio_emit_all(root, "b", "%s", text) == SKIO_OK);
+    peer_check(peer, beyond > 0 || log->bytes == LOG);
+}
+
+SCENARIO(the_log_may_be_full, two_events, NULL)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    fill_log(peer, 0);
+    come_back(peer, &memory);
+    take_event(peer, &memory, "42[\"a\",\"\",");
+    peer_expect_prefix(memory.ws, "42[\"b\",\"x");
+    expect_recovered(peer, &memory);
+}
+
+SCENARIO(one_byte_more_than_the_log_takes_is_a_gap, two_events, NULL)
+{
+    struct memory memory = {0};
+
+    join(peer, &memory, "");
+    take_reply(peer, &memory);
+    peer_hang_up(memory.ws, true);
+    fill_log(peer, 1);
     come_back(peer, &memory);
     expect_new(peer, &memory);
     peer_expect_nothing(memory.ws);
@@ -482,6 +538,8 @@ main(void)
         cmocka_unit_test(the_end_of_waiting_is_told),
         cmocka_unit_test(an_unknown_offset_is_not_recovered),
         cmocka_unit_test(a_gap_in_the_log_is_told),
+        cmocka_unit_test(the_log_may_be_full),
+        cmocka_unit_test(one_byte_more_than_the_log_takes_is_a_gap),
         cmocka_unit_test(sessions_kept_are_limited),
         cmocka_unit_test(who_left_on_purpose_is_not_recovered),
         cmocka_unit_test(who_comes_back_early_replaces_its_old_connection),

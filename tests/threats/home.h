@@ -75,8 +75,9 @@ void home_limit_descriptors(unsigned most);
 size_t home_descriptors(void);
 size_t home_threads(void);
 
-/* CPU time of this process in milliseconds, and a pause. */
+/* CPU time of this process in milliseconds, the time, and a pause. */
 uint64_t home_cpu_ms(void);
+uint64_t home_now_ms(void);
 void home_pause(long ms);
 
 #endif /* TESTS_THREATS_HOME_H */

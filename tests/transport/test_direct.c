@@ -24,6 +24,7 @@
 #include "unit/alloc.h"
 
 #define ALLOCATIONS 60 /* more than anything below makes */
+#define CLOSE_MS 300   /* close_timeout_ms */
 
 struct host {
     struct test_alloc alloc; /* the server's thread, until it was joined */
@@ -85,7 +86,7 @@ start(struct host *host)
     test_alloc_init(&host->alloc);
     skio_server_options_init(&options);
     options.allocator = host->alloc.allocator;
-    options.close_timeout_ms = 300;
+    options.close_timeout_ms = CLOSE_MS;
     assert_int_equal(skio_server_new(&host->server, &options), SKIO_OK);
     nsp = skio_of(host->server, "/");
     assert_non_null(nsp);
@@ -265,15 +266,18 @@ static void
 peer_that_does_not_close_is_dropped(void **state)
 {
     static struct host host;
+    uint64_t begun;
     bool closed;
     int fd;
 
     (void)state;
     start(&host);
     fd = join(&host);
+    begun = home_now_ms();
     say(fd, "1"); /* closes the session */
     home_read(fd, out, sizeof(out), NULL, &closed);
     assert_true(closed);
+    assert_true(home_now_ms() - begun >= CLOSE_MS);
     close(fd);
 
     fd = join(&host);

@@ -782,32 +782,46 @@ reset_at_every_byte_is_survived(void **state)
     stop(&host);
 }
 
+/* Each in its own time, and not before. */
 static void
 slow_clients_are_dropped_in_time(void **state)
 {
+    static const uint64_t times[] = {300, 300, 900, 600};
     skio_server_options options;
     static struct host host;
+    uint64_t begun;
     bool closed;
+    char sid[32], text[256];
     int fds[4];
 
     (void)state;
     skio_server_options_init(&options);
-    options.header_timeout_ms = 200;
-    options.body_timeout_ms = 200;
-    options.idle_timeout_ms = 200;
+    options.header_timeout_ms = (uint32_t)times[0];
+    options.body_timeout_ms = (uint32_t)times[3];
+    options.idle_timeout_ms = (uint32_t)times[2];
     options.close_timeout_ms = 300;
     make(&host, &options);
     serve(&host);
-    for (int i = 0; i < 4; i++)
+    fds[3] = dial(&host);
+    join(fds[3], sid);
+    begun = home_now_ms();
+    for (int i = 0; i < 3; i++)
         fds[i] = dial(&host); /* the first says nothing */
     home_say(fds[1], "GET /socket.io/");
     home_say(fds[2], POLL "\r\n"); /* and no more */
-    home_say(fds[3], "POST " PATH "&sid=x HTTP/1.1\r\nHost: x\r\n"
-                     "Content-Length: 20\r\n\r\n40");
+    snprintf(text, sizeof(text),
+             "POST " PATH "&sid=%s HTTP/1.1\r\nHost: x\r\n"
+             "Content-Length: 20\r\n\r\n40",
+             sid);
+    home_say(fds[3], text);
     for (int i = 0; i < 4; i++) {
-        home_read(fds[i], out, sizeof(out), NULL, &closed);
+        static const int order[] = {0, 1, 3, 2};
+        int n = order[i];
+
+        home_read(fds[n], out, sizeof(out), NULL, &closed);
         assert_true(closed);
-        close(fds[i]);
+        assert_true(home_now_ms() - begun >= times[n]);
+        close(fds[n]);
     }
     stop(&host);
 }

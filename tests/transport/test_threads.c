@@ -90,6 +90,24 @@ start(pthread_t *thread)
 }
 
 static void
+calls_that_wait_have_a_maximum(void **state)
+{
+    skio_server_options options;
+
+    (void)state;
+    ran = without = 0;
+    skio_server_options_init(&options);
+    options.max_posted = 3;
+    assert_int_equal(skio_server_new(&server, &options), SKIO_OK);
+    assert_int_equal(skio_listen(server, "127.0.0.1", 0), SKIO_OK);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(skio_server_post(server, count, NULL), SKIO_OK);
+    assert_int_equal(skio_server_post(server, count, NULL), SKIO_ENOBUFS);
+    skio_server_free(server);
+    assert_int_equal(ran + without, 3);
+}
+
+static void
 every_call_runs_once(void **state)
 {
     pthread_t loop, threads[THREADS];
@@ -135,6 +153,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_that_wait_have_a_maximum),
         cmocka_unit_test(every_call_runs_once),
         cmocka_unit_test(stopping_meanwhile_loses_no_call),
     };
