@@ -125,9 +125,18 @@ SKIO_API void *skio_transport_of(const skio_server *server) SKIO_NONNULL(1);
 SKIO_API const skio_server_options *
 skio_transport_options(const skio_server *server) SKIO_NONNULL(1);
 
+/** What has stopped a peer, as skio_server_limit() names it. */
+enum skio_transport_limit {
+    SKIO_TRANSPORT_LIMIT = 0,          /**< "transport": any other */
+    SKIO_TRANSPORT_HEADER_TIMEOUT = 1, /**< header_timeout_ms */
+    SKIO_TRANSPORT_BODY_TIMEOUT = 2    /**< body_timeout_ms */
+};
+
 /** Count a peer that a limit of the transport has stopped, among the
  * limits_hit. */
-SKIO_API void skio_transport_limit_hit(skio_server *server) SKIO_NONNULL(1);
+SKIO_API void skio_transport_limit_hit(skio_server *server,
+                                       enum skio_transport_limit limit)
+    SKIO_NONNULL(1);
 
 /** Write a line to the server's log. */
 SKIO_API void skio_transport_log(skio_server *server, enum skio_log_level level,

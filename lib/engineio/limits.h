@@ -17,6 +17,9 @@
     X(max_header_bytes)                                                        \
     X(max_headers)                                                             \
     X(max_query_bytes)                                                         \
+    X(header_timeout_ms)                                                       \
+    X(body_timeout_ms)                                                         \
+    X(connect_timeout_ms)                                                      \
     X(verdict_timeout_ms)                                                      \
     X(max_connections)                                                         \
     X(max_connections_per_address)                                             \

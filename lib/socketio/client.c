@@ -427,6 +427,7 @@ skio__client_timeouts(skio_server *server, uint64_t now_ms)
 
         skio__log(&server->engine.log, SKIO_LOG_DEBUG,
                   "a client joined no namespace in time");
+        skio__limit_hit(&server->engine, EIO_LIMIT_connect_timeout_ms);
         skio__session_detail(client->session, "no namespace joined in time");
         /* Where no poll waits it would linger for one, as it does in Node: half
          * a minute more for who has not even joined. */

@@ -56,8 +56,18 @@ skio_transport_options(const skio_server *server)
 }
 
 void
-skio_transport_limit_hit(skio_server *server)
+skio_transport_limit_hit(skio_server *server, enum skio_transport_limit limit)
 {
+    switch (limit) {
+    case SKIO_TRANSPORT_HEADER_TIMEOUT:
+        skio__limit_hit(&server->engine, EIO_LIMIT_header_timeout_ms);
+        return;
+    case SKIO_TRANSPORT_BODY_TIMEOUT:
+        skio__limit_hit(&server->engine, EIO_LIMIT_body_timeout_ms);
+        return;
+    case SKIO_TRANSPORT_LIMIT:
+        break;
+    }
     skio__limit_hit(&server->engine, EIO_LIMIT_transport);
 }
 

@@ -165,7 +165,7 @@ skio__accept_adopt(struct skio__lws *transport, int fd,
     peer.is_local = !skio__address_read(from, &peer.address);
     err = tally(transport, &peer, &is_tallied);
     if (err == SKIO_ELIMIT)
-        skio_transport_limit_hit(transport->server);
+        skio_transport_limit_hit(transport->server, SKIO_TRANSPORT_LIMIT);
     conn = err == SKIO_OK ? skio__mem_calloc(transport->mem, 1, sizeof(*conn))
                           : NULL;
     if (conn == NULL) {

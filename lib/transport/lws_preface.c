@@ -143,17 +143,22 @@ skio__preface_ready(struct skio__lws *transport, struct lws *wsi)
     return true;
 }
 
-void
+size_t
 skio__preface_timeout(struct skio__lws *transport, uint64_t now_ms)
 {
     struct skio__fifo_node *node;
+    size_t count = 0;
 
-    while ((node = skio__fifo_pop_due(&transport->preface_due, now_ms)) != NULL)
+    while ((node = skio__fifo_pop_due(&transport->preface_due, now_ms)) !=
+           NULL) {
         end(transport, skio__container_of(node, struct waiting, timer), true);
+        count++;
+    }
+    return count;
 }
 
 void
 skio__preface_drop_all(struct skio__lws *transport)
 {
-    skio__preface_timeout(transport, SKIO__NEVER - 1);
+    (void)skio__preface_timeout(transport, SKIO__NEVER - 1);
 }

@@ -18,7 +18,7 @@ void skio__preface_wait(struct skio__lws *transport, int fd,
 bool skio__preface_ready(struct skio__lws *transport, struct lws *wsi);
 
 /* Drop those whose time has come, or all of them. */
-void skio__preface_timeout(struct skio__lws *transport, uint64_t now_ms);
+size_t skio__preface_timeout(struct skio__lws *transport, uint64_t now_ms);
 void skio__preface_drop_all(struct skio__lws *transport);
 
 #endif /* SKIO_TRANSPORT_LWS_PREFACE_H */

@@ -85,7 +85,7 @@ skio__stop_turn(struct skio__lws *transport)
     young = now > GRACE_MS ? now - GRACE_MS : 0;
     end_idle(&transport->idle_due, SKIO__NEVER - 1);
     end_idle(&transport->header_due, due_of(transport, young));
-    skio__preface_timeout(transport, due_of(transport, young));
+    (void)skio__preface_timeout(transport, due_of(transport, young));
 
     return now >= transport->stop_ms ||
            (transport->conns == 0 &&

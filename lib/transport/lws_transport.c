@@ -81,16 +81,26 @@ arm_timer(struct skio__lws *transport)
 }
 
 /* A slice of those whose time is over; arm_timer() finds the others still due,
- * and what came in has its turn before them. */
-static void
+ * and what came in has its turn before them. Returns how many they are. */
+static size_t
 kill_due(struct skio__fifo *fifo, uint64_t now_ms)
 {
     struct skio__fifo_node *node;
+    size_t count = 0;
 
-    for (int i = 0;
-         i < KILLS_MAX && (node = skio__fifo_pop_due(fifo, now_ms)) != NULL;
-         i++)
+    for (;
+         count < KILLS_MAX && (node = skio__fifo_pop_due(fifo, now_ms)) != NULL;
+         count++)
         skio__conn_kill_now(skio__container_of(node, struct skio__conn, timer));
+    return count;
+}
+
+static void
+count_hits(struct skio__lws *transport, enum skio_transport_limit limit,
+           size_t hits)
+{
+    for (; hits > 0; hits--)
+        skio_transport_limit_hit(transport->server, limit);
 }
 
 /* Those that have to go before the next wait. */
@@ -118,12 +128,16 @@ skio__lws_on_timer(struct skio__lws *transport)
         transport->tick_ms = SKIO__NEVER;
 
     skio_transport_timeout(transport->server);
-    kill_due(&transport->header_due, now);
-    kill_due(&transport->body_due, now);
-    kill_due(&transport->idle_due, now);
-    kill_due(&transport->close_due, now);
-    kill_due(&transport->linger_due, now);
-    skio__preface_timeout(transport, now);
+    count_hits(transport, SKIO_TRANSPORT_HEADER_TIMEOUT,
+               kill_due(&transport->header_due, now));
+    count_hits(transport, SKIO_TRANSPORT_HEADER_TIMEOUT,
+               skio__preface_timeout(transport, now));
+    count_hits(transport, SKIO_TRANSPORT_BODY_TIMEOUT,
+               kill_due(&transport->body_due, now));
+    /* These stop nobody: there is nothing left to do. */
+    (void)kill_due(&transport->idle_due, now);
+    (void)kill_due(&transport->close_due, now);
+    (void)kill_due(&transport->linger_due, now);
     skio__lws_wake(transport);
 }
 

@@ -282,7 +282,7 @@ unknown_forwarded(struct reentry *r)
     LOOK(X, skio_transport_next_timeout, (void)skio_transport_next_timeout(r->server)) \
     LOOK(X, skio_transport_expects, reentry_result(r, skio_transport_expects(r->server))) \
     LOOK(X, skio_transport_patience, (void)skio_transport_patience(r->server)) \
-    LOOK(X, skio_transport_limit_hit, skio_transport_limit_hit(r->server))     \
+    LOOK(X, skio_transport_limit_hit, skio_transport_limit_hit(r->server, SKIO_TRANSPORT_LIMIT))     \
     LOOK(X, skio_transport_log, skio_transport_log(r->server, SKIO_LOG_INFO, "%s", "a line")) \
     LOOK(X, skio_transport_json, make_json(r, "[%d]", 1))                      \
     LOOK(X, skio_transport_alloc, skio_transport_free(r->server, skio_transport_alloc(r->server, 9))) \

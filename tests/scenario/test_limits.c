@@ -123,6 +123,18 @@ SCENARIO(an_attachment_that_does_not_come_is_counted, NULL, NULL)
     expect_timeout(peer, 10000, "attachment_timeout_ms");
 }
 
+SCENARIO(a_client_that_joins_nothing_is_counted, NULL, NULL)
+{
+    struct peer_ws *ws = peer_websocket(peer);
+
+    peer_wait(peer, 25000);
+    peer_say(ws, "3");
+    peer_wait(peer, 19999);
+    expect_hits(peer, "connect_timeout_ms", 0);
+    peer_wait(peer, 1);
+    expect_hits(peer, "connect_timeout_ms", 1);
+}
+
 /* ---- How many ---- */
 
 static void
@@ -479,8 +491,20 @@ SCENARIO(connects_are_counted, one_connect, peer_engine)
 
 SCENARIO(what_a_transport_counts_is_there, NULL, NULL)
 {
-    skio_transport_limit_hit(peer->server);
+    skio_transport_limit_hit(peer->server, SKIO_TRANSPORT_LIMIT);
     expect_hits(peer, "transport", 1);
+}
+
+SCENARIO(headers_that_do_not_come_are_counted, NULL, NULL)
+{
+    skio_transport_limit_hit(peer->server, SKIO_TRANSPORT_HEADER_TIMEOUT);
+    expect_hits(peer, "header_timeout_ms", 1);
+}
+
+SCENARIO(a_body_that_does_not_come_is_counted, NULL, NULL)
+{
+    skio_transport_limit_hit(peer->server, SKIO_TRANSPORT_BODY_TIMEOUT);
+    expect_hits(peer, "body_timeout_ms", 1);
 }
 
 SCENARIO(names_are_there_once_and_then_no_more, NULL, NULL)
@@ -514,6 +538,7 @@ main(void)
         cmocka_unit_test(a_message_is_counted),
         cmocka_unit_test(packets_of_a_payload_are_counted),
         cmocka_unit_test(an_attachment_that_does_not_come_is_counted),
+        cmocka_unit_test(a_client_that_joins_nothing_is_counted),
         cmocka_unit_test(connections_are_counted),
         cmocka_unit_test(connections_of_an_address_are_counted),
         cmocka_unit_test(clients_in_no_namespace_are_counted),
@@ -532,6 +557,8 @@ main(void)
         cmocka_unit_test(bytes_are_counted),
         cmocka_unit_test(connects_are_counted),
         cmocka_unit_test(what_a_transport_counts_is_there),
+        cmocka_unit_test(headers_that_do_not_come_are_counted),
+        cmocka_unit_test(a_body_that_does_not_come_is_counted),
         cmocka_unit_test(names_are_there_once_and_then_no_more),
     };
 

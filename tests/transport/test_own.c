@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <socketio/engine.h>
 #include <socketio/http.h>
 #include <socketio/request.h>
 #include <socketio/socketio.h>
@@ -782,13 +783,39 @@ reset_at_every_byte_is_survived(void **state)
     stop(&host);
 }
 
-/* Each in its own time, and not before. */
+/* What stopped peers. */
+struct hits {
+    uint64_t header;
+    uint64_t body;
+    uint64_t all;
+    atomic_bool is_read;
+};
+
+static void
+read_hits(skio_server *server, void *arg)
+{
+    struct hits *hits = arg;
+    const char *name;
+    uint64_t n;
+
+    for (size_t i = 0; (name = skio_server_limit(server, i, &n)) != NULL; i++) {
+        hits->all += n;
+        if (strcmp(name, "header_timeout_ms") == 0)
+            hits->header = n;
+        else if (strcmp(name, "body_timeout_ms") == 0)
+            hits->body = n;
+    }
+    atomic_store(&hits->is_read, true);
+}
+
+/* Each in its own time, and not before; to be idle is no offence. */
 static void
 slow_clients_are_dropped_in_time(void **state)
 {
     static const uint64_t times[] = {300, 300, 900, 600};
     skio_server_options options;
     static struct host host;
+    static struct hits hits;
     uint64_t begun;
     bool closed;
     char sid[32], text[256];
@@ -823,6 +850,13 @@ slow_clients_are_dropped_in_time(void **state)
         assert_true(home_now_ms() - begun >= times[n]);
         close(fds[n]);
     }
+    assert_int_equal(skio_server_post(host.server, read_hits, &hits), SKIO_OK);
+    for (int i = 0; i < 300 && !atomic_load(&hits.is_read); i++)
+        home_pause(10);
+    assert_true(atomic_load(&hits.is_read));
+    assert_int_equal(hits.header, 2);
+    assert_int_equal(hits.body, 1);
+    assert_int_equal(hits.all, 3);
     stop(&host);
 }
 

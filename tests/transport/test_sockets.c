@@ -27,6 +27,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <socketio/engine.h>
 #include <socketio/http.h>
 #include <socketio/lws.h>
 #include <socketio/socketio.h>
@@ -929,9 +930,23 @@ trusted_proxy_without_a_preface_is_closed(void **state)
 }
 
 static void
+read_header_hits(skio_server *server, void *arg)
+{
+    const char *name;
+    uint64_t hits;
+
+    for (size_t i = 0; (name = skio_server_limit(server, i, &hits)) != NULL;
+         i++)
+        if (strcmp(name, "header_timeout_ms") == 0)
+            atomic_store((atomic_int *)arg, (int)hits);
+}
+
+static void
 preface_that_does_not_come_is_not_waited_for(void **state)
 {
+    const struct timespec moment = {.tv_nsec = 10000000};
     struct home home;
+    atomic_int hits = -1;
     int fds[2];
 
     (void)state;
@@ -943,6 +958,11 @@ preface_that_does_not_come_is_not_waited_for(void **state)
     assert_int_equal(send(fds[1], "PROXY TC", 8, 0), 8);
     assert_string_equal(last_line(fds[0]), ""); /* within header_timeout_ms */
     assert_string_equal(last_line(fds[1]), "");
+    assert_int_equal(skio_server_post(home.server, read_header_hits, &hits),
+                     SKIO_OK);
+    for (int i = 0; i < 300 && atomic_load(&hits) < 0; i++)
+        nanosleep(&moment, NULL);
+    assert_int_equal(atomic_load(&hits), 2);
     home_stop(&home);
 }
 
