@@ -129,7 +129,10 @@ skio_transport_options(const skio_server *server) SKIO_NONNULL(1);
 enum skio_transport_limit {
     SKIO_TRANSPORT_LIMIT = 0,          /**< "transport": any other */
     SKIO_TRANSPORT_HEADER_TIMEOUT = 1, /**< header_timeout_ms */
-    SKIO_TRANSPORT_BODY_TIMEOUT = 2    /**< body_timeout_ms */
+    SKIO_TRANSPORT_BODY_TIMEOUT = 2,   /**< body_timeout_ms */
+    SKIO_TRANSPORT_QUERY_BYTES = 3,    /**< max_query_bytes */
+    SKIO_TRANSPORT_HEADERS = 4,        /**< max_headers */
+    SKIO_TRANSPORT_HEADER_BYTES = 5    /**< max_header_bytes */
 };
 
 /** Count a peer that a limit of the transport has stopped, among the

@@ -58,17 +58,19 @@ skio_transport_options(const skio_server *server)
 void
 skio_transport_limit_hit(skio_server *server, enum skio_transport_limit limit)
 {
-    switch (limit) {
-    case SKIO_TRANSPORT_HEADER_TIMEOUT:
-        skio__limit_hit(&server->engine, EIO_LIMIT_header_timeout_ms);
-        return;
-    case SKIO_TRANSPORT_BODY_TIMEOUT:
-        skio__limit_hit(&server->engine, EIO_LIMIT_body_timeout_ms);
-        return;
-    case SKIO_TRANSPORT_LIMIT:
-        break;
-    }
-    skio__limit_hit(&server->engine, EIO_LIMIT_transport);
+    static const enum eio_limit limits[] = {
+        [SKIO_TRANSPORT_LIMIT] = EIO_LIMIT_transport,
+        [SKIO_TRANSPORT_HEADER_TIMEOUT] = EIO_LIMIT_header_timeout_ms,
+        [SKIO_TRANSPORT_BODY_TIMEOUT] = EIO_LIMIT_body_timeout_ms,
+        [SKIO_TRANSPORT_QUERY_BYTES] = EIO_LIMIT_max_query_bytes,
+        [SKIO_TRANSPORT_HEADERS] = EIO_LIMIT_max_headers,
+        [SKIO_TRANSPORT_HEADER_BYTES] = EIO_LIMIT_max_header_bytes,
+    };
+    size_t i = (size_t)limit;
+
+    if (i >= sizeof limits / sizeof *limits)
+        i = SKIO_TRANSPORT_LIMIT;
+    skio__limit_hit(&server->engine, limits[i]);
 }
 
 void

@@ -272,12 +272,20 @@ judge(struct skio__lws *transport, struct lws *wsi,
         return 400;
     if (lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0)
         return request->content_length >= 0 ? 400 : 411;
-    if (query_len > options->max_query_bytes)
+    if (query_len > options->max_query_bytes) {
+        skio_transport_limit_hit(transport->server, SKIO_TRANSPORT_QUERY_BYTES);
         return 414;
-    if (list->lines > options->max_headers ||
-        request->headers_len + 2 * (size_t)list->lines >
-            options->max_header_bytes)
+    }
+    if (list->lines > options->max_headers) {
+        skio_transport_limit_hit(transport->server, SKIO_TRANSPORT_HEADERS);
         return 431;
+    }
+    if (request->headers_len + 2 * (size_t)list->lines >
+        options->max_header_bytes) {
+        skio_transport_limit_hit(transport->server,
+                                 SKIO_TRANSPORT_HEADER_BYTES);
+        return 431;
+    }
     return 0;
 }
 

@@ -495,17 +495,18 @@ SCENARIO(what_a_transport_counts_is_there, NULL, NULL)
     expect_hits(peer, "transport", 1);
 }
 
-SCENARIO(headers_that_do_not_come_are_counted, NULL, NULL)
-{
-    skio_transport_limit_hit(peer->server, SKIO_TRANSPORT_HEADER_TIMEOUT);
-    expect_hits(peer, "header_timeout_ms", 1);
-}
+#define SAID_BY_A_TRANSPORT(limit, name)                                       \
+    SCENARIO(a_transport_says_##name, NULL, NULL)                              \
+    {                                                                          \
+        skio_transport_limit_hit(peer->server, SKIO_TRANSPORT_##limit);        \
+        expect_hits(peer, #name, 1);                                           \
+    }
 
-SCENARIO(a_body_that_does_not_come_is_counted, NULL, NULL)
-{
-    skio_transport_limit_hit(peer->server, SKIO_TRANSPORT_BODY_TIMEOUT);
-    expect_hits(peer, "body_timeout_ms", 1);
-}
+SAID_BY_A_TRANSPORT(HEADER_TIMEOUT, header_timeout_ms)
+SAID_BY_A_TRANSPORT(BODY_TIMEOUT, body_timeout_ms)
+SAID_BY_A_TRANSPORT(QUERY_BYTES, max_query_bytes)
+SAID_BY_A_TRANSPORT(HEADERS, max_headers)
+SAID_BY_A_TRANSPORT(HEADER_BYTES, max_header_bytes)
 
 SCENARIO(names_are_there_once_and_then_no_more, NULL, NULL)
 {
@@ -557,8 +558,11 @@ main(void)
         cmocka_unit_test(bytes_are_counted),
         cmocka_unit_test(connects_are_counted),
         cmocka_unit_test(what_a_transport_counts_is_there),
-        cmocka_unit_test(headers_that_do_not_come_are_counted),
-        cmocka_unit_test(a_body_that_does_not_come_is_counted),
+        cmocka_unit_test(a_transport_says_header_timeout_ms),
+        cmocka_unit_test(a_transport_says_body_timeout_ms),
+        cmocka_unit_test(a_transport_says_max_query_bytes),
+        cmocka_unit_test(a_transport_says_max_headers),
+        cmocka_unit_test(a_transport_says_max_header_bytes),
         cmocka_unit_test(names_are_there_once_and_then_no_more),
     };
 

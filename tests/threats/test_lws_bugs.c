@@ -356,6 +356,11 @@ put(char *at, const char *text)
     return at + len;
 }
 
+/* Bytes of the query, and of the headers as they are sent, but for what is
+ * filled in. */
+#define QUERY (sizeof "EIO=4&transport=polling&q=" - 1)
+#define HEADERS (sizeof "Host: x\r\nConnection: close\r\nCookie: a=\r\n" - 1)
+
 static void
 large_headers_are_refused_or_dropped(void **state)
 {
@@ -372,6 +377,13 @@ large_headers_are_refused_or_dropped(void **state)
         {7000, 0, 0, "HTTP/1.1 200 "},
         {0, 3000, 0, "HTTP/1.1 200 "},
         {0, 0, 90, "HTTP/1.1 200 "},
+        /* at each limit, and one past it */
+        {0, 4096 - QUERY, 0, "HTTP/1.1 200 "},
+        {0, 4097 - QUERY, 0, "HTTP/1.1 414 "},
+        {0, 0, 97, "HTTP/1.1 200 "},
+        {0, 0, 98, "HTTP/1.1 431 "},
+        {8192 - HEADERS, 0, 0, "HTTP/1.1 200 "},
+        {8193 - HEADERS, 0, 0, "HTTP/1.1 431 "},
     };
     static char text[131072];
 

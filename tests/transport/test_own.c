@@ -785,8 +785,11 @@ reset_at_every_byte_is_survived(void **state)
 
 /* What stopped peers. */
 struct hits {
-    uint64_t header;
-    uint64_t body;
+    uint64_t header_timeout_ms;
+    uint64_t body_timeout_ms;
+    uint64_t max_query_bytes;
+    uint64_t max_headers;
+    uint64_t max_header_bytes;
     uint64_t all;
     atomic_bool is_read;
 };
@@ -801,11 +804,75 @@ read_hits(skio_server *server, void *arg)
     for (size_t i = 0; (name = skio_server_limit(server, i, &n)) != NULL; i++) {
         hits->all += n;
         if (strcmp(name, "header_timeout_ms") == 0)
-            hits->header = n;
+            hits->header_timeout_ms = n;
         else if (strcmp(name, "body_timeout_ms") == 0)
-            hits->body = n;
+            hits->body_timeout_ms = n;
+        else if (strcmp(name, "max_query_bytes") == 0)
+            hits->max_query_bytes = n;
+        else if (strcmp(name, "max_headers") == 0)
+            hits->max_headers = n;
+        else if (strcmp(name, "max_header_bytes") == 0)
+            hits->max_header_bytes = n;
     }
     atomic_store(&hits->is_read, true);
+}
+
+static void
+take_hits(struct host *host, struct hits *hits)
+{
+    memset(hits, 0, sizeof(*hits));
+    assert_int_equal(skio_server_post(host->server, read_hits, hits), SKIO_OK);
+    for (int i = 0; i < 300 && !atomic_load(&hits->is_read); i++)
+        home_pause(10);
+    assert_true(atomic_load(&hits->is_read));
+}
+
+static void
+refuse(struct host *host, const char *query, const char *headers,
+       const char *status)
+{
+    static char text[16384];
+    bool closed;
+    int fd = dial(host);
+
+    snprintf(text, sizeof(text),
+             "GET " PATH "%s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+             "%s\r\n",
+             query, headers);
+    home_say(fd, text);
+    home_read(fd, out, sizeof(out), NULL, &closed);
+    assert_true(closed);
+    if (strncmp(out, "HTTP/1.1 ", 9) != 0 || strncmp(out + 9, status, 3) != 0)
+        fail_msg("%s %s: %.60s", query, headers, out);
+    close(fd);
+}
+
+static void
+requests_that_are_too_large_are_counted(void **state)
+{
+    skio_server_options options;
+    static struct host host;
+    static struct hits hits;
+
+    (void)state;
+    skio_server_options_init(&options);
+    options.max_query_bytes = sizeof("EIO=4&transport=polling") - 1;
+    options.max_headers = 3;
+    options.max_header_bytes = 44;
+    make(&host, &options);
+    serve(&host);
+    refuse(&host, "", "Zz: 1234567890\r\n", "200");
+    take_hits(&host, &hits);
+    assert_int_equal(hits.all, 0);
+    refuse(&host, "&", "", "414");
+    refuse(&host, "", "Zz: 1\r\nZz: 1\r\n", "431");
+    refuse(&host, "", "Zz: 12345678901\r\n", "431");
+    take_hits(&host, &hits);
+    assert_int_equal(hits.max_query_bytes, 1);
+    assert_int_equal(hits.max_headers, 1);
+    assert_int_equal(hits.max_header_bytes, 1);
+    assert_int_equal(hits.all, 3);
+    stop(&host);
 }
 
 /* Each in its own time, and not before; to be idle is no offence. */
@@ -850,12 +917,9 @@ slow_clients_are_dropped_in_time(void **state)
         assert_true(home_now_ms() - begun >= times[n]);
         close(fds[n]);
     }
-    assert_int_equal(skio_server_post(host.server, read_hits, &hits), SKIO_OK);
-    for (int i = 0; i < 300 && !atomic_load(&hits.is_read); i++)
-        home_pause(10);
-    assert_true(atomic_load(&hits.is_read));
-    assert_int_equal(hits.header, 2);
-    assert_int_equal(hits.body, 1);
+    take_hits(&host, &hits);
+    assert_int_equal(hits.header_timeout_ms, 2);
+    assert_int_equal(hits.body_timeout_ms, 1);
     assert_int_equal(hits.all, 3);
     stop(&host);
 }
@@ -972,6 +1036,7 @@ main(void)
         cmocka_unit_test(client_that_goes_during_a_poll_is_noticed),
         cmocka_unit_test(slow_reader_gets_all_of_a_long_poll),
         cmocka_unit_test(reset_at_every_byte_is_survived),
+        cmocka_unit_test(requests_that_are_too_large_are_counted),
         cmocka_unit_test(slow_clients_are_dropped_in_time),
         cmocka_unit_test(verdict_may_come_late_or_never),
         cmocka_unit_test(server_stops_with_connections_of_all_kinds),
