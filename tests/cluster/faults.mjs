@@ -115,11 +115,15 @@ export class Redis {
     // Commands, each on a connection of its own: one answer as text, or null
     // while there is none.
     ask(...args) {
+        return this.askFor(500, ...args);
+    }
+
+    askFor(ms, ...args) {
         return new Promise((done) => {
             const socket = dial(this.port, "127.0.0.1");
             let text = "";
 
-            socket.setTimeout(500, () => socket.destroy());
+            socket.setTimeout(ms, () => socket.destroy());
             socket.setEncoding("utf8").on("data", (more) => {
                 text += more;
                 socket.destroy();

@@ -126,7 +126,8 @@ for (const [name, adapter] of Object.entries(adapters)) {
         const seen = a.events.length;
 
         await redis.ask("DEBUG", "POPULATE", "2000");
-        check(await redis.ask("SAVE") === "+OK", "it was not saved");
+        const saved = await redis.askFor(10000, "SAVE"); // as disks take
+        check(saved === "+OK", `it was not saved: ${saved}`);
         await redis.end();
         await a.event("down", seen);
         await redis.start("--key-load-delay", "1000",
