@@ -50,6 +50,7 @@ struct skio__mount;
 struct skio__path;
 struct skio__resolver;
 struct skio__tls;
+struct skio__tunnel;
 
 #define SKIO__LWS_NAME "socket.io" /* of the lws protocol */
 #define SKIO__LWS_WRITE 20480 /* bytes that lws may have to copy, at most */
@@ -92,6 +93,7 @@ struct skio__conn {
     struct in6_addr peer; /* own listener; IPv4 is mapped */
     struct skio__rest *out;
     struct skio__direct *direct; /* NULL: lws reads it */
+    struct skio__tunnel *tunnel; /* to lws; NULL: there is none */
     size_t frame_left;  /* bytes of a started WebSocket frame still to write */
     uint32_t fragments; /* of the message being received */
     uint8_t kind;
@@ -115,6 +117,7 @@ struct skio__conn {
     bool held : 1;          /* direct: lws could not write all of the 101 */
     bool is_tallied : 1;    /* peer was counted */
     bool head_waits : 1;    /* own: a part of a head was seen, and left there */
+    bool is_tunneled : 1;   /* a tunnel is, or was, and is counted instead */
     unsigned leftover : 2;  /* enum skio__leftover, after the last request */
 };
 
@@ -168,6 +171,7 @@ struct skio__lws {
     struct skio__fifo close_due; /* WebSockets that wait for the peer's Close */
     struct skio__fifo linger_due;
     struct skio__fifo preface_due;
+    struct skio__fifo tunnel_due;
     struct skio__fifo kill_due; /* no delay: closed at the end of the turn */
     struct skio__fifo done_due; /* likewise: requests that were answered */
 
@@ -180,6 +184,8 @@ struct skio__lws {
     struct skio__proxies proxies;
     struct skio__tally tally; /* of the own listeners' connections */
     struct skio__tls *tls;    /* NULL: none */
+    void *ssl_ctx;            /* of the own vhost; NULL: it has none */
+    struct skio__tunnel *tunnels;
     int preface_fd; /* epoll: proxies whose preface is due; lws closes it */
     struct lws *preface_wsi;
     int loop_fd; /* epoll: what adapters watch; -1: nothing yet. lws has a copy
@@ -268,6 +274,10 @@ int skio__conn_fd(const struct skio__conn *conn);
  * much; < 0: it is lost. */
 ptrdiff_t skio__conn_send(struct skio__conn *conn, const void *data,
                           size_t len);
+/* Of that, bytes that TLS has taken and the socket has not. */
+size_t skio__conn_kept(const struct skio__conn *conn);
+/* Whether some of what was written is still held back. */
+bool skio__conn_is_partial(const struct skio__conn *conn);
 /* lws_http_transaction_completed(), and what it left. Non-zero: close. */
 int skio__conn_complete(struct skio__conn *conn);
 /* Those whose turn it is: before lws goes on with what it has in store. */

@@ -179,16 +179,30 @@ skio__accept_adopt(struct skio__lws *transport, int fd,
     conn->is_local = peer.is_local;
     conn->is_tallied = is_tallied;
     skio__conn_wait(conn, &transport->header_due);
-    if (!skio__own_begin(conn, fd))
+    if (skio__own_begin(conn, fd))
+        return;
+    if (transport->direct_loop == NULL || transport->ssl_ctx == NULL) {
         skio__accept_hand_over(conn, fd);
+        return;
+    }
+    skio__conn_detach(conn, true); /* nobody else would speak TLS */
+    skio__mem_free(transport->mem, conn);
+    close(fd);
 }
 
 void
 skio__accept_hand_over(struct skio__conn *conn, int fd)
 {
     struct skio__lws *transport = conn->transport;
+    lws_sock_file_fd_type desc = {.sockfd = fd};
+    unsigned type = LWS_ADOPT_SOCKET | LWS_ADOPT_HTTP;
 
-    conn->wsi = lws_adopt_socket_vhost(transport->vhost, fd);
+    /* A tunnel's end has no TLS, and lws says that it has, as is wanted. */
+    if (!conn->is_tunneled)
+        type |= LWS_ADOPT_ALLOW_SSL;
+    conn->wsi =
+        lws_adopt_descriptor_vhost(transport->vhost, (lws_adoption_type)type,
+                                   desc, NULL, NULL);
     if (conn->wsi != NULL) {
         lws_set_opaque_user_data(conn->wsi, conn);
         return;

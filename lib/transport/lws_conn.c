@@ -5,7 +5,6 @@
 
 #include "transport/lws.h"
 
-#include <errno.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -14,10 +13,14 @@
 #include "base/compiler.h"
 #include "base/mem.h"
 #include "transport/endpoint.h"
-#include "transport/lws_direct.h"
+#include "transport/lws_direct_out.h"
+#include "transport/lws_input.h"
 #include "transport/lws_own.h"
+#include "transport/lws_sealed.h"
+#include "transport/lws_tunnel.h"
 
 #define WATCHED_MAX 64 /* handled in one go */
+#define RECORDS_MAX 16 /* written in one go */
 
 /* Close, through lws if it knows the connection: it calls back with whatever
  * ends. The conn is freed. */
@@ -32,9 +35,12 @@ close_conn(struct skio__conn *conn, bool hard)
         return;
     }
     if (lws_partial_buffered(wsi)) {
-        /* lws waits up to 5 s for the rest to leave; not for one we drop */
+        /* lws waits up to 5 s for the rest to leave; not for one we drop. What
+         * it does not read it does not write either, and is told so on and on. */
         if (hard)
             shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
+        if (hard && conn->rx_off)
+            lws_rx_flow_control(wsi, 1);
         skio__lws_tick(transport, 6000);
     }
     lws_set_timeout(wsi, PENDING_TIMEOUT_KILLED_BY_PARENT, LWS_TO_KILL_SYNC);
@@ -47,22 +53,50 @@ skio__conn_fd(const struct skio__conn *conn)
                              : conn->direct->io.fd;
 }
 
+/* What is kept goes first, also when nothing follows. */
+static ptrdiff_t
+send_sealed(struct skio__sealed *sealed, const char *data, size_t len)
+{
+    size_t at = 0;
+
+    if (skio__sealed_flush(sealed) < 0)
+        return -1;
+    for (int i = 0; i < RECORDS_MAX && at < len; i++) {
+        ssize_t sent = skio__sealed_write(sealed, data + at, len - at);
+
+        if (sent < 0 && !skio__direct_would_block())
+            return -1;
+        if (sent < 0)
+            break;
+        at += (size_t)sent;
+    }
+    return (ptrdiff_t)at;
+}
+
 ptrdiff_t
 skio__conn_send(struct skio__conn *conn, const void *data, size_t len)
 {
-    ssize_t sent =
-        send(conn->direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    ssize_t sent;
 
-    if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-        return 0;
-    return sent;
+    if (conn->direct->sealed != NULL)
+        return send_sealed(conn->direct->sealed, data, len);
+    sent = send(conn->direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    return sent < 0 && skio__direct_would_block() ? 0 : sent;
 }
 
-/* Whether lws holds back some of what was written. */
-static bool
-is_partial(const struct skio__conn *conn)
+size_t
+skio__conn_kept(const struct skio__conn *conn)
 {
-    return conn->wsi != NULL && lws_partial_buffered(conn->wsi);
+    return conn->direct->sealed != NULL
+               ? skio__sealed_kept(conn->direct->sealed)
+               : 0;
+}
+
+bool
+skio__conn_is_partial(const struct skio__conn *conn)
+{
+    return conn->wsi != NULL ? lws_partial_buffered(conn->wsi) != 0
+                             : skio__conn_kept(conn) > 0;
 }
 
 static void
@@ -107,7 +141,9 @@ skio__conn_detach(struct skio__conn *conn, bool clean)
         skio__direct_end(conn);
     conn->kind = CONN_GONE;
     conn->u.exchange = NULL;
-    conn->transport->conns--;
+    skio__tunnel_leave(conn);
+    if (!conn->is_tunneled)
+        conn->transport->conns--;
     if (conn->is_tallied)
         skio__tally_leave(&conn->transport->tally, &conn->peer);
     conn->is_tallied = false;
@@ -157,6 +193,16 @@ skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo)
         skio__lws_wake(transport);
 }
 
+static void
+end_writing(struct skio__conn *conn)
+{
+    if (conn->wsi == NULL && conn->direct->sealed != NULL)
+        (void)skio__sealed_end(conn->direct->sealed);
+    else if (conn->wsi == NULL || conn->is_tunneled ||
+             (!lws_is_ssl(conn->wsi) && !skio__conn_is_partial(conn)))
+        shutdown(skio__conn_fd(conn), SHUT_WR);
+}
+
 /* Answered, but the peer still sends: closing now would reset the connection
  * and might take the answer with it. */
 static void
@@ -164,12 +210,11 @@ linger(struct skio__conn *conn)
 {
     conn->kind = CONN_LINGER;
     if (conn->wsi != NULL && !conn->lws_reads &&
-        (is_partial(conn) || skio__conn_hold(conn) != 0)) {
+        (skio__conn_is_partial(conn) || skio__conn_hold(conn) != 0)) {
         close_conn(conn, false);
         return;
     }
-    if (conn->wsi == NULL || (!lws_is_ssl(conn->wsi) && !is_partial(conn)))
-        shutdown(skio__conn_fd(conn), SHUT_WR);
+    end_writing(conn);
     skio__conn_wait(conn, &conn->transport->linger_due);
 }
 
@@ -256,6 +301,7 @@ skio__conn_done(struct skio__conn *conn, bool close)
         skio__conn_end(conn);
     } else if (conn->wsi == NULL) {
         skio__conn_wait(conn, &transport->idle_due);
+        skio__input_go_on(conn);
     } else {
         if (skio__conn_complete(conn) != 0)
             close_conn(conn, false);

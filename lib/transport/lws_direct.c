@@ -9,15 +9,10 @@
 
 #include "base/mem.h"
 #include "transport/lws_direct_out.h"
+#include "transport/lws_input.h"
 #include "transport/lws_sealed.h"
 
 #define PROTOCOL_ERROR 1002
-
-/* The beginning of a frame whose rest has not come yet. */
-struct skio__beginning {
-    size_t len;
-    unsigned char bytes[];
-};
 
 /* ---- Taking over ---- */
 
@@ -32,8 +27,7 @@ skio__direct_has_inbox(struct skio__lws *transport)
 {
     if (transport->inbox == NULL)
         transport->inbox =
-            skio__mem_alloc(transport->mem,
-                            SKIO__FRAME_REST_MAX + SKIO__READ_MAX);
+            skio__mem_alloc(transport->mem, SKIO__HEAD_MAX + SKIO__READ_MAX);
     return transport->inbox != NULL;
 }
 
@@ -50,14 +44,6 @@ skio__direct_begin(struct skio__conn *conn)
     direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
     if (direct == NULL)
         return -1;
-    if (lws_is_ssl(conn->wsi)) {
-        direct->sealed =
-            skio__sealed_new(transport->mem, lws_get_ssl(conn->wsi));
-        if (direct->sealed == NULL) {
-            skio__mem_free(transport->mem, direct);
-            return -1;
-        }
-    }
     /* Not ev_io_set(), which has libev take the descriptor for a new one: it is
      * in the epoll set already, by lws' watcher, and stays there as it is. */
     ev_init(&direct->io, on_ready);
@@ -102,8 +88,6 @@ skio__direct_begin_all(struct skio__lws *transport)
         if (lws_rx_flow_control(conn->wsi, 0) != 0)
             skio__conn_kill(conn);
         ev_io_start(transport->direct_loop, &direct->io);
-        if (direct->sealed != NULL && skio__sealed_has_more(direct->sealed))
-            ev_feed_event(transport->direct_loop, &direct->io, EV_READ);
     }
 }
 
@@ -150,7 +134,7 @@ skio__direct_end(struct skio__conn *conn)
         skio__mem_free(transport->mem, direct->beginning);
     ev_io_stop(transport->direct_loop, &direct->io);
     skio__mem_free(transport->mem, direct->pong);
-    skio__sealed_free(direct->sealed);
+    skio__sealed_drop(direct->sealed);
     skio__mem_free(transport->mem, direct);
     conn->direct = NULL;
 }
@@ -211,9 +195,8 @@ read_frames(struct skio__conn *conn, unsigned char **at, unsigned char *end)
         }
 }
 
-/* Keep the beginning of a frame. Returns -1 when memory ran out. */
-static int
-keep(struct skio__conn *conn, const unsigned char *data, size_t len)
+int
+skio__direct_keep(struct skio__conn *conn, const void *data, size_t len)
 {
     struct skio__beginning *beginning;
 
@@ -267,7 +250,7 @@ receive(struct skio__conn *conn)
         conn->lost = true;
         return -1;
     }
-    return keep(conn, at, (size_t)(end - at));
+    return skio__direct_keep(conn, at, (size_t)(end - at));
 }
 
 static void

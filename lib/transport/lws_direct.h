@@ -4,8 +4,8 @@
  * From the handshake on a WebSocket of the own context without
  * permessage-deflate is ours: a watcher in lws' libev loop tells when there is
  * something to read. One recv() takes what has come, into a buffer that all
- * share; one send() writes what waits, in lws_direct_out.c. With TLS, both go
- * through lws_sealed.c.
+ * share; one send() writes what waits, in lws_direct_out.c. With TLS, which lws
+ * does not know of, both go through lws_sealed.c.
  *
  * Most come from lws_own.c, and lws never knew of them. Where it read the
  * request and shook hands, its reading is turned off; it learns of the end, and
@@ -24,7 +24,12 @@
 
 #define SKIO__READ_MAX 65536 /* in one go; then the others' turn comes */
 
-struct skio__beginning;
+/* Bytes that came, and wait for more. */
+struct skio__beginning {
+    size_t len;
+    unsigned char bytes[];
+};
+
 struct skio__pong;
 struct skio__sealed;
 
@@ -36,10 +41,11 @@ struct skio__direct {
             uint64_t body_left;
             uint32_t head_seen; /* with head_waits: bytes of it */
         };
+        void *shaking; /* SSL, lws_handshake.c; NULL: not yet */
     };
     union {
         struct skio__direct *next;         /* fresh */
-        struct skio__beginning *beginning; /* of a frame; NULL: none */
+        struct skio__beginning *beginning; /* of a frame; lws_input.c */
     };
     struct skio__pong *pong;     /* NULL: none waits */
     struct skio__sealed *sealed; /* NULL: there is no TLS */
@@ -60,6 +66,9 @@ void skio__direct_begin_all(struct skio__lws *transport);
 /* At once, one that lws does not know: write the answer to its handshake, and
  * what waits. Returns 0, or -1: drop the connection. */
 int skio__direct_greet(struct skio__conn *conn, const void *answer, size_t len);
+/* Keep these bytes, if there are any; none are yet. Returns 0, or -1: out of
+ * memory. */
+int skio__direct_keep(struct skio__conn *conn, const void *data, size_t len);
 /* Before the descriptor is closed. */
 void skio__direct_end(struct skio__conn *conn);
 /* lws has bytes of this connection: see the definition. */

@@ -131,6 +131,24 @@ send_bytes(struct skio__direct *direct, const void *data, size_t len)
     return send(direct->io.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
+/* Of parts that are more than the buffer takes, the first bytes. */
+static ssize_t
+send_joined(struct skio__conn *conn, const struct iovec *parts, int count)
+{
+    unsigned char *joined = conn->transport->scratch;
+    size_t at = 0;
+
+    for (int i = 0; i < count && at < SKIO__LWS_WRITE; i++) {
+        size_t len = parts[i].iov_len;
+
+        if (len > SKIO__LWS_WRITE - at)
+            len = SKIO__LWS_WRITE - at;
+        memcpy(joined + at, parts[i].iov_base, len);
+        at += len;
+    }
+    return send_bytes(conn->direct, joined, at);
+}
+
 /* Small frames cost less joined than as parts, which the kernel checks one by
  * one. */
 static ssize_t
@@ -139,23 +157,12 @@ send_output(struct skio__conn *conn, struct output *output)
     struct skio__direct *direct = conn->direct;
     struct msghdr message = {.msg_iov = output->parts,
                              .msg_iovlen = (size_t)output->count};
-    unsigned char *joined = conn->transport->scratch;
-    size_t at = 0;
 
     if (output->count == 1)
         return send_bytes(direct, output->parts[0].iov_base, output->len);
     if (output->len > SKIO__LWS_WRITE && direct->sealed == NULL)
         return sendmsg(direct->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-
-    for (int i = 0; i < output->count && at < SKIO__LWS_WRITE; i++) {
-        size_t len = output->parts[i].iov_len;
-
-        if (len > SKIO__LWS_WRITE - at)
-            len = SKIO__LWS_WRITE - at;
-        memcpy(joined + at, output->parts[i].iov_base, len);
-        at += len;
-    }
-    return send_bytes(direct, joined, at);
+    return send_joined(conn, output->parts, output->count);
 }
 
 /* Nothing waits but what TLS may have kept. Returns 0, or -1 when the
@@ -290,6 +297,17 @@ keep_answer(struct skio__conn *conn, const char *rest, size_t len)
     return 0;
 }
 
+/* As much as a call takes, with TLS of what fits one buffer. */
+static ssize_t
+send_first(struct skio__conn *conn, struct iovec *parts, int count)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = (size_t)count};
+
+    if (conn->direct->sealed != NULL)
+        return send_joined(conn, parts, count);
+    return sendmsg(conn->direct->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
 /* One send for the answer and the packet that opens the session. */
 int
 skio__direct_write_first(struct skio__conn *conn, const void *answer,
@@ -297,7 +315,6 @@ skio__direct_write_first(struct skio__conn *conn, const void *answer,
 {
     struct skio__direct *direct = conn->direct;
     struct iovec parts[SKIO__LWS_SLICES + 2];
-    struct msghdr message = {.msg_iov = parts};
     struct output output;
     ssize_t sent;
 
@@ -305,8 +322,7 @@ skio__direct_write_first(struct skio__conn *conn, const void *answer,
     parts[0].iov_base = (void *)(uintptr_t)answer;
     parts[0].iov_len = len;
     memcpy(parts + 1, output.parts, sizeof(parts[0]) * (size_t)output.count);
-    message.msg_iovlen = (size_t)output.count + 1;
-    sent = sendmsg(direct->io.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+    sent = send_first(conn, parts, output.count + 1);
     if (sent < 0 && skio__direct_would_block())
         sent = 0;
     if (sent < 0 ||
@@ -320,6 +336,8 @@ skio__direct_write_first(struct skio__conn *conn, const void *answer,
         consume(conn, &output, (size_t)sent);
     if (direct->pong != NULL || (size_t)sent < output.len || !output.is_all)
         watch(conn, true);
+    else if (flush(conn) != 0)
+        return -1;
     return finish(conn);
 }
 

@@ -28,6 +28,7 @@
 #include "transport/lws_preface.h"
 #include "transport/lws_protocol.h"
 #include "transport/lws_tls.h"
+#include "transport/lws_tunnel.h"
 #include "transport/sockets.h"
 
 #define SYSTEMD_FIRST 3 /* the first descriptor that a service is passed */
@@ -195,6 +196,7 @@ drop_context(struct skio__lws *transport)
     if (transport->context != NULL)
         lws_context_destroy(transport->context);
     transport->context = NULL;
+    transport->ssl_ctx = NULL; /* it was the vhost's */
     transport->attached = false;
 }
 
@@ -233,6 +235,7 @@ free_loop(struct skio__lws *transport)
     skio__preface_drop_all(transport);
     skio__own_drop_all(transport);
     drop_context(transport);
+    skio__tunnel_drop_all(transport);
     drop_ev_loop(transport->loop);
     skio__tls_free(transport);
     skio__paths_free(transport);

@@ -2,7 +2,6 @@
 
 #include "transport/lws_own.h"
 
-#include <errno.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
@@ -13,15 +12,17 @@
 
 #include "base/mem.h"
 #include "transport/lws_accept.h"
-#include "transport/lws_direct.h"
+#include "transport/lws_direct_out.h"
+#include "transport/lws_handshake.h"
+#include "transport/lws_input.h"
+#include "transport/lws_sealed.h"
+#include "transport/lws_tunnel.h"
 #include "transport/mount.h"
 #include "transport/plain.h"
 
 #define HEAD_USUAL 2048 /* bytes that are looked at first */
-#define HEAD_MAX 16384  /* and at most: lws takes longer heads */
 #define ACCEPT_MAX 32   /* SHA-1 in base64, and NUL */
 #define PROTOCOL_MAX 64
-#define TAKES_MAX 8 /* calls */
 
 /* What the answer to a handshake needs of it. */
 struct handshake {
@@ -35,12 +36,6 @@ struct writer {
     bool is_full;
 };
 
-static bool
-would_block(void)
-{
-    return errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-}
-
 /* ---- Ending ---- */
 
 void
@@ -49,9 +44,15 @@ skio__own_close(struct skio__conn *conn)
     const skio_allocator *mem = conn->transport->mem;
     int fd = conn->direct->io.fd;
 
+    bool is_unread = conn->head_waits && !conn->lost;
+
+    if (skio__handshake_is_due(conn)) {
+        skio__handshake_drop(conn);
+        is_unread = true;
+    }
     /* What is not read makes a reset of the end. */
-    if (conn->head_waits && !conn->lost)
-        (void)recv(fd, conn->transport->inbox, HEAD_MAX, MSG_DONTWAIT);
+    if (is_unread)
+        (void)recv(fd, conn->transport->inbox, SKIO__HEAD_MAX, MSG_DONTWAIT);
     skio__conn_detach(conn, true);
     skio__direct_end(conn);
     close(fd);
@@ -72,32 +73,17 @@ skio__own_drop_all(struct skio__lws *transport)
         skio__conn_kill_now(transport->owned->io.data);
 }
 
-/* Be told of how many bytes or more; of the end always. */
-static int
-tell_from(const struct skio__conn *conn, ssize_t bytes)
-{
-    int low = (int)bytes;
-
-    return setsockopt(conn->direct->io.fd, SOL_SOCKET, SO_RCVLOWAT, &low,
-                      sizeof(low));
-}
-
-/* What comes next is looked at from its first byte on. Returns false when that
- * cannot be: nobody would be told of a short message. */
-static bool
-end_head(struct skio__conn *conn)
-{
-    bool waited = conn->head_waits;
-
-    conn->head_waits = false;
-    return !waited || tell_from(conn, 1) == 0;
-}
-
+/* len: what was looked at. */
 static void
-hand_over(struct skio__conn *conn)
+hand_over(struct skio__conn *conn, size_t len)
 {
     int fd = conn->direct->io.fd;
 
+    if (conn->direct->sealed != NULL) {
+        if (skio__tunnel_begin(conn, len) != 0)
+            lose(conn);
+        return;
+    }
     skio__direct_end(conn);
     skio__accept_hand_over(conn, fd);
 }
@@ -122,10 +108,12 @@ leave(struct skio__conn *conn)
     transport->outcome = OUTCOME_NONE;
     if (outcome == OUTCOME_KEEP)
         skio__conn_wait(conn, &transport->idle_due);
-    else if (outcome == OUTCOME_CLOSE)
-        skio__conn_end(conn);
     else if (conn->kind == CONN_HELD || conn->kind == CONN_REPLY)
         skio__fifo_remove(&conn->timer);
+    if (outcome == OUTCOME_CLOSE)
+        skio__conn_end(conn);
+    else
+        skio__input_go_on(conn);
 }
 
 /* ---- Upgrades ---- */
@@ -294,26 +282,6 @@ is_mounted_over(const struct skio__lws *transport)
     return false;
 }
 
-/* Take what was looked at, and more of what has come. What was seen is there,
- * if a call takes less it takes more of them. Returns how much; < 0: it was not
- * there. */
-static ssize_t
-take(struct skio__conn *conn, size_t seen, size_t most)
-{
-    size_t len = 0;
-
-    for (int left = TAKES_MAX; len < seen && left > 0; left--) {
-        ssize_t got = recv(conn->direct->io.fd, conn->transport->inbox + len,
-                           most - len, MSG_DONTWAIT);
-
-        if (got == 0 || (got < 0 && !would_block()))
-            return -1;
-        if (got > 0)
-            len += (size_t)got;
-    }
-    return len < seen ? -1 : (ssize_t)len;
-}
-
 /* Between enter() and leave(). */
 static void
 feed(struct skio__conn *conn, const void *data, size_t len)
@@ -326,15 +294,16 @@ feed(struct skio__conn *conn, const void *data, size_t len)
     }
 }
 
-/* used: the length of the head. */
+/* len: what was looked at; used: the length of the head. */
 static void
 begin_simple(struct skio__conn *conn, const struct skio__plain *plain,
-             struct skio__head *head, size_t used)
+             struct skio__head *head, size_t len, size_t used)
 {
     uint64_t body =
         plain->content_length > 0 ? (uint64_t)plain->content_length : 0;
     size_t room = SKIO__READ_MAX - used;
-    ssize_t got = take(conn, used, used + (body < room ? (size_t)body : room));
+    size_t most = used + (body < room ? (size_t)body : room);
+    ssize_t got = skio__input_take(conn, len, used, most);
     size_t more = (size_t)got - used;
 
     if (got < 0) {
@@ -359,38 +328,10 @@ read_head(struct skio__lws *transport, struct skio__plain *plain, size_t len)
     skio__buf_reset(&transport->head);
     if (skio__buf_reserve(&transport->head, len) != SKIO_OK)
         return SKIO__PLAIN_NONE;
-    used = skio__plain_read(plain, (char *)transport->inbox, len,
+    used = skio__plain_read(plain, (char *)transport->inbox,
+                            len < SKIO__HEAD_MAX ? len : SKIO__HEAD_MAX,
                             transport->head.data);
     return used <= 0 || is_welcome(transport, plain) ? used : SKIO__PLAIN_NONE;
-}
-
-/* Look at what came. Returns its length, or < 0. */
-static ssize_t
-peek(struct skio__conn *conn, size_t len)
-{
-    return recv(conn->direct->io.fd, conn->transport->inbox, len,
-                MSG_PEEK | MSG_DONTWAIT);
-}
-
-/*
- * The rest of a head is waited for here, in the time that heads have: lws would
- * have a table for it, and a timer in a list that it walks through with each
- * new one, so that thousands who never finish would delay all others. What came
- * stays in the kernel, which tells when there is more. Returns false when it
- * cannot, or tells of nothing new: that is the end.
- */
-static bool
-wait_for_head(struct skio__conn *conn, ssize_t seen)
-{
-    if (conn->is_local ||
-        (conn->head_waits && seen <= (ssize_t)conn->direct->head_seen) ||
-        tell_from(conn, seen + 1) != 0)
-        return false;
-    if (!conn->head_waits && conn->keep_alive) /* a next request */
-        skio__conn_wait(conn, &conn->transport->header_due);
-    conn->head_waits = true;
-    conn->direct->head_seen = (uint32_t)seen;
-    return true;
 }
 
 /* What is new ends no line, and so no head: it need not be read again, however
@@ -404,17 +345,57 @@ is_amid_line(const struct skio__conn *conn, ssize_t len)
                                 (size_t)(len - seen)) == NULL;
 }
 
+/* used: the length of a head that is plain, of len bytes. */
+static void
+begin_request(struct skio__conn *conn, const struct skio__plain *plain,
+              size_t len, size_t used)
+{
+    const skio_server_options *options = conn->transport->options;
+    struct handshake handshake;
+    struct skio__head head;
+
+    make_head(conn, plain, &head);
+    /* Most clients offer permessage-deflate, which lws negotiates. */
+    if (used == len && !skio__input_has_more(conn) &&
+        !options->per_message_deflate && skio__plain_is_upgrade(plain) &&
+        read_handshake(plain, &handshake) == 0) {
+        head.request.upgrade = true;
+        if (skio__input_take(conn, len, used, used) > 0)
+            begin_upgrade(conn, &head, &handshake);
+        else
+            lose(conn);
+    } else if (skio__plain_is_simple(plain, &head.keep_alive) &&
+               !is_mounted_over(conn->transport)) {
+        begin_simple(conn, plain, &head, len, used);
+    } else {
+        hand_over(conn, len);
+    }
+}
+
+/* A head that has begun, whose rest there is time for. */
+static bool
+await_head(struct skio__conn *conn, ssize_t len)
+{
+    bool has_begun = conn->head_waits;
+
+    if (len <= 0 || len >= SKIO__HEAD_MAX ||
+        !skio__input_await(conn, (size_t)len))
+        return false;
+    if (!has_begun && conn->keep_alive) /* a next request */
+        skio__conn_wait(conn, &conn->transport->header_due);
+    return true;
+}
+
 static void
 read_request(struct skio__conn *conn)
 {
     struct skio__lws *transport = conn->transport;
-    ssize_t len = peek(conn, conn->head_waits ? HEAD_MAX : HEAD_USUAL);
+    ssize_t len =
+        skio__input_look(conn, conn->head_waits ? SKIO__HEAD_MAX : HEAD_USUAL);
     struct skio__plain plain;
-    struct handshake handshake;
-    struct skio__head head;
     ptrdiff_t used;
 
-    if (len < 0 && would_block())
+    if (len < 0 && skio__direct_would_block())
         return;
     if (len <= 0) {
         lose(conn);
@@ -422,38 +403,20 @@ read_request(struct skio__conn *conn)
     }
     used = is_amid_line(conn, len) ? SKIO__PLAIN_MORE
                                    : read_head(transport, &plain, (size_t)len);
-    if (used == SKIO__PLAIN_MORE && len == HEAD_USUAL) {
-        len = peek(conn, HEAD_MAX);
+    if (used == SKIO__PLAIN_MORE && len == HEAD_USUAL &&
+        conn->direct->sealed == NULL) {
+        len = skio__input_look(conn, SKIO__HEAD_MAX);
         used = len > 0 ? read_head(transport, &plain, (size_t)len)
                        : SKIO__PLAIN_NONE;
     }
-    if (used == SKIO__PLAIN_MORE && len < HEAD_MAX && wait_for_head(conn, len))
+    if (used == SKIO__PLAIN_MORE && await_head(conn, len))
         return;
-    if (!end_head(conn)) {
+    if (!skio__input_end_head(conn))
         lose(conn);
-        return;
-    }
-    if (used <= 0) {
-        hand_over(conn);
-        return;
-    }
-
-    make_head(conn, &plain, &head);
-    /* Most clients offer permessage-deflate, which lws negotiates. */
-    if (used == len && !transport->options->per_message_deflate &&
-        skio__plain_is_upgrade(&plain) &&
-        read_handshake(&plain, &handshake) == 0) {
-        head.request.upgrade = true;
-        if (take(conn, (size_t)used, (size_t)used) > 0)
-            begin_upgrade(conn, &head, &handshake);
-        else
-            lose(conn);
-    } else if (skio__plain_is_simple(&plain, &head.keep_alive) &&
-               !is_mounted_over(transport)) {
-        begin_simple(conn, &plain, &head, (size_t)used);
-    } else {
-        hand_over(conn);
-    }
+    else if (used > 0)
+        begin_request(conn, &plain, (size_t)len, (size_t)used);
+    else
+        hand_over(conn, len > 0 ? (size_t)len : 0);
 }
 
 /* Of a body that was refused, nothing is made. */
@@ -463,10 +426,9 @@ read_body(struct skio__conn *conn)
     struct skio__direct *direct = conn->direct;
     size_t room = direct->body_left < SKIO__READ_MAX ? (size_t)direct->body_left
                                                      : SKIO__READ_MAX;
-    ssize_t got =
-        recv(direct->io.fd, conn->transport->inbox, room, MSG_DONTWAIT);
+    ssize_t got = skio__input_read(conn, room);
 
-    if (got < 0 && would_block())
+    if (got < 0 && skio__direct_would_block())
         return;
     if (got <= 0) {
         lose(conn);
@@ -482,14 +444,26 @@ read_body(struct skio__conn *conn)
 static void
 watch_waiting(struct skio__conn *conn)
 {
-    ssize_t seen = peek(conn, 1);
+    ssize_t seen = skio__input_peek(conn);
 
-    if (seen < 0 && would_block())
+    if (seen < 0 && skio__direct_would_block())
         return;
     if (seen <= 0)
         lose(conn);
     else if (skio__conn_hold(conn) != 0)
         skio__conn_kill_now(conn);
+}
+
+/* The request may have come with the last word of it. */
+static void
+shake_hands(struct skio__conn *conn)
+{
+    int done = skio__handshake_go_on(conn);
+
+    if (done < 0)
+        lose(conn);
+    else if (done > 0 && skio__input_has_more(conn))
+        read_request(conn);
 }
 
 static void
@@ -500,6 +474,8 @@ on_ready(struct ev_loop *loop, struct ev_io *io, int events)
     (void)loop;
     if ((events & EV_ERROR) != 0) /* the kernel has no room to watch it */
         lose(conn);
+    else if (skio__handshake_is_due(conn))
+        shake_hands(conn);
     else if (conn->direct->body_left > 0)
         read_body(conn);
     else if (conn->kind == CONN_IDLE)
@@ -516,8 +492,7 @@ skio__own_begin(struct skio__conn *conn, int fd)
     struct skio__lws *transport = conn->transport;
     struct skio__direct *direct;
 
-    if (transport->direct_loop == NULL || transport->tls != NULL ||
-        !skio__direct_has_inbox(transport))
+    if (transport->direct_loop == NULL || !skio__direct_has_inbox(transport))
         return false;
     direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
     if (direct == NULL)

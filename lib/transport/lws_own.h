@@ -1,14 +1,16 @@
 /*
  * Connections that lws does not know, as long as nobody needs it
  *
- * A connection that the own listener accepts without TLS is watched here, in
- * lws' libev loop. What a client sends first is only looked at, and stays in
- * the kernel (MSG_PEEK):
+ * A connection that the own listener accepts is watched here, in lws' libev
+ * loop. What a client sends first, with TLS after the handshake
+ * (lws_handshake.h), is only looked at (lws_input.h):
  *
  *     a plain request (plain.h) of the server's path   is taken and answered
  *     the beginning of one                             stays there
  *     anything else                                    lws gets the socket, and
- *                                                      reads it from the start
+ *                                                      reads it from the start;
+ *                                                      with TLS, the end of a
+ *                                                      tunnel (lws_tunnel.h)
  *
  * The same happens with each further request of a kept-alive connection, so lws
  * takes over between two requests, and answers all that is odd or wrong. It

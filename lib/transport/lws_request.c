@@ -12,6 +12,7 @@
 
 #include <libwebsockets.h>
 
+#include "transport/lws_direct.h"
 #include "transport/lws_headers.h"
 #include "transport/sockets.h"
 
@@ -232,7 +233,9 @@ find_peer(const struct skio__lws *transport, const struct skio__conn *conn,
 {
     struct skio__peer peer = {.address = conn->peer,
                               .is_local = conn->is_local,
-                              .secure = wsi != NULL && lws_is_ssl(wsi)};
+                              .secure = wsi != NULL
+                                            ? lws_is_ssl(wsi) != 0
+                                            : conn->direct->sealed != NULL};
     union skio__address from = {.in6 = {0}};
     socklen_t len = sizeof(from);
 

@@ -171,7 +171,7 @@ send_response(struct skio__conn *conn, char *data, size_t len, skio_bytes rest,
 
     if (!is_all)
         return;
-    if (conn->wsi != NULL && lws_partial_buffered(conn->wsi) &&
+    if (skio__conn_is_partial(conn) &&
         keep_rest(conn, (skio_bytes){NULL, 0}, rest, close) == SKIO_OK)
         return; /* completed when it has left, see skio__conn_complete() */
     skio__conn_done(conn, close);
@@ -235,15 +235,16 @@ static int
 continue_own(struct skio__conn *conn)
 {
     struct skio__rest *out = conn->out;
+    size_t kept = skio__conn_kept(conn);
     ptrdiff_t sent =
         skio__conn_send(conn, out->data + out->offset, out->len - out->offset);
 
     if (sent < 0)
         return -1;
-    if (sent > 0)
+    if (sent > 0 || skio__conn_kept(conn) < kept)
         skio__conn_wait(conn, &conn->transport->idle_due);
     out->offset += (size_t)sent;
-    return out->offset == out->len;
+    return out->offset == out->len && skio__conn_kept(conn) == 0;
 }
 
 /* Whether lws holds nothing back, after another try to send it. */

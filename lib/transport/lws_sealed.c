@@ -25,6 +25,7 @@ struct skio__sealed {
     unsigned char *kept; /* sealed, or NULL */
     size_t kept_len;
     size_t kept_sent;
+    bool has_more; /* that OpenSSL has read already */
     bool is_over;
 };
 
@@ -135,6 +136,7 @@ skio__sealed_new(const skio_allocator *mem, void *ssl)
     BIO_up_ref(sealed->socket);
     SSL_set0_wbio(ssl, bio);
     SSL_set_read_ahead(ssl, 1);
+    sealed->has_more = SSL_has_pending(ssl) == 1;
     return sealed;
 }
 
@@ -151,12 +153,26 @@ skio__sealed_free(struct skio__sealed *sealed)
     skio__mem_free(sealed->mem, sealed);
 }
 
+void
+skio__sealed_drop(struct skio__sealed *sealed)
+{
+    SSL *ssl;
+
+    if (sealed == NULL)
+        return;
+    ssl = sealed->ssl;
+    skio__sealed_free(sealed);
+    ERR_clear_error();
+    (void)SSL_shutdown(ssl);
+    SSL_free(ssl);
+}
+
 /* ---- Reading ---- */
 
 bool
 skio__sealed_has_more(const struct skio__sealed *sealed)
 {
-    return SSL_has_pending(sealed->ssl) == 1;
+    return sealed->has_more;
 }
 
 bool
@@ -193,8 +209,11 @@ skio__sealed_read(struct skio__sealed *sealed, void *out, size_t room)
             note_end(sealed, got);
         else
             len += (size_t)got;
-    } while (got > 0 && len < room && skio__sealed_has_more(sealed));
+    } while (got > 0 && len < room && SSL_has_pending(sealed->ssl) == 1);
     SSL_set_read_ahead(sealed->ssl, 1);
+    /* Half a record is pending as well: its rest makes the socket ready. */
+    sealed->has_more =
+        sealed->is_over || (got > 0 && SSL_has_pending(sealed->ssl) == 1);
 
     if (len > 0)
         return (ssize_t)len;
@@ -204,7 +223,30 @@ skio__sealed_read(struct skio__sealed *sealed, void *out, size_t room)
     return -1;
 }
 
+ssize_t
+skio__sealed_peek(struct skio__sealed *sealed)
+{
+    char byte;
+    int got;
+
+    ERR_clear_error();
+    got = SSL_peek(sealed->ssl, &byte, 1);
+    if (got <= 0)
+        note_end(sealed, got);
+    sealed->has_more = sealed->is_over || got > 0;
+    if (got > 0 || sealed->is_over)
+        return got > 0 ? 1 : 0;
+    errno = EAGAIN;
+    return -1;
+}
+
 /* ---- Writing ---- */
+
+size_t
+skio__sealed_kept(const struct skio__sealed *sealed)
+{
+    return sealed->kept_len - sealed->kept_sent;
+}
 
 int
 skio__sealed_flush(struct skio__sealed *sealed)

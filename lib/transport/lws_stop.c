@@ -14,7 +14,9 @@
 #include "transport/lws.h"
 #include "transport/lws_accept.h"
 #include "transport/lws_direct.h"
+#include "transport/lws_input.h"
 #include "transport/lws_preface.h"
+#include "transport/lws_tunnel.h"
 
 #define GRACE_MS 500 /* from accepting to a request */
 
@@ -35,15 +37,19 @@ begin(struct skio__lws *transport)
     skio_transport_flush(transport->server);
 }
 
-/* More than the beginning of a head, which stays there. */
+/* More than the beginning of a head, which without TLS stays there. */
 static bool
 has_input(const struct skio__conn *conn)
 {
-    int seen = conn->head_waits ? (int)conn->direct->head_seen : 0;
+    bool is_own = conn->wsi == NULL;
+    int seen = conn->head_waits && conn->direct->sealed == NULL
+                   ? (int)conn->direct->head_seen
+                   : 0;
     int waiting = 0;
 
-    return ioctl(skio__conn_fd(conn), FIONREAD, &waiting) == 0 &&
-           waiting > seen;
+    return (ioctl(skio__conn_fd(conn), FIONREAD, &waiting) == 0 &&
+            waiting > seen) ||
+           (is_own ? skio__input_has_more(conn) : skio__tunnel_has_input(conn));
 }
 
 /* Connections without a request need not be waited for: those of this list that

@@ -195,6 +195,10 @@ skio__tls_attach(struct skio__lws *transport, void *ssl_ctx)
     if (transport->tls == NULL || prefer_fast_suite(ssl_ctx) != 0)
         return -1;
     SSL_CTX_set_cert_cb(ssl_ctx, on_handshake, transport);
+    /* Who resumes has a ticket; whoever has none shall not cost memory. */
+    SSL_CTX_set_session_cache_mode(ssl_ctx, SSL_SESS_CACHE_OFF);
+    SSL_CTX_set_options(ssl_ctx, SSL_OP_NO_RENEGOTIATION);
+    transport->ssl_ctx = ssl_ctx;
     return SSL_CTX_set_min_proto_version(ssl_ctx, version) == 1 ? 0 : -1;
 }
 

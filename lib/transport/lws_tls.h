@@ -19,7 +19,8 @@ int skio__tls_load(struct skio__lws *transport);
 void skio__tls_free(struct skio__lws *transport);
 
 /* LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS: lws has made this
- * SSL_CTX. Non-zero: it cannot be used. */
+ * SSL_CTX, which serves its connections and ours alike. Non-zero: it cannot be
+ * used. */
 int skio__tls_attach(struct skio__lws *transport, void *ssl_ctx);
 
 #endif /* SKIO_TRANSPORT_LWS_TLS_H */

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "transport/endpoint.h"
 #include "transport/lws_preface.h"
+#include "transport/lws_tunnel.h"
 #include "transport/mount.h"
 
 #define KILLS_MAX 64 /* of each kind in one turn */
@@ -69,6 +70,7 @@ arm_timer(struct skio__lws *transport)
     due = earlier(due, skio__fifo_peek_due(&t->close_due));
     due = earlier(due, skio__fifo_peek_due(&t->linger_due));
     due = earlier(due, skio__fifo_peek_due(&t->preface_due));
+    due = earlier(due, skio__fifo_peek_due(&t->tunnel_due));
     if (due >= t->armed_ms)
         return;
 
@@ -138,6 +140,7 @@ skio__lws_on_timer(struct skio__lws *transport)
     (void)kill_due(&transport->idle_due, now);
     (void)kill_due(&transport->close_due, now);
     (void)kill_due(&transport->linger_due, now);
+    skio__tunnel_timeout(transport, now);
     skio__lws_wake(transport);
 }
 
@@ -308,6 +311,7 @@ init_fifos(struct skio__lws *transport)
     skio__fifo_init(&transport->close_due, options->close_timeout_ms);
     skio__fifo_init(&transport->linger_due, SKIO__LINGER_MS);
     skio__fifo_init(&transport->preface_due, options->header_timeout_ms);
+    skio__fifo_init(&transport->tunnel_due, options->idle_timeout_ms);
     skio__fifo_init(&transport->kill_due, 0);
     skio__fifo_init(&transport->done_due, 0);
 }
