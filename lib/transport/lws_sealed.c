@@ -189,6 +189,8 @@ note_end(struct skio__sealed *sealed, int answer)
 
     if (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)
         sealed->is_over = true;
+    if (reason == SSL_ERROR_SYSCALL) /* nobody is there to be told */
+        SSL_set_quiet_shutdown(sealed->ssl, 1);
 }
 
 ssize_t
