@@ -509,7 +509,7 @@ every_end_is_noticed(void **state)
             finish((enum how)how);
             if (how == HOW_RESET)
                 continue;
-            assert_true(secure_ends(&client, 2000));
+            assert_true(secure_ends(&client, 10000));
             secure_leave(&client);
         }
     for (int i = 0; i < 300 && home_descriptors() > before; i++)

@@ -1,6 +1,7 @@
 /*
- * OpenSSL without memory: each of its allocations for a connection fails, one
- * after the other, from the hello to the end
+ * What OpenSSL allocates for a connection: bounds of its sum, in each state that
+ * a client can choose; and each allocation fails, one after the other, from the
+ * hello to the end
  *
  * The allocations of the server's thread alone: OpenSSL is given functions of
  * this program. What fails ends its connection at most, and leaves nothing.
@@ -29,10 +30,13 @@ static _Thread_local bool is_client;
 static atomic_long left;   /* until one fails; 0: none does */
 static atomic_long failed; /* how many did */
 static atomic_long live;   /* blocks of the server's */
+static atomic_long bytes;  /* in them */
 
-/* Whose block it is, and room for what malloc() aligns for. */
 union head {
-    bool is_counted;
+    struct {
+        bool is_counted; /* the server's */
+        size_t size;
+    } block;
     max_align_t align;
 };
 
@@ -57,9 +61,12 @@ give(size_t size, const char *file, int line)
     head = malloc(sizeof(*head) + size);
     if (head == NULL)
         return NULL;
-    head->is_counted = !is_client;
-    if (head->is_counted)
+    head->block.is_counted = !is_client;
+    head->block.size = size;
+    if (head->block.is_counted) {
         atomic_fetch_add(&live, 1);
+        atomic_fetch_add(&bytes, (long)size);
+    }
     return head + 1;
 }
 
@@ -72,8 +79,10 @@ take(void *block, const char *file, int line)
     (void)line;
     if (block == NULL)
         return;
-    if (head[-1].is_counted)
+    if (head[-1].block.is_counted) {
         atomic_fetch_sub(&live, 1);
+        atomic_fetch_sub(&bytes, (long)head[-1].block.size);
+    }
     free(head - 1);
 }
 
@@ -91,7 +100,134 @@ give_again(void *block, size_t size, const char *file, int line)
     if (must_fail())
         return NULL;
     head = realloc((union head *)block - 1, sizeof(*head) + size);
-    return head != NULL ? head + 1 : NULL;
+    if (head == NULL)
+        return NULL;
+    if (head->block.is_counted)
+        atomic_fetch_add(&bytes, (long)size - (long)head->block.size);
+    head->block.size = size;
+    return head + 1;
+}
+
+/* ---- Sums ---- */
+
+static void
+say_nothing(void)
+{
+}
+
+static void
+say_half_a_hello(void)
+{
+    assert_int_equal(SSL_do_handshake(client.ssl), -1);
+    secure_flush(&client, 100);
+}
+
+static void
+say_hello(void)
+{
+    assert_int_equal(SSL_do_handshake(client.ssl), -1);
+    secure_flush(&client, SIZE_MAX);
+}
+
+/* As much as OpenSSL takes: it makes room before it comes. */
+static void
+announce_a_long_hello(void)
+{
+    static unsigned char record[5 + 16384] = {0x16, 3, 1, 0x40, 0, 1, 2, 1, 64};
+
+    home_send(client.fd, record, sizeof(record));
+}
+
+static void
+shake_hands(void)
+{
+    assert_true(secure_shake(&client, 0));
+    secure_flush(&client, SIZE_MAX);
+}
+
+static void
+say_half_a_record(void)
+{
+    static const char zeros[16384];
+
+    shake_hands();
+    secure_write(&client, zeros, sizeof(zeros));
+    secure_flush(&client, 16000);
+}
+
+static void
+say_half_a_head(void)
+{
+    static const char start[] = SECURE_POLL "X: ";
+    static char head[16000];
+
+    shake_hands();
+    memset(head, 'x', sizeof(head));
+    memcpy(head, start, sizeof(start) - 1);
+    secure_send(&client, head, sizeof(head));
+}
+
+static void
+poll_once(void)
+{
+    shake_hands();
+    secure_say(&client, SECURE_POLL "\r\n");
+    assert_true(secure_heard(&client, "maxPayload"));
+}
+
+static void
+ask_for_who(void)
+{
+    shake_hands();
+    secure_say(&client, "GET /who HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert_true(secure_heard(&client, "127.0.0.1"));
+}
+
+/* In skio_security(7): OpenSSL's share, and ours of one that has no session. */
+static void
+sums_are_as_the_manual_says(void **state)
+{
+    static const struct {
+        const char *name;
+        void (*fn)(void);
+        long openssl, ours;
+    } states[] = {
+        {"silent", say_nothing, 0, 512},
+        {"half a hello", say_half_a_hello, 81920, 512},
+        {"a hello", say_hello, 81920, 512},
+        {"a long hello", announce_a_long_hello, 229376, 512},
+        {"idle", shake_hands, 20480, 1024},
+        {"half a record", say_half_a_record, 20480 + 17408, 1024},
+        {"half a head", say_half_a_head, 20480, 1024 + 16384},
+        {"after a poll", poll_once, 20480, 4096},
+        {"a tunnel", ask_for_who, 20480, 1536},
+    };
+    struct secure_client other; /* so that its address is known */
+
+    (void)state;
+    secure_start(&host);
+    secure_dial(&host, &other);
+    for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+        long openssl, ours;
+
+        for (int round = 0; round < 2; round++) { /* the first one warms up */
+            home_pause(100);
+            openssl = atomic_load(&bytes);
+            ours = (long)host.alloc.live_bytes;
+            secure_reach(&host, &client, 0);
+            states[i].fn();
+            home_pause(100);
+            openssl = atomic_load(&bytes) - openssl;
+            ours = (long)host.alloc.live_bytes - ours;
+            secure_leave(&client);
+        }
+        print_message("# %s: OpenSSL %ld bytes, ours %ld\n", states[i].name,
+                      openssl, ours);
+        assert_true(openssl <= states[i].openssl);
+        assert_true(ours <= states[i].ours);
+    }
+    secure_leave(&other);
+    secure_stop(&host);
 }
 
 /* ---- Talks ---- */
@@ -215,6 +351,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_are_as_the_manual_says),
         cmocka_unit_test(polls_without_memory_end_alone),
         cmocka_unit_test(websockets_without_memory_end_alone),
         cmocka_unit_test(tunnels_without_memory_end_alone),
