@@ -35,8 +35,9 @@ close_conn(struct skio__conn *conn, bool hard)
         return;
     }
     if (lws_partial_buffered(wsi)) {
-        /* lws waits up to 5 s for the rest to leave; not for one we drop. What
-         * it does not read it does not write either, and is told so on and on. */
+        /* lws waits up to 5 s for the rest to leave; not for one we drop. To
+         * one that it does not read it does not write either, however often
+         * it is told that it could. */
         if (hard)
             shutdown(lws_get_socket_fd(wsi), SHUT_RDWR);
         if (hard && conn->rx_off)

@@ -3,8 +3,8 @@
  *
  * OpenSSL's object is made with the first byte that comes, so a connection that
  * says nothing costs as little as without TLS. It reads and writes the socket
- * itself until the handshake is done; then lws_sealed.c has it. The time is that
- * of a first head: header_timeout_ms for both.
+ * itself until the handshake is done; then lws_sealed.c has it. The time is
+ * that of a first head: header_timeout_ms for both.
  */
 #ifndef SKIO_TRANSPORT_LWS_HANDSHAKE_H
 #define SKIO_TRANSPORT_LWS_HANDSHAKE_H

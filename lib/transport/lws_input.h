@@ -3,8 +3,8 @@
  *
  * Without TLS what was not taken stays in the kernel (MSG_PEEK). What TLS has
  * decrypted cannot go back: the part of a head, or what followed a request, is
- * kept here, less than SKIO__HEAD_MAX bytes, until it was read. OpenSSL has more
- * of its own that the descriptor does not tell of: skio__input_go_on().
+ * kept here, less than SKIO__HEAD_MAX bytes, until it was read. OpenSSL has
+ * more of its own that the descriptor does not tell of: skio__input_go_on().
  *
  * All of it goes through the buffer that all connections share.
  */

@@ -1,8 +1,8 @@
 /*
  * Requests over TLS that are not plain: lws gets them through a pair of sockets
  *
- * lws cannot take over a connection whose TLS has begun. So it gets one end of a
- * pair as a connection that has none, and what goes through is carried here:
+ * lws cannot take over a connection whose TLS has begun. So it gets one end of
+ * a pair as a connection that has none, and what goes through is carried here:
  *
  *     client ◀── TLS, the connection ──▶ tunnel ◀── pair ──▶ lws
  *

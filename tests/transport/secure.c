@@ -174,6 +174,7 @@ secure_options(skio_server_options *options)
 {
     skio_server_options_init(options);
     options->close_timeout_ms = 300;
+    options->drain_lead_ms = 0;
     options->max_outbound_bytes = (size_t)16 << 20;
     options->max_connections_per_address = 10000;
     options->tls_cert_file = secure_cert;
@@ -236,16 +237,38 @@ secure_start(struct secure_host *host)
     secure_serve(host);
 }
 
-void
-secure_stop(struct secure_host *host)
+static void
+await_end(struct secure_host *host)
 {
     void *failed;
 
-    skio_server_stop(host->server);
     pthread_join(host->thread, &failed);
     assert_null(failed);
     skio_server_free(host->server);
     assert_int_equal(host->alloc.live, 0);
+}
+
+void
+secure_stop(struct secure_host *host)
+{
+    skio_server_stop(host->server);
+    await_end(host);
+}
+
+static void
+begin_drain(skio_server *server, void *arg)
+{
+    (void)arg;
+    if (skio_server_drain(server, 500, NULL, NULL) != SKIO_OK)
+        abort();
+}
+
+void
+secure_drain(struct secure_host *host)
+{
+    assert_int_equal(skio_server_post(host->server, begin_drain, NULL),
+                     SKIO_OK);
+    await_end(host);
 }
 
 void

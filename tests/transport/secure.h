@@ -57,6 +57,8 @@ void secure_make(struct secure_host *host, const skio_server_options *options);
 void secure_serve(struct secure_host *host);
 void secure_start(struct secure_host *host);
 void secure_stop(struct secure_host *host);
+/* Which stops it, within a second. */
+void secure_drain(struct secure_host *host);
 void secure_await_loss(struct secure_host *host, int count);
 
 /* Connect, and shake no hands; window: the receive buffer, 0: as usual. */

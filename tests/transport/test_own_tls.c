@@ -1,7 +1,7 @@
 /*
  * TLS of connections that libwebsockets does not know: handshakes and requests
- * in pieces and all at once, records that do not end with heads and bodies, ends
- * of all kinds, slow clients, failing memory
+ * in pieces and all at once, records that do not end with heads and bodies,
+ * ends of all kinds, slow clients, failing memory
  */
 #define _POSIX_C_SOURCE 200809L
 
@@ -706,6 +706,7 @@ unix_socket_speaks_tls(void **state)
     secure_stop(&host);
 }
 
+/* Drained before, or not. */
 static void
 server_stops_with_connections_of_all_kinds(void **state)
 {
@@ -713,27 +714,33 @@ server_stops_with_connections_of_all_kinds(void **state)
     char sid[32];
 
     (void)state;
-    secure_start(&host);
-    secure_reach(&host, &clients[0], 0); /* says nothing */
-    secure_reach(&host, &clients[1], 0);
-    assert_int_equal(SSL_do_handshake(clients[1].ssl), -1);
-    secure_flush(&clients[1], 100); /* half a hello */
-    for (int i = 2; i < 8; i++)
-        secure_dial(&host, &clients[i]);
-    secure_say(&clients[2], "GE");
-    secure_join(&clients[3], sid);
-    secure_poll(&clients[3], sid); /* is held */
-    secure_say(&clients[4], "POST " SECURE_PATH "&sid=x HTTP/1.1\r\nHost: x\r\n"
-                            "Content-Length: 20\r\n\r\n40");
-    secure_upgrade(&clients[5], SECURE_UPGRADE "\r\n");
-    secure_join(&clients[6], sid); /* reads no answer */
-    secure_post(&clients[6], sid, "42[\"long\"]");
-    assert_true(secure_heard(&clients[6], "\r\n\r\nok"));
-    secure_poll(&clients[6], sid);
-    home_pause(20);
-    secure_stop(&host);
-    for (int i = 0; i < 8; i++)
-        secure_leave(&clients[i]);
+    for (int drains = 0; drains < 2; drains++) {
+        secure_start(&host);
+        secure_reach(&host, &clients[0], 0); /* says nothing */
+        secure_reach(&host, &clients[1], 0);
+        assert_int_equal(SSL_do_handshake(clients[1].ssl), -1);
+        secure_flush(&clients[1], 100); /* half a hello */
+        for (int i = 2; i < 8; i++)
+            secure_dial(&host, &clients[i]);
+        secure_say(&clients[2], "GE");
+        secure_join(&clients[3], sid);
+        secure_poll(&clients[3], sid); /* is held */
+        secure_say(&clients[4],
+                   "POST " SECURE_PATH "&sid=x HTTP/1.1\r\nHost: x\r\n"
+                   "Content-Length: 20\r\n\r\n40");
+        secure_upgrade(&clients[5], SECURE_UPGRADE "\r\n");
+        secure_join(&clients[6], sid); /* reads no answer */
+        secure_post(&clients[6], sid, "42[\"long\"]");
+        assert_true(secure_heard(&clients[6], "\r\n\r\nok"));
+        secure_poll(&clients[6], sid);
+        home_pause(20);
+        if (drains)
+            secure_drain(&host);
+        else
+            secure_stop(&host);
+        for (int i = 0; i < 8; i++)
+            secure_leave(&clients[i]);
+    }
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
- * What OpenSSL allocates for a connection: bounds of its sum, in each state that
- * a client can choose; and each allocation fails, one after the other, from the
- * hello to the end
+ * What OpenSSL allocates for a connection: bounds of its sum, in each state
+ * that a client can choose; and each allocation fails, one after the other,
+ * from the hello to the end
  *
  * The allocations of the server's thread alone: OpenSSL is given functions of
  * this program. What fails ends its connection at most, and leaves nothing.

@@ -1,7 +1,7 @@
 /*
- * Requests over TLS that libwebsockets answers, at the end of a pair of sockets:
- * files, endpoints, compressed WebSockets and odd heads, long bodies both ways,
- * slow readers, ends of all kinds, no sockets left
+ * Requests over TLS that libwebsockets answers, at the end of a pair of
+ * sockets: files, endpoints, compressed WebSockets and odd heads, long bodies
+ * both ways, slow readers, ends of all kinds, no sockets left
  *
  * socketpair() is this program's own, to fail when a test wants it.
  */
@@ -178,6 +178,33 @@ sessions_know_their_client(void **state)
         secure_say(&client, text);
         assert_true(
             secure_heard(&client, proxied ? "\"192.0.2.7\"" : "\"127.0.0.1\""));
+        secure_leave(&client);
+    }
+    secure_stop(&host);
+}
+
+/* Whom a proxy names before TLS. */
+static void
+proxy_speaks_before_tls(void **state)
+{
+    static const char *const requests[] = {SECURE_UPGRADE "\r\n",
+                                           SECURE_UPGRADE SECURE_ODD "\r\n"};
+    skio_server_options options;
+
+    (void)state;
+    secure_options(&options);
+    options.trusted_proxies = "127.0.0.1";
+    options.proxy_protocol = true;
+    secure_make(&host, &options);
+    secure_serve(&host);
+    for (size_t i = 0; i < sizeof(requests) / sizeof(requests[0]); i++) {
+        secure_reach(&host, &client, 0);
+        home_say(client.fd, "PROXY TCP4 192.0.2.9 192.0.2.1 5000 443\r\n");
+        assert_true(secure_shake(&client, 0));
+        secure_flush(&client, SIZE_MAX);
+        secure_upgrade(&client, requests[i]);
+        secure_frame(&client, "42[\"who\"]");
+        assert_true(secure_heard(&client, "\"192.0.2.9\",\"secure\""));
         secure_leave(&client);
     }
     secure_stop(&host);
@@ -471,16 +498,21 @@ server_stops_with_tunnels_of_all_kinds(void **state)
     struct secure_client clients[sizeof(parts) / sizeof(parts[0])];
 
     (void)state;
-    secure_start(&host);
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-        secure_reach(&host, &clients[i], 4096);
-        assert_true(secure_shake(&clients[i], 0));
-        secure_say(&clients[i], parts[i]);
+    for (int drains = 0; drains < 2; drains++) {
+        secure_start(&host);
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+            secure_reach(&host, &clients[i], 4096);
+            assert_true(secure_shake(&clients[i], 0));
+            secure_say(&clients[i], parts[i]);
+        }
+        home_pause(50);
+        if (drains)
+            secure_drain(&host);
+        else
+            secure_stop(&host);
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+            secure_leave(&clients[i]);
     }
-    home_pause(50);
-    secure_stop(&host);
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        secure_leave(&clients[i]);
 }
 
 int
@@ -491,6 +523,7 @@ main(void)
         cmocka_unit_test(what_is_around_an_odd_request_is_answered),
         cmocka_unit_test(files_are_served),
         cmocka_unit_test(sessions_know_their_client),
+        cmocka_unit_test(proxy_speaks_before_tls),
         cmocka_unit_test(websockets_are_compressed),
         cmocka_unit_test(long_bodies_go_both_ways),
         cmocka_unit_test(client_that_only_writes_is_stopped),
