@@ -143,6 +143,7 @@ struct skio__lws {
     bool inside_frame; /* the last piece read was not the end of its frame */
     bool stopping;
     bool stopped;
+    unsigned fed;   /* events, since the loop looked for others */
     unsigned calls; /* of the application's functions, from here, that run */
     atomic_bool stop_asked;
 

@@ -4,6 +4,7 @@
 #include <openssl/ssl.h>
 
 #include "transport/lws_direct.h"
+#include "transport/lws_input.h"
 #include "transport/lws_sealed.h"
 
 bool
@@ -30,18 +31,6 @@ make_ssl(const struct skio__conn *conn)
     return ssl;
 }
 
-static void
-watch(struct skio__conn *conn, int events)
-{
-    struct ev_io *io = &conn->direct->io;
-
-    if ((io->events & (EV_READ | EV_WRITE)) == events)
-        return;
-    ev_io_stop(conn->transport->direct_loop, io);
-    ev_io_modify(io, events);
-    ev_io_start(conn->transport->direct_loop, io);
-}
-
 static int
 finish(struct skio__conn *conn, SSL *ssl)
 {
@@ -52,7 +41,7 @@ finish(struct skio__conn *conn, SSL *ssl)
         return -1;
     direct->shaking = NULL;
     direct->body_left = 0; /* in its place */
-    watch(conn, EV_READ);
+    skio__input_watch(conn, EV_READ);
     return 1;
 }
 
@@ -72,10 +61,10 @@ skio__handshake_go_on(struct skio__conn *conn)
         return finish(conn, direct->shaking);
     switch (SSL_get_error(direct->shaking, done)) {
     case SSL_ERROR_WANT_READ:
-        watch(conn, EV_READ);
+        skio__input_watch(conn, EV_READ);
         return 0;
     case SSL_ERROR_WANT_WRITE:
-        watch(conn, EV_WRITE);
+        skio__input_watch(conn, EV_WRITE);
         return 0;
     default:
         return -1;

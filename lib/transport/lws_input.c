@@ -12,6 +12,7 @@
 #include "transport/lws_sealed.h"
 
 #define TAKES_MAX 8 /* calls */
+#define FED_MAX 32  /* events, of all, until the loop looks for others */
 
 /* Be told of how many bytes or more; of the end always. */
 static int
@@ -146,8 +147,26 @@ skio__input_has_more(const struct skio__conn *conn)
             (direct->beginning != NULL && !conn->head_waits));
 }
 
-/* At the end of a turn the loop has looked for events already: it must not
- * sleep on what the flush after them would have sent. */
+void
+skio__input_watch(struct skio__conn *conn, int events)
+{
+    struct ev_io *io = &conn->direct->io;
+    bool is_active = ev_is_active(io);
+
+    if ((io->events & (EV_READ | EV_WRITE)) == events)
+        return;
+    ev_io_stop(conn->transport->direct_loop, io);
+    ev_io_modify(io, events);
+    if (is_active)
+        ev_io_start(conn->transport->direct_loop, io);
+}
+
+/*
+ * The loop calls at once what it is fed, so those who send without end would be
+ * served alone: after some, they wait for room to write like others for bytes.
+ * And at the end of a turn it has looked for events already: it must not sleep
+ * on what the flush after them would have sent.
+ */
 void
 skio__input_go_on(struct skio__conn *conn)
 {
@@ -155,6 +174,11 @@ skio__input_go_on(struct skio__conn *conn)
 
     if (conn->rx_off || !skio__input_has_more(conn))
         return;
+    if (transport->fed >= FED_MAX) {
+        skio__input_watch(conn, EV_READ | EV_WRITE);
+        return;
+    }
+    transport->fed++;
     ev_feed_event(transport->direct_loop, &conn->direct->io, EV_READ);
     ev_idle_start(transport->direct_loop, &transport->loop->idle);
 }

@@ -46,7 +46,9 @@ bool skio__input_end_head(struct skio__conn *conn);
 
 /* Whether bytes are here that the descriptor does not tell of. */
 bool skio__input_has_more(const struct skio__conn *conn);
-/* If so, come back to them in this turn of the loop. */
+/* Be told of these, EV_READ or EV_WRITE. */
+void skio__input_watch(struct skio__conn *conn, int events);
+/* If there are, be told that there is something; the others have their turns, too. */
 void skio__input_go_on(struct skio__conn *conn);
 
 #endif /* SKIO_TRANSPORT_LWS_INPUT_H */

@@ -90,6 +90,7 @@ on_prepare(struct ev_loop *ev, struct ev_prepare *prepare, int events)
     struct skio__loop *loop = transport->loop;
 
     (void)events;
+    transport->fed = 0;
     skio__direct_begin_all(transport);
     skio__conn_complete_all(transport);
     if (transport->flush_wanted && transport->inside_frame &&

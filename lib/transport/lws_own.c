@@ -472,11 +472,16 @@ on_ready(struct ev_loop *loop, struct ev_io *io, int events)
     struct skio__conn *conn = io->data;
 
     (void)loop;
-    if ((events & EV_ERROR) != 0) /* the kernel has no room to watch it */
+    if ((events & EV_ERROR) != 0) { /* the kernel has no room to watch it */
         lose(conn);
-    else if (skio__handshake_is_due(conn))
+        return;
+    }
+    if (skio__handshake_is_due(conn)) {
         shake_hands(conn);
-    else if (conn->direct->body_left > 0)
+        return;
+    }
+    skio__input_watch(conn, EV_READ);
+    if (conn->direct->body_left > 0)
         read_body(conn);
     else if (conn->kind == CONN_IDLE)
         read_request(conn);

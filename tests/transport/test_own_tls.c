@@ -24,10 +24,13 @@
 
 #define LOOKED_AT 16384 /* bytes of a head: SKIO__HEAD_MAX of lws_input.h */
 #define ALLOCATIONS 60  /* more than anything below makes */
+#define EAGER 3
 
 static struct secure_host host;
 static struct secure_client client;
 static char text[70000];
+static atomic_bool is_enough;
+static atomic_size_t answered;
 
 /* ---- Handshakes ---- */
 
@@ -623,6 +626,103 @@ slow_reader_gets_all_of_a_long_poll(void **state)
     secure_stop(&host);
 }
 
+/* Take what was answered. */
+static void
+drop_answers(const struct secure_client *eager)
+{
+    char answers[4096];
+    ssize_t got;
+
+    while ((got = recv(eager->fd, answers, sizeof(answers), MSG_DONTWAIT)) > 0)
+        atomic_fetch_add(&answered, (size_t)got);
+}
+
+/* What waits in memory, as fast as it goes. */
+static void *
+send_all(void *arg)
+{
+    struct secure_client *eager = arg;
+    char *data;
+    size_t len = (size_t)BIO_get_mem_data(eager->out, &data);
+
+    for (size_t at = 0; at < len && !atomic_load(&is_enough);) {
+        ssize_t sent =
+            send(eager->fd, data + at, len - at, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        drop_answers(eager);
+        if (sent > 0)
+            at += (size_t)sent;
+    }
+    while (!atomic_load(&is_enough))
+        drop_answers(eager);
+    return NULL;
+}
+
+/* Requests in records that are always there. */
+static void
+write_many(struct secure_client *eager, const char *sid)
+{
+    static char many[16384];
+    char one[256];
+    size_t len = 0, part;
+
+    part = (size_t)snprintf(one, sizeof(one),
+                            "POST " SECURE_PATH "&sid=%s HTTP/1.1\r\n"
+                            "Host: x\r\nContent-Length: 8\r\n\r\n42[\"no\"]",
+                            sid);
+    for (; len + part <= sizeof(many); len += part)
+        memcpy(many + len, one, part);
+    for (int i = 0; i < 500; i++)
+        secure_write(eager, many, len);
+}
+
+static void
+clients_that_ask_without_end_are_not_served_alone(void **state)
+{
+    struct secure_client eager[EAGER];
+    pthread_t threads[EAGER];
+    struct timespec begun, ended;
+    char sid[32];
+    long worst_ms = 0;
+
+    (void)state;
+    secure_start(&host);
+    secure_dial(&host, &client);
+    secure_upgrade(&client, SECURE_UPGRADE "\r\n");
+    atomic_store(&is_enough, false);
+    for (int i = 0; i < EAGER; i++) {
+        secure_dial(&host, &eager[i]);
+        secure_join(&eager[i], sid);
+        write_many(&eager[i], sid);
+    }
+    for (int i = 0; i < EAGER; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, send_all, &eager[i]),
+                         0);
+    for (int i = 0; i < 50; i++) {
+        long ms;
+
+        home_pause(10);
+        clock_gettime(CLOCK_MONOTONIC, &begun);
+        secure_frame(&client, "42[\"echo\",1]");
+        assert_true(secure_heard(&client, "42[\"echo\",1]"));
+        clock_gettime(CLOCK_MONOTONIC, &ended);
+        ms = (ended.tv_sec - begun.tv_sec) * 1000 +
+             (ended.tv_nsec - begun.tv_nsec) / 1000000;
+        worst_ms = ms > worst_ms ? ms : worst_ms;
+    }
+    atomic_store(&is_enough, true);
+    for (int i = 0; i < EAGER; i++) {
+        pthread_join(threads[i], NULL);
+        secure_leave(&eager[i]);
+    }
+    print_message("# an echo took %ld ms at most, beside %zu bytes\n", worst_ms,
+                  atomic_load(&answered));
+    assert_true(atomic_load(&answered) > 100000);
+    assert_true(worst_ms < 1000);
+    secure_leave(&client);
+    secure_stop(&host);
+}
+
 static void
 slow_clients_are_dropped_in_time(void **state)
 {
@@ -803,6 +903,7 @@ main(void)
         cmocka_unit_test(client_that_goes_during_a_poll_is_noticed),
         cmocka_unit_test(reset_at_every_byte_is_survived),
         cmocka_unit_test(slow_reader_gets_all_of_a_long_poll),
+        cmocka_unit_test(clients_that_ask_without_end_are_not_served_alone),
         cmocka_unit_test(slow_clients_are_dropped_in_time),
         cmocka_unit_test(certificate_may_be_read_again_amid_connections),
         cmocka_unit_test(unix_socket_speaks_tls),
