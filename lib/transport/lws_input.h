@@ -48,7 +48,7 @@ bool skio__input_end_head(struct skio__conn *conn);
 bool skio__input_has_more(const struct skio__conn *conn);
 /* Be told of these, EV_READ or EV_WRITE. */
 void skio__input_watch(struct skio__conn *conn, int events);
-/* If there are, be told that there is something; the others have their turns, too. */
+/* If there are, be told of something to read; others have their turns, too. */
 void skio__input_go_on(struct skio__conn *conn);
 
 #endif /* SKIO_TRANSPORT_LWS_INPUT_H */
