@@ -197,10 +197,12 @@ skio__conn_wait(struct skio__conn *conn, struct skio__fifo *fifo)
 static void
 end_writing(struct skio__conn *conn)
 {
+    bool lws_seals =
+        conn->wsi != NULL && lws_is_ssl(conn->wsi) && !conn->is_tunneled;
+
     if (conn->wsi == NULL && conn->direct->sealed != NULL)
         (void)skio__sealed_end(conn->direct->sealed);
-    else if (conn->wsi == NULL || conn->is_tunneled ||
-             (!lws_is_ssl(conn->wsi) && !skio__conn_is_partial(conn)))
+    else if (!lws_seals && !skio__conn_is_partial(conn))
         shutdown(skio__conn_fd(conn), SHUT_WR);
 }
 

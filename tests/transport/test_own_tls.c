@@ -130,6 +130,36 @@ failed_handshake_is_told_why(void **state)
     secure_stop(&host);
 }
 
+/* Which may not shake hands again. */
+static void
+clients_of_1_2_are_served(void **state)
+{
+    static const char *const requests[] = {SECURE_UPGRADE "\r\n",
+                                           SECURE_UPGRADE SECURE_ODD "\r\n"};
+
+    (void)state;
+    secure_start(&host);
+    for (int i = 0; i < 2; i++) {
+        secure_reach(&host, &client, 0);
+        SSL_set_max_proto_version(client.ssl, TLS1_2_VERSION);
+        assert_true(secure_shake(&client, 1));
+        secure_flush(&client, SIZE_MAX);
+        secure_say(&client, SECURE_POLL "\r\n");
+        assert_true(secure_heard(&client, "maxPayload"));
+        secure_upgrade(&client, requests[i]);
+        secure_frame(&client, "42[\"echo\",1]");
+        assert_true(secure_heard(&client, "42[\"echo\",1]"));
+        assert_int_equal(SSL_renegotiate(client.ssl), 1);
+        assert_true(SSL_do_handshake(client.ssl) <= 0);
+        secure_flush(&client, SIZE_MAX);
+        assert_false(secure_heard(&client, "never"));
+        assert_false(SSL_is_init_finished(client.ssl));
+        secure_leave(&client);
+        secure_await_loss(&host, i + 1);
+    }
+    secure_stop(&host);
+}
+
 /* Handshake and head have header_timeout_ms, together. */
 static void
 handshake_has_the_time_of_a_head(void **state)
@@ -888,6 +918,7 @@ main(void)
         cmocka_unit_test(request_may_come_with_the_end_of_the_handshake),
         cmocka_unit_test(what_is_no_handshake_ends_its_connection_alone),
         cmocka_unit_test(failed_handshake_is_told_why),
+        cmocka_unit_test(clients_of_1_2_are_served),
         cmocka_unit_test(handshake_has_the_time_of_a_head),
         cmocka_unit_test(requests_follow_each_other),
         cmocka_unit_test(heads_may_be_of_many_records),
