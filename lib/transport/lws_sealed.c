@@ -11,6 +11,7 @@
 #include "base/mem.h"
 
 #define RECORD_MAX SSL3_RT_MAX_PLAIN_LENGTH
+#define SHUTDOWNS_MAX 8 /* calls */
 /*
  * From so many bytes on, only what is in OpenSSL's buffer is read, and the rest
  * of its last record. At most a record less than this was there, and another
@@ -153,6 +154,21 @@ skio__sealed_free(struct skio__sealed *sealed)
     skio__mem_free(sealed->mem, sealed);
 }
 
+/* A full socket is not waited for, but a call may take less than there is room
+ * for. */
+static void
+say_end(SSL *ssl)
+{
+    int said = -1;
+
+    for (int i = 0; i < SHUTDOWNS_MAX && said < 0; i++) {
+        ERR_clear_error();
+        said = SSL_shutdown(ssl);
+        if (said < 0 && SSL_get_error(ssl, said) != SSL_ERROR_WANT_WRITE)
+            return;
+    }
+}
+
 void
 skio__sealed_drop(struct skio__sealed *sealed)
 {
@@ -162,8 +178,7 @@ skio__sealed_drop(struct skio__sealed *sealed)
         return;
     ssl = sealed->ssl;
     skio__sealed_free(sealed);
-    ERR_clear_error();
-    (void)SSL_shutdown(ssl);
+    say_end(ssl);
     SSL_free(ssl);
 }
 

@@ -89,51 +89,55 @@ drop_kept(struct skio__tunnel *tunnel)
     tunnel->kept_sent = 0;
 }
 
-/* Returns how much lws took; < 0: it takes no more. */
+/* What a call failed with says that lws has closed its end. It may have
+ * written before. */
+static bool
+is_closed(void)
+{
+    return errno == EPIPE || errno == ECONNRESET;
+}
+
+/* Returns how much of it need not be kept; < 0: the connection is lost. */
 static ssize_t
-give(const struct skio__tunnel *tunnel, const void *data, size_t len)
+give(struct skio__tunnel *tunnel, const void *data, size_t len)
 {
     ssize_t sent =
         send(tunnel->inner.fd, data, len, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-    return sent < 0 && skio__direct_would_block() ? 0 : sent;
+    if (sent >= 0)
+        return sent;
+    if (skio__direct_would_block())
+        return 0;
+    if (!is_closed())
+        return -1;
+    tunnel->is_heard = true; /* there is nobody who could be told more */
+    return (ssize_t)len;
 }
 
-static void
-stop_hearing(struct skio__tunnel *tunnel)
-{
-    tunnel->is_heard = true;
-    tunnel->is_passed = true;
-    drop_kept(tunnel);
-}
-
-static void
+static int
 give_kept(struct skio__tunnel *tunnel)
 {
     struct skio__beginning *kept = tunnel->kept;
     ssize_t sent = give(tunnel, kept->bytes + tunnel->kept_sent,
                         kept->len - tunnel->kept_sent);
 
-    if (sent < 0) {
-        stop_hearing(tunnel);
-        return;
-    }
+    if (sent < 0)
+        return -1;
     tunnel->kept_sent += (size_t)sent;
     if (tunnel->kept_sent == kept->len)
         drop_kept(tunnel);
+    return 0;
 }
 
-/* Nothing is kept. Returns -1 when memory ran out. */
+/* Nothing is kept. Returns -1 when the connection is lost. */
 static int
 give_new(struct skio__tunnel *tunnel, const unsigned char *data, size_t len)
 {
     ssize_t sent = give(tunnel, data, len);
     struct skio__beginning *kept;
 
-    if (sent < 0)
-        stop_hearing(tunnel);
     if (sent < 0 || (size_t)sent == len)
-        return 0;
+        return sent < 0 ? -1 : 0;
     len -= (size_t)sent;
     kept = skio__mem_alloc(tunnel->transport->mem, sizeof(*kept) + len);
     if (kept == NULL)
@@ -151,8 +155,8 @@ hear(struct skio__tunnel *tunnel)
     unsigned char *inbox = tunnel->transport->inbox;
     ssize_t got;
 
-    if (tunnel->kept != NULL)
-        give_kept(tunnel);
+    if (tunnel->kept != NULL && give_kept(tunnel) != 0)
+        return -1;
     if (tunnel->kept == NULL && !tunnel->is_heard) {
         got = skio__sealed_read(tunnel->sealed, inbox, SKIO__READ_MAX);
         if (got > 0 && give_new(tunnel, inbox, (size_t)got) != 0)
@@ -191,8 +195,8 @@ say_some(struct skio__tunnel *tunnel)
                    ? 1
                    : -1;
     }
-    if (got < 0 && skio__direct_would_block())
-        return 0;
+    if (got < 0 && !is_closed())
+        return skio__direct_would_block() ? 0 : -1;
     tunnel->is_said = true;
     return skio__sealed_end(tunnel->sealed) < 0 ? -1 : 0;
 }
