@@ -14,7 +14,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { inspect } from "node:util";
+import { inspect, isDeepStrictEqual } from "node:util";
 import { deadline, require, sleep } from "../interop/harness.mjs";
 import { repository } from "../interop/npm.mjs";
 import { freePort } from "../interop/ports.mjs";
@@ -28,6 +28,7 @@ const oracleOnly = process.env.SKIO_ORACLE_ONLY === "1";
 export const program = `${build}/cluster-server`;
 const WAIT_MS = 15000;
 const START_MS = 60000; // of a process, where many others start too
+const LATE_MS = 5000; // of what a fence was ahead of
 
 // Ask until the answer is the one that is waited for.
 export async function until(what, ask, wanted = (answer) => answer === true,
@@ -575,15 +576,32 @@ export class Run {
 }
 
 // What an operation does to a cluster, seen from a source.
-export async function perform(cluster, source, operation) {
+/* Where the fence comes by one of several masters, what came by the others may
+ * be late: what is wanted is waited for, if that is known, or else some rest. */
+async function rest(look, wanted) {
+    const end = performance.now() + LATE_MS;
+    let before, now = look();
+
+    while (!isDeepStrictEqual(now, wanted ?? before) &&
+           performance.now() < end) {
+        await sleep(wanted ? 20 : 200);
+        before = now;
+        now = look();
+    }
+}
+
+export async function perform(cluster, source, operation, wanted) {
     const run = new Run(cluster, source, operation);
 
     try {
         await run.begin();
         const result = await operation.run(run);
         await run.fence();
-        return tidy({ result: result ?? null, clients: run.logs() },
-                    run.names);
+        const look = () => tidy({ result: result ?? null, clients: run.logs() },
+                                run.names);
+        if (cluster.redis.servers?.length > 1)
+            await rest(look, wanted);
+        return look();
     } finally {
         await run.end();
     }

@@ -113,9 +113,9 @@ export class Redis {
     }
 
     // Commands, each on a connection of its own: one answer as text, or null
-    // while there is none.
+    // when there is none.
     ask(...args) {
-        return this.askFor(500, ...args);
+        return this.askFor(WAIT_MS, ...args);
     }
 
     askFor(ms, ...args) {
@@ -137,7 +137,7 @@ export class Redis {
 
     async pong() {
         await until("Redis to answer",
-                    async () => await this.ask("PING") === "+PONG");
+                    async () => await this.askFor(500, "PING") === "+PONG");
         return performance.now();
     }
 

@@ -58,8 +58,8 @@ export async function table(adapter, { options = [], keep = () => true,
             console.log(`# ${operation.name} ${JSON.stringify(wanted)}`);
         for (const source of sources) {
             const { kind, name } = clusters.mixed.nodes[source];
-            same(await perform(clusters.mixed, source, operation), wanted,
-                 `from ${name}, ${kind}`, "the reference");
+            same(await perform(clusters.mixed, source, operation, wanted),
+                 wanted, `from ${name}, ${kind}`, "the reference");
         }
     };
 

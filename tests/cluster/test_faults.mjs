@@ -126,7 +126,7 @@ for (const [name, adapter] of Object.entries(adapters)) {
         const seen = a.events.length;
 
         await redis.ask("DEBUG", "POPULATE", "2000");
-        const saved = await redis.askFor(10000, "SAVE"); // as disks take
+        const saved = await redis.ask("SAVE");
         check(saved === "+OK", `it was not saved: ${saved}`);
         await redis.end();
         await a.event("down", seen);
