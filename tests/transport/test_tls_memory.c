@@ -277,7 +277,7 @@ talk(void (*talk_on)(void))
 static void
 await_live(long count)
 {
-    for (int i = 0; i < 300 && atomic_load(&live) > count; i++)
+    for (int i = 0; i < 1500 && atomic_load(&live) > count; i++)
         home_pause(10);
     assert_true(atomic_load(&live) <= count);
 }
