@@ -17,6 +17,7 @@
 #ifndef TESTS_UNIT_ALLOC_H
 #define TESTS_UNIT_ALLOC_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -29,13 +30,14 @@
 
 struct test_alloc {
     skio_allocator allocator;
-    size_t live;       /* blocks */
-    size_t live_bytes; /* in them */
-    size_t peak_bytes;
-    size_t calls;   /* of malloc and realloc, failed ones too */
-    size_t fail_in; /* 1: the next one fails; 0: none does */
-    int fail_all;   /* and all after it */
-    size_t failed;  /* how many did */
+    /* atomic: skio_server_post() allocates in any thread */
+    atomic_size_t live;       /* blocks */
+    atomic_size_t live_bytes; /* in them */
+    atomic_size_t peak_bytes;
+    atomic_size_t calls;   /* of malloc and realloc, failed ones too */
+    atomic_size_t fail_in; /* 1: the next one fails; 0: none does */
+    atomic_int fail_all;   /* and all after it */
+    atomic_size_t failed;  /* how many did */
 };
 
 union test_alloc_head {
