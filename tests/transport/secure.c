@@ -284,7 +284,7 @@ secure_await_loss(struct secure_host *host, int count)
 void
 secure_begin(struct secure_client *client)
 {
-    struct timeval patience = {.tv_sec = 3};
+    struct timeval patience = {.tv_sec = 10};
 
     setsockopt(client->fd, SOL_SOCKET, SO_RCVTIMEO, &patience,
                sizeof(patience));
@@ -330,7 +330,7 @@ secure_flush(struct secure_client *client, size_t most)
     }
 }
 
-/* Take what has come. Returns false at the end, or after three seconds. */
+/* Take what has come. Returns false at the end, or after ten seconds. */
 static bool
 take(struct secure_client *client)
 {

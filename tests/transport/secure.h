@@ -78,7 +78,7 @@ void secure_send(struct secure_client *client, const void *data, size_t len);
 void secure_say(struct secure_client *client, const char *text);
 void secure_frame(struct secure_client *client, const char *payload);
 
-/* The next bytes; 0: the server has ended it, or three seconds have passed. */
+/* The next bytes; 0: the server has ended it, or ten seconds have passed. */
 size_t secure_read_some(struct secure_client *client, void *out, size_t size);
 /* Read into secure_out until this was seen. */
 bool secure_heard(struct secure_client *client, const char *until);

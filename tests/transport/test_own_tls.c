@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -667,6 +668,14 @@ drop_answers(const struct secure_client *eager)
         atomic_fetch_add(&answered, (size_t)got);
 }
 
+static void
+await_room(const struct secure_client *eager)
+{
+    struct pollfd ready = {.fd = eager->fd, .events = POLLIN | POLLOUT};
+
+    (void)poll(&ready, 1, 10);
+}
+
 /* What waits in memory, as fast as it goes. */
 static void *
 send_all(void *arg)
@@ -682,9 +691,13 @@ send_all(void *arg)
         drop_answers(eager);
         if (sent > 0)
             at += (size_t)sent;
+        else
+            await_room(eager);
     }
-    while (!atomic_load(&is_enough))
+    while (!atomic_load(&is_enough)) {
         drop_answers(eager);
+        home_pause(1);
+    }
     return NULL;
 }
 
@@ -713,6 +726,7 @@ clients_that_ask_without_end_are_not_served_alone(void **state)
     pthread_t threads[EAGER];
     struct timespec begun, ended;
     char sid[32];
+    bool is_heard = true;
     long worst_ms = 0;
 
     (void)state;
@@ -728,13 +742,13 @@ clients_that_ask_without_end_are_not_served_alone(void **state)
     for (int i = 0; i < EAGER; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, send_all, &eager[i]),
                          0);
-    for (int i = 0; i < 50; i++) {
+    for (int i = 0; i < 50 && is_heard; i++) {
         long ms;
 
         home_pause(10);
         clock_gettime(CLOCK_MONOTONIC, &begun);
         secure_frame(&client, "42[\"echo\",1]");
-        assert_true(secure_heard(&client, "42[\"echo\",1]"));
+        is_heard = secure_heard(&client, "42[\"echo\",1]");
         clock_gettime(CLOCK_MONOTONIC, &ended);
         ms = (ended.tv_sec - begun.tv_sec) * 1000 +
              (ended.tv_nsec - begun.tv_nsec) / 1000000;
@@ -747,6 +761,7 @@ clients_that_ask_without_end_are_not_served_alone(void **state)
     }
     print_message("# an echo took %ld ms at most, beside %zu bytes\n", worst_ms,
                   atomic_load(&answered));
+    assert_true(is_heard);
     assert_true(atomic_load(&answered) > 100000);
     assert_true(worst_ms < 2500);
     secure_leave(&client);
