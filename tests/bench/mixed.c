@@ -3,8 +3,8 @@
  *
  * --idle clients, half of them on WebSockets and half with a poll held, only
  * answer pings. One client, in a process of its own so that it does not wait
- * for this one's work, asks for echoes all the time. Its latencies are counted
- * apart: those in the time of a ping for one of the others, and the calm ones.
+ * for this one's work, asks for echoes all the time: its latencies are counted.
+ * What they are beside no pings, another run tells, of a server that sends none.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -17,17 +17,13 @@
 
 #include "load.h"
 
-/* An echo this long after a ping is still one of the round. */
-#define ROUND_NS UINT64_C(20000000)
-
 /* What both processes see. */
 struct shared {
-    _Atomic uint64_t last_ping;
-    _Atomic uint64_t websocket_pings, poll_pings;
-    struct histogram calm, round;
+    struct histogram latencies;
 };
 
 static struct shared *shared;
+static uint64_t websocket_pings, poll_pings;
 static char *frame;
 static size_t frame_len;
 
@@ -44,10 +40,7 @@ mixed_message(struct client *client)
     uint64_t now = now_ns();
 
     if (counting)
-        histogram_add(shared->last_ping + ROUND_NS >= client->asked
-                          ? &shared->round
-                          : &shared->calm,
-                      now - client->asked);
+        histogram_add(&shared->latencies, now - client->asked);
     if (!stopping)
         ask(client);
 }
@@ -77,15 +70,13 @@ static void
 pinged_websocket(struct client *client)
 {
     (void)client;
-    shared->last_ping = now_ns();
-    shared->websocket_pings++;
+    websocket_pings++;
 }
 
 static void
 pinged_poll(void)
 {
-    shared->last_ping = now_ns();
-    shared->poll_pings++;
+    poll_pings++;
 }
 
 static void
@@ -107,17 +98,6 @@ on_end(struct watch *watch, unsigned events)
     (void)watch;
     (void)events;
     ended = true;
-}
-
-static void
-print(const char *name, const struct histogram *histogram)
-{
-    printf(",\"%s\":{\"count\":%llu,\"p50_us\":%.1f,\"p99_us\":%.1f,"
-           "\"p999_us\":%.1f}",
-           name, (unsigned long long)histogram->count,
-           histogram_percentile(histogram, 0.5),
-           histogram_percentile(histogram, 0.99),
-           histogram_percentile(histogram, 0.999));
 }
 
 void
@@ -171,13 +151,12 @@ run_mixed(void)
 
     printf("{\"workload\":\"mixed\",\"transport\":\"both\",\"idle\":%u,"
            "\"seconds\":%.1f,\"count\":%llu,\"busy\":%.3f,\"memory\":%.0f,"
-           "\"websocket_pings\":%llu,\"poll_pings\":%llu",
-           options.idle, seconds,
-           (unsigned long long)(shared->calm.count + shared->round.count),
+           "\"websocket_pings\":%llu,\"poll_pings\":%llu,"
+           "\"p50_us\":%.1f,\"p99_us\":%.1f,\"p999_us\":%.1f}\n",
+           options.idle, seconds, (unsigned long long)shared->latencies.count,
            (double)cpu / 1e9 / seconds, result_memory(),
-           (unsigned long long)shared->websocket_pings,
-           (unsigned long long)shared->poll_pings);
-    print("calm", &shared->calm);
-    print("round", &shared->round);
-    printf("}\n");
+           (unsigned long long)websocket_pings, (unsigned long long)poll_pings,
+           histogram_percentile(&shared->latencies, 0.5),
+           histogram_percentile(&shared->latencies, 0.99),
+           histogram_percentile(&shared->latencies, 0.999));
 }

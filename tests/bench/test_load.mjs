@@ -64,10 +64,12 @@ for (const server of servers)
                 { tls: true }));
 
 test("ours_mixed_answers_pings_of_both_transports", async () => {
-    const result = await load(ours, ["--seconds", "1", ...workloads.mixed],
-        { args: pings });
-    if (!(result.websocket_pings > 0 && result.poll_pings > 0))
-        throw new Error(JSON.stringify(result));
+    const args = ["--seconds", "1", ...workloads.mixed];
+    const result = await load(ours, args, { args: pings });
+    const calm = await load(ours, args);
+    if (!(result.websocket_pings > 0 && result.poll_pings > 0) ||
+        calm.websocket_pings + calm.poll_pings > 0)
+        throw new Error(JSON.stringify([result, calm]));
 });
 
 // The floor makes its answers when it sees the first question.
