@@ -56,7 +56,7 @@ console.error(`bench: ${asked.length} rows, of ${servers
     .map(({ name }) => name).join(", ")}; stop with Ctrl+C`);
 
 const certificate = makeCertificate();
-const results = {}, failures = [];
+const results = {}, failures = [], refusals = [];
 
 for (const row of asked) {
     const chosen = row.ours ? servers.filter(({ name }) => name === "ours")
@@ -76,6 +76,10 @@ for (const row of asked) {
             if (round > 0 && runs[server.name].length === 0) continue;
             const { result, why } = await measure(server, shown,
                 { seconds: row.seconds ?? seconds, certificate });
+            if (result?.refused > 0)
+                refusals.push({ row: row.name, name: server.name,
+                    why: `${result.refused} of ${result.total} were refused, ` +
+                        "and begun anew" });
             if (result)
                 runs[server.name].push(result);
             else
@@ -91,14 +95,14 @@ const peers = servers.map(({ name }) => name)
 const data = {
     machine: machine(), seconds, rounds,
     servers: servers.map(({ name, note }) => ({ name, note })),
-    absent, failures, results,
+    absent, failures, refusals, results,
     targets: targets((name, server) => results[name]?.[server], peers),
 };
 for (const table of tables(data)) console.log(asText(table));
 console.log("");
 for (const { name, note } of data.servers) console.log(`${name}: ${note}`);
 for (const { name, why } of absent) console.log(`${name}: not here: ${why}`);
-for (const { row, name, why } of failures)
+for (const { row, name, why } of [...failures, ...refusals])
     console.log(`- ${row}, ${name}: ${why}`);
 console.log(`\n${((Date.now() - begun) / 1000).toFixed(0)} seconds`);
 if (process.env.JSON)

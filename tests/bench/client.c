@@ -322,6 +322,15 @@ send_upgrade(struct client *client)
     client_write(client, request, (size_t)len);
 }
 
+/* Before it has joined: a workload may bear it, and begin anew. */
+static void
+refused(struct client *client, const char *answer, int len)
+{
+    if (workload->refused == NULL)
+        give_up("client %u was refused: %.*s", client->index, len, answer);
+    workload->refused(client);
+}
+
 static void
 on_ready(struct watch *watch, unsigned events)
 {
@@ -343,13 +352,14 @@ on_ready(struct watch *watch, unsigned events)
         if (got < 0 && errno == EAGAIN)
             return;
         if (client->state != READY)
-            give_up("client %u was refused", client->index);
-        client_close(client);
+            refused(client, "closed", 6);
+        else
+            client_close(client);
     } else if (client->state == UPGRADING) {
         if (client->blank == 0 && memcmp(buffer, "HTTP/1.1 101", 12) != 0)
-            give_up("no 101 but %.*s", got < 200 ? (int)got : 200,
-                    (const char *)buffer);
-        receive_http(client, buffer, (size_t)got);
+            refused(client, (const char *)buffer, got < 200 ? (int)got : 200);
+        else
+            receive_http(client, buffer, (size_t)got);
     } else {
         receive_frames(client, buffer, (size_t)got);
     }

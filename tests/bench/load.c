@@ -22,6 +22,8 @@
  *     --tls             over TLS
  *     --browser         with the headers that a browser sends
  *     --path PATH       (/socket.io/)
+ *     --refusals N      (0) upgrades that the server may refuse: they begin
+ *                       anew, and are counted
  *
  * Prints one line of JSON. A wrong, a lost or an unasked answer, or a lost
  * connection, ends it with status 1 and says which.
@@ -49,28 +51,28 @@ usage(void)
             "usage: bench-load --port PORT [--pid PID]... [--clients N] "
             "[--idle N] [--depth N] [--size BYTES] [--rooms N] "
             "[--memberships N] [--seconds S] [--polling [--one-connection]] "
-            "[--tls] [--browser] [--path PATH] "
+            "[--tls] [--browser] [--path PATH] [--refusals N] "
             "echo|broadcast|room|connect|upgrade|idle|mixed\n");
     exit(2);
 }
 
-static const struct option names[] = {{"port", required_argument, NULL, 'p'},
-                                      {"pid", required_argument, NULL, 'P'},
-                                      {"clients", required_argument, NULL, 'c'},
-                                      {"idle", required_argument, NULL, 'i'},
-                                      {"depth", required_argument, NULL, 'd'},
-                                      {"size", required_argument, NULL, 's'},
-                                      {"rooms", required_argument, NULL, 'r'},
-                                      {"memberships", required_argument, NULL,
-                                       'm'},
-                                      {"seconds", required_argument, NULL, 't'},
-                                      {"path", required_argument, NULL, 'u'},
-                                      {"polling", no_argument, NULL, 'l'},
-                                      {"one-connection", no_argument, NULL,
-                                       '1'},
-                                      {"tls", no_argument, NULL, 'T'},
-                                      {"browser", no_argument, NULL, 'b'},
-                                      {NULL, 0, NULL, 0}};
+static const struct option names[] =
+    {{"port", required_argument, NULL, 'p'},
+     {"pid", required_argument, NULL, 'P'},
+     {"clients", required_argument, NULL, 'c'},
+     {"idle", required_argument, NULL, 'i'},
+     {"depth", required_argument, NULL, 'd'},
+     {"size", required_argument, NULL, 's'},
+     {"rooms", required_argument, NULL, 'r'},
+     {"memberships", required_argument, NULL, 'm'},
+     {"seconds", required_argument, NULL, 't'},
+     {"path", required_argument, NULL, 'u'},
+     {"polling", no_argument, NULL, 'l'},
+     {"one-connection", no_argument, NULL, '1'},
+     {"tls", no_argument, NULL, 'T'},
+     {"browser", no_argument, NULL, 'b'},
+     {"refusals", required_argument, NULL, 'f'},
+     {NULL, 0, NULL, 0}};
 
 static void
 parse_one(int name, const char *value)
@@ -109,6 +111,9 @@ parse_one(int name, const char *value)
         break;
     case 'u':
         options.path = value;
+        break;
+    case 'f':
+        options.refusals = (unsigned)number;
         break;
     case 'l':
         options.polling = true;

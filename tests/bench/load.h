@@ -34,6 +34,7 @@ struct options {
     unsigned memberships; /* rooms that each client is in */
     size_t size;          /* of a message's payload */
     double seconds;
+    unsigned refusals; /* of upgrades, that are borne */
     bool polling;
     bool one_connection; /* polling: for GET and POST, in turn */
     bool browser;        /* send a browser's headers */
@@ -113,6 +114,9 @@ struct workload {
     void (*closed)(struct client *client);
     void (*probed)(struct client *client); /* "3probe" came */
     void (*pinged)(struct client *client);
+    /* The server closed or refused before the client had joined; NULL: that
+     * ends the load. */
+    void (*refused)(struct client *client);
 };
 
 extern const struct workload *workload;
@@ -189,6 +193,8 @@ void result_memory_end(unsigned connections);
 double result_memory(void);
 /* One operation, and how long it took. */
 void result_add(uint64_t ns);
+/* An operation that the server refused; so many there were. */
+unsigned result_refused(void);
 /* Run the load: a quarter of the time to warm up, then counting. Then nothing
  * more is asked. */
 void result_run(void);

@@ -6,6 +6,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { build } from "./servers.mjs";
 
 const LOAD_MS = 180000;
+const PEERS_REFUSALS = "20"; /* sessions that a peer may lose amid an upgrade */
 
 /** A certificate for this run; null: there is no openssl to make one. */
 export function makeCertificate() {
@@ -54,6 +55,7 @@ export async function measure(server, row, { seconds, certificate }) {
             "--port", String(started[0].port),
             ...pids.flatMap((pid) => ["--pid", String(pid)]),
             ...(tls ? ["--tls"] : []), "--seconds", String(seconds),
+            ...(server.peer ? ["--refusals", PEERS_REFUSALS] : []),
             ...row.args]) };
     } catch (error) {
         return { why: error.message };

@@ -15,8 +15,9 @@ const parts = {};
 
 if (process.env.JSON) {
     const data = read(process.env.JSON);
-    const failures = [...new Set(data.failures.map(({ row, name, why }) =>
-        `* ${row}, ${name}: ${why}`))];
+    const section = (title, entries) => entries.length === 0 ? []
+        : ["", title, "", ...new Set(entries.map(({ row, name, why }) =>
+            `* ${row}, ${name}: ${why}`))];
 
     parts.machine = [
         `The median of ${data.rounds} rounds of ${data.seconds} s each, on:`,
@@ -25,7 +26,8 @@ if (process.env.JSON) {
         ...data.absent.map(({ name, why }) => `* ${name}: not here: ${why}`),
     ].join("\n");
     parts.results = [tables(data).map(asMarkdown).join("\n\n"),
-        ...failures.length > 0 ? ["", "Left out:", "", ...failures] : [],
+        ...section("Left out:", data.failures),
+        ...section("Refused:", data.refusals),
     ].join("\n");
 }
 if (process.env.WHERE)

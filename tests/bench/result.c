@@ -16,6 +16,7 @@ static struct histogram latencies;
 static uint64_t elapsed_ns, cpu_ns, own_ns;
 static double memory_before, memory;
 static uint64_t operations; /* of operations: the warm-up's, too */
+static unsigned refusals;
 
 static unsigned
 bucket_of(uint64_t ns)
@@ -170,6 +171,12 @@ result_add(uint64_t ns)
         histogram_add(&latencies, ns);
 }
 
+unsigned
+result_refused(void)
+{
+    return ++refusals;
+}
+
 void
 result_run(void)
 {
@@ -194,14 +201,15 @@ result_print(void)
 
     printf("{\"workload\":\"%s\",\"transport\":\"%s\",\"tls\":%s,"
            "\"clients\":%u,\"idle\":%u,\"depth\":%u,\"size\":%zu,"
-           "\"seconds\":%.3f,\"count\":%.0f,\"total\":%llu,\"rate\":%.0f,"
-           "\"cpu_us\":%.4f,"
+           "\"seconds\":%.3f,\"count\":%.0f,\"total\":%llu,\"refused\":%u,"
+           "\"rate\":%.0f,\"cpu_us\":%.4f,"
            "\"busy\":%.3f,\"load_busy\":%.3f,\"p50_us\":%.1f,\"p99_us\":%.1f,"
            "\"p999_us\":%.1f,\"memory\":%.0f}\n",
            options.workload, options.polling ? "polling" : "websocket",
            options.tls ? "true" : "false", options.clients, options.idle,
            options.depth, options.size, seconds, count,
-           (unsigned long long)operations, seconds > 0 ? count / seconds : 0,
+           (unsigned long long)operations, refusals,
+           seconds > 0 ? count / seconds : 0,
            count > 0 ? (double)cpu_ns / 1e3 / count : 0,
            seconds > 0 ? (double)cpu_ns / 1e9 / seconds : 0,
            seconds > 0 ? (double)own_ns / 1e9 / seconds : 0,

@@ -1,5 +1,8 @@
 // The load generator: each workload counts something on the floor and on ours,
 // and what goes wrong ends it. How long anything takes is not asked here.
+import { once } from "node:events";
+import { createServer } from "node:http";
+
 import { makeCertificate, measure } from "./measure.mjs";
 import { findServers } from "./servers.mjs";
 
@@ -86,6 +89,35 @@ test("an_answer_of_another_size_ends_the_load", async () => {
     } finally {
         await started.stop();
     }
+});
+
+// It opens sessions and knows none of them a moment later.
+async function upgradesRefused(...args) {
+    let sessions = 0;
+    const open = JSON.stringify({ sid: "one", upgrades: ["websocket"],
+        pingInterval: 25000, pingTimeout: 20000, maxPayload: 1000000 });
+    const server = createServer((request, response) => {
+        if (/sid=/.test(request.url)) return response.writeHead(400).end();
+        sessions++;
+        response.end(`0${open}`);
+    });
+
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { why } = await measure({ start: () => ({
+        port: server.address().port, pids: [], stop() {} }) },
+    { server: {}, args: ["--clients", "1", ...args, "upgrade"] },
+    { seconds: SECONDS });
+    server.closeAllConnections();
+    server.close();
+    if (!/an upgrade was answered by/.test(why)) throw new Error(why);
+    return sessions;
+}
+
+test("an_upgrade_that_is_refused_ends_the_load_or_begins_anew", async () => {
+    const counts = [await upgradesRefused(),
+        await upgradesRefused("--refusals", "3")];
+    if (String(counts) !== "1,4") throw new Error(String(counts));
 });
 
 test("a_server_that_ends_ends_the_load", async () => {

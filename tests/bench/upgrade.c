@@ -41,6 +41,20 @@ begin(struct upgrader *upgrader)
     net_connect(&upgrader->watch);
 }
 
+/* A server that sometimes loses a session while it is upgraded, as a client
+ * would find it: all of that client begins anew. */
+static void
+refused(struct upgrader *upgrader, const char *answer)
+{
+    if (upgrader->sid[0] == '\0' || result_refused() > options.refusals)
+        give_up("an upgrade was answered by %s", answer);
+    client_close(upgrader->client);
+    net_close(&upgrader->client->watch); /* one that does not stand yet */
+    net_close(&upgrader->watch);
+    if (!stopping)
+        begin(upgrader);
+}
+
 static void
 get(struct upgrader *upgrader)
 {
@@ -132,8 +146,9 @@ on_ready(struct watch *watch, unsigned events)
     if (got <= 0) {
         /* After the upgrade a server may close what it does not need. */
         if (!upgrader->released)
-            give_up("a poll's connection was closed");
-        net_close(watch);
+            refused(upgrader, "the end of a poll's connection");
+        else
+            net_close(watch);
         return;
     }
     upgrader->answer_len += (size_t)got;
@@ -143,8 +158,10 @@ on_ready(struct watch *watch, unsigned events)
         return;
     length = strcasestr(answer, "content-length:");
     if (strncmp(answer, "HTTP/1.1 200", 12) != 0 || length == NULL ||
-        length > end)
-        give_up("a poll was answered by %s", answer);
+        length > end) {
+        refused(upgrader, answer);
+        return;
+    }
     size = strtoul(length + 15, NULL, 10);
     if (upgrader->answer_len >= (size_t)(end - answer) + 4 + size)
         answered(upgrader, end + 4, size);
@@ -175,9 +192,16 @@ upgrade_message(struct client *client)
     give_up("client %u got a message", client->index);
 }
 
+static void
+upgrade_refused(struct client *client)
+{
+    refused(&upgraders[client->index], "a WebSocket's refusal");
+}
+
 static const struct workload upgrading = {.ready = upgrade_ready,
                                           .message = upgrade_message,
-                                          .probed = upgrade_probed};
+                                          .probed = upgrade_probed,
+                                          .refused = upgrade_refused};
 
 void
 run_upgrade(void)
