@@ -15,10 +15,12 @@
 #define skio__likely(x) __builtin_expect(!!(x), 1)
 #define skio__unlikely(x) __builtin_expect(!!(x), 0)
 #define skio__rare __attribute__((noinline)) /* not the callers' registers */
+#define skio__always_inline inline __attribute__((always_inline))
 #else
 #define skio__likely(x) (!!(x))
 #define skio__unlikely(x) (!!(x))
 #define skio__rare
+#define skio__always_inline inline
 #endif
 
 /*
@@ -59,6 +61,23 @@
 /* The object that holds `ptr` as its member `member`. */
 #define skio__container_of(ptr, type, member)                                  \
     ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#define SKIO__CACHE_LINE 64
+
+/* These bytes are needed soon: a hint, and no access. A function that does
+ * nothing else has to be inlined, too: gcc takes it for one without effect, and
+ * drops its calls. */
+static skio__always_inline void
+skio__fetch(const void *ptr, size_t len)
+{
+#if defined(__GNUC__) || defined(__clang__)
+    for (size_t at = 0; at < len; at += SKIO__CACHE_LINE)
+        __builtin_prefetch((const char *)ptr + at);
+#else
+    (void)ptr;
+    (void)len;
+#endif
+}
 
 /*
  * Size arithmetic: true when the result does not fit. *out is then without

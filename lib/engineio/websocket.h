@@ -39,11 +39,6 @@ struct skio_ws {
     struct eio_engine *engine;
     void *handle;
     struct skio_session *session;
-    struct eio_queue rest; /* what a closed session left */
-    union {
-        struct eio_inbox *inbox;
-        skio_exchange *held; /* is_judged: waits for a verdict, no session */
-    };
     uint8_t probe_replies; /* `3probe` frames to write */
     uint8_t probe_written; /* bytes of the first of them */
     uint8_t close_len;     /* 0: no Close frame yet */
@@ -56,6 +51,12 @@ struct skio_ws {
     bool has_rsv1 : 1;     /* the frame whose piece comes next */
     bool wants_base64 : 1; /* protocol 3: the peer takes no binary frames */
     bool is_judged : 1;
+    /* A delivery needs what stands above, and nothing of this. */
+    struct eio_queue rest; /* what a closed session left */
+    union {
+        struct eio_inbox *inbox;
+        skio_exchange *held; /* is_judged: waits for a verdict, no session */
+    };
 };
 
 skio_ws *skio__ws_new(struct eio_engine *engine, void *handle);

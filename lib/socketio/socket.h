@@ -29,11 +29,18 @@ struct skio_engine_request;
 struct skio_socket {
     struct skio__map_node node; /* in nsp->sockets, while CONNECTED */
     struct sio_home *home;
+    /* Up to `state` is what a delivery needs. */
     skio_nsp *nsp;             /* gone with the server */
     struct sio_client *client; /* NULL once the connection has ended */
-    skio_socket *next;         /* of the same client */
-    void *slot;                /* the adapter's */
-    void *data;                /* the application's */
+    char own_id[SKIO__ID_LEN + 1];
+    unsigned char state; /* enum sio_state; where it costs no byte */
+    bool recovered : 1;
+    bool is_told : 1;    /* its `connect` handlers have run, or do */
+    bool is_stale : 1;   /* GONE, and a heartbeat came after */
+    bool is_parting : 1; /* the adapter delivers what it holds back for it */
+    skio_socket *next;   /* of the same client */
+    void *slot;          /* the adapter's */
+    void *data;          /* the application's */
     void (*free_data)(void *data);
     struct sio_attached *attached;     /* the addons' */
     struct sio_session *session;       /* recovery.h; NULL: not recoverable */
@@ -42,15 +49,9 @@ struct skio_socket {
     struct sio_wait *waits;
     uint32_t wait_count;
     uint32_t refs;
-    const char *id; /* own_id, or of the block: protocol 3's are longer */
-    char own_id[SKIO__ID_LEN + 1];
-    unsigned char state; /* enum sio_state; where it costs no byte */
-    bool recovered : 1;
-    bool is_told : 1;    /* its `connect` handlers have run, or do */
-    bool is_stale : 1;   /* GONE, and a heartbeat came after */
-    bool is_parting : 1; /* the adapter delivers what it holds back for it */
-    char *shared;        /* JSON; NULL: "{}" */
-    skio_value *auth;    /* the home's if the client sent none */
+    const char *id;   /* own_id, or of the block: protocol 3's are longer */
+    char *shared;     /* JSON; NULL: "{}" */
+    skio_value *auth; /* the home's if the client sent none */
     struct skio_engine_request *request;
     char long_id[];
 };

@@ -83,19 +83,21 @@ struct skio__rest {
 
 struct skio__conn {
     struct lws *wsi; /* NULL: lws does not know it, see lws_own.h */
+    struct skio__fifo_node timer;
+    struct in6_addr peer; /* own listener; IPv4 is mapped */
+    struct skio__rest *out;
+    struct skio__tunnel *tunnel; /* to lws; NULL: there is none */
+    size_t frame_left; /* bytes of a started WebSocket frame still to write */
+    /* From here on is what each delivery needs, to a WebSocket that lws does
+     * not know in struct skio__direct, right behind: see lws_direct.h */
     struct skio__lws *transport;
     union {
         skio_exchange *exchange;
         skio_ws *ws;
         skio_http *http;
     } u;
-    struct skio__fifo_node timer;
-    struct in6_addr peer; /* own listener; IPv4 is mapped */
-    struct skio__rest *out;
     struct skio__direct *direct; /* NULL: lws reads it */
-    struct skio__tunnel *tunnel; /* to lws; NULL: there is none */
-    size_t frame_left;  /* bytes of a started WebSocket frame still to write */
-    uint32_t fragments; /* of the message being received */
+    uint32_t fragments;          /* of the message being received */
     uint8_t kind;
     bool is_local : 1; /* came by a unix socket: peer is none */
     bool keep_alive : 1;
@@ -118,6 +120,7 @@ struct skio__conn {
     bool is_tallied : 1;    /* peer was counted */
     bool head_waits : 1;    /* own: a part of a head was seen, and left there */
     bool is_tunneled : 1;   /* a tunnel is, or was, and is counted instead */
+    bool is_accepted : 1;   /* direct lies behind: struct skio__accepted */
     unsigned leftover : 2;  /* enum skio__leftover, after the last request */
 };
 

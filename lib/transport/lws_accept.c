@@ -17,7 +17,7 @@
 #include <libwebsockets.h>
 
 #include "base/mem.h"
-#include "transport/lws.h"
+#include "transport/lws_direct.h"
 #include "transport/lws_own.h"
 #include "transport/lws_preface.h"
 
@@ -158,6 +158,7 @@ skio__accept_adopt(struct skio__lws *transport, int fd,
                    const union skio__address *from)
 {
     struct skio__peer peer = {.secure = false};
+    struct skio__accepted *accepted = NULL;
     struct skio__conn *conn;
     bool is_tallied;
     int err;
@@ -166,14 +167,15 @@ skio__accept_adopt(struct skio__lws *transport, int fd,
     err = tally(transport, &peer, &is_tallied);
     if (err == SKIO_ELIMIT)
         skio_transport_limit_hit(transport->server, SKIO_TRANSPORT_LIMIT);
-    conn = err == SKIO_OK ? skio__mem_calloc(transport->mem, 1, sizeof(*conn))
-                          : NULL;
-    if (conn == NULL) {
+    if (err == SKIO_OK)
+        accepted = skio__mem_calloc(transport->mem, 1, sizeof(*accepted));
+    if (accepted == NULL) {
         if (is_tallied)
             skio__tally_leave(&transport->tally, &peer.address);
         close(fd);
         return;
     }
+    conn = &accepted->conn;
     skio__conn_init(conn, transport, NULL);
     conn->peer = peer.address;
     conn->is_local = peer.is_local;

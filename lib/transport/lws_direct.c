@@ -135,7 +135,9 @@ skio__direct_end(struct skio__conn *conn)
     ev_io_stop(transport->direct_loop, &direct->io);
     skio__mem_free(transport->mem, direct->pong);
     skio__sealed_drop(direct->sealed);
-    skio__mem_free(transport->mem, direct);
+    if (!conn->is_accepted)
+        skio__mem_free(transport->mem, direct);
+    conn->is_accepted = false;
     conn->direct = NULL;
 }
 

@@ -34,7 +34,9 @@ struct skio__pong;
 struct skio__sealed;
 
 struct skio__direct {
-    struct ev_io io; /* data: the conn */
+    struct ev_io io;             /* data: the conn */
+    struct skio__pong *pong;     /* NULL: none waits */
+    struct skio__sealed *sealed; /* NULL: there is no TLS */
     union {
         struct skio__frames frames;
         struct { /* lws_own.c, before it is a WebSocket */
@@ -47,12 +49,17 @@ struct skio__direct {
         struct skio__direct *next;         /* fresh */
         struct skio__beginning *beginning; /* of a frame; lws_input.c */
     };
-    struct skio__pong *pong;     /* NULL: none waits */
-    struct skio__sealed *sealed; /* NULL: there is no TLS */
 
     /* lws_own.c: those that lws does not know */
     struct skio__direct *own_next;
     struct skio__direct **own_link; /* what points here; NULL: lws knows it */
+};
+
+/* What the listener makes: one block, so that a delivery finds what it needs of
+ * both side by side. */
+struct skio__accepted {
+    struct skio__conn conn;
+    struct skio__direct direct; /* as long as conn.is_accepted */
 };
 
 /* Whether a WebSocket whose handshake is done is one of these. */

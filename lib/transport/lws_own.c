@@ -499,10 +499,8 @@ skio__own_begin(struct skio__conn *conn, int fd)
 
     if (transport->direct_loop == NULL || !skio__direct_has_inbox(transport))
         return false;
-    direct = skio__mem_calloc(transport->mem, 1, sizeof(*direct));
-    if (direct == NULL)
-        return false;
-
+    direct = &skio__container_of(conn, struct skio__accepted, conn)->direct;
+    conn->is_accepted = true;
     conn->direct = direct;
     direct->own_link = &transport->owned;
     direct->own_next = transport->owned;
