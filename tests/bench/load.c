@@ -77,7 +77,8 @@ static const struct option names[] =
 static void
 parse_one(int name, const char *value)
 {
-    unsigned long number = value != NULL ? strtoul(value, NULL, 10) : 0;
+    const char *text = value != NULL ? value : "";
+    unsigned long number = strtoul(text, NULL, 10);
 
     switch (name) {
     case 'p':
@@ -107,7 +108,7 @@ parse_one(int name, const char *value)
         options.memberships = (unsigned)number;
         break;
     case 't':
-        options.seconds = strtod(value, NULL);
+        options.seconds = strtod(text, NULL);
         break;
     case 'u':
         options.path = value;
