@@ -4,7 +4,7 @@
  * --idle clients, half of them on WebSockets and half with a poll held, only
  * answer pings. One client, in a process of its own so that it does not wait
  * for this one's work, asks for echoes all the time: its latencies are counted.
- * What they are beside no pings, another run tells, of a server that sends none.
+ * What they are beside no pings another run tells: of a server that sends none.
  */
 #include <errno.h>
 #include <stdio.h>
