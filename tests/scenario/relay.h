@@ -9,6 +9,7 @@
 #define TESTS_SCENARIO_RELAY_H
 
 #include "adapter/cluster.h"
+#include "scenario/peer.h"
 
 #define RELAY_SERVERS 2
 #define RELAY_BYTES 4096
@@ -49,5 +50,29 @@ void relay_run(struct relay *relay);
 /* Let one server hear these bytes. */
 int relay_tell(struct relay *relay, skio_nsp *nsp, const char *bytes,
                size_t len, enum skio__wire_classic_channel channel);
+
+/* What a file's scenarios begin with: begin(peer, is_classic). */
+#define RELAY_LANGUAGES(begin)                                                 \
+    static void classic(struct peer *peer)                                     \
+    {                                                                          \
+        begin(peer, true);                                                     \
+    }                                                                          \
+    static void modern(struct peer *peer)                                      \
+    {                                                                          \
+        begin(peer, false);                                                    \
+    }
+
+/* Each of these in both languages. */
+#define RELAY_BOTH(name)                                                       \
+    static void name##_both(struct peer *peer);                                \
+    SCENARIO(name##_classic, NULL, classic)                                    \
+    {                                                                          \
+        name##_both(peer);                                                     \
+    }                                                                          \
+    SCENARIO(name##_modern, NULL, modern)                                      \
+    {                                                                          \
+        name##_both(peer);                                                     \
+    }                                                                          \
+    static void name##_both(struct peer *peer)
 
 #endif /* TESTS_SCENARIO_RELAY_H */

@@ -26,17 +26,7 @@ begin(struct peer *peer, bool is_classic)
     peer_check(peer, relay_attach(&relay, other) == SKIO_OK);
 }
 
-static void
-classic(struct peer *peer)
-{
-    begin(peer, true);
-}
-
-static void
-modern(struct peer *peer)
-{
-    begin(peer, false);
-}
+RELAY_LANGUAGES(begin)
 
 static skio_nsp *
 here(struct peer *peer)
@@ -57,22 +47,9 @@ run(struct peer *peer)
     peer_flush(peer);
 }
 
-/* Each of these in both languages. */
-#define BOTH(name)                                                             \
-    static void name##_both(struct peer *peer);                                \
-    SCENARIO(name##_classic, NULL, classic)                                    \
-    {                                                                          \
-        name##_both(peer);                                                     \
-    }                                                                          \
-    SCENARIO(name##_modern, NULL, modern)                                      \
-    {                                                                          \
-        name##_both(peer);                                                     \
-    }                                                                          \
-    static void name##_both(struct peer *peer)
-
 /* ---- Events ---- */
 
-BOTH(an_event_reaches_the_clients_of_both)
+RELAY_BOTH(an_event_reaches_the_clients_of_both)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -87,7 +64,7 @@ BOTH(an_event_reaches_the_clients_of_both)
     peer_expect_nothing(ws); /* what comes back is its own */
 }
 
-BOTH(bytes_reach_them_too)
+RELAY_BOTH(bytes_reach_them_too)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -101,7 +78,7 @@ BOTH(bytes_reach_them_too)
     peer_expect_bytes(ws, "", 0);
 }
 
-BOTH(rooms_and_those_left_out_are_told)
+RELAY_BOTH(rooms_and_those_left_out_are_told)
 {
     skio_socket *socket;
     struct peer_ws *ws = sio_connect(peer, &socket);
@@ -128,7 +105,7 @@ BOTH(rooms_and_those_left_out_are_told)
     peer_expect_nothing(ws);
 }
 
-BOTH(what_cannot_be_sent_is_delivered_here)
+RELAY_BOTH(what_cannot_be_sent_is_delivered_here)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -142,7 +119,7 @@ BOTH(what_cannot_be_sent_is_delivered_here)
 
 /* ---- Sockets ---- */
 
-BOTH(sockets_of_both_join_leave_and_end)
+RELAY_BOTH(sockets_of_both_join_leave_and_end)
 {
     skio_socket *socket;
     struct peer_ws *ws = sio_connect(peer, &socket);
@@ -186,7 +163,7 @@ note_fetched(int err, const skio_remote *const *sockets, size_t count,
     }
 }
 
-BOTH(sockets_are_fetched_from_both)
+RELAY_BOTH(sockets_are_fetched_from_both)
 {
     skio_socket *socket;
 
@@ -211,7 +188,7 @@ BOTH(sockets_are_fetched_from_both)
     peer_expect_event(peer, "here {\"n\":7} shook hands");
 }
 
-BOTH(who_does_not_answer_is_missing)
+RELAY_BOTH(who_does_not_answer_is_missing)
 {
     sio_connect(peer, NULL);
     relay.is_deaf[1] = true;
@@ -235,7 +212,7 @@ BOTH(who_does_not_answer_is_missing)
     peer_expect_event(peer, "fetched SKIO_ECLOSED 1 missing 0");
 }
 
-BOTH(questions_have_a_limit)
+RELAY_BOTH(questions_have_a_limit)
 {
     for (int i = 0; i < 3; i++)
         peer_check(peer, skio_sockets_fetch(here(peer), NULL, note_fetched,
@@ -266,7 +243,7 @@ note_rooms(int err, const char *const *rooms, size_t count, size_t missing,
     peer_note(user, "rooms %s %d", skio_err_name(err), (int)count);
 }
 
-BOTH(sockets_servers_and_rooms_are_counted)
+RELAY_BOTH(sockets_servers_and_rooms_are_counted)
 {
     skio_socket *socket;
     skio_socket *second;
@@ -325,7 +302,7 @@ ask(struct peer *peer, skio_nsp *nsp)
                                          1) == SKIO_OK);
 }
 
-BOTH(clients_of_both_answer)
+RELAY_BOTH(clients_of_both_answer)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -340,7 +317,7 @@ BOTH(clients_of_both_answer)
     peer_expect_event(peer, NULL);
 }
 
-BOTH(an_answer_may_be_nothing_or_bytes)
+RELAY_BOTH(an_answer_may_be_nothing_or_bytes)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
     struct peer_ws *second = sio_connect(peer, NULL);
@@ -360,7 +337,7 @@ BOTH(an_answer_may_be_nothing_or_bytes)
     peer_expect_event(peer, "answers SKIO_OK - 2/2");
 }
 
-BOTH(clients_that_do_not_answer_are_told)
+RELAY_BOTH(clients_that_do_not_answer_are_told)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -380,7 +357,7 @@ BOTH(clients_that_do_not_answer_are_told)
     peer_expect_event(peer, "answers SKIO_ETIMEDOUT - 0/1");
 }
 
-BOTH(an_unreachable_cluster_is_told)
+RELAY_BOTH(an_unreachable_cluster_is_told)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -416,7 +393,7 @@ note_responses(int err, const skio_value *responses, size_t missing, void *user)
               json != NULL ? json : "?", (int)missing);
 }
 
-BOTH(servers_tell_and_ask_each_other)
+RELAY_BOTH(servers_tell_and_ask_each_other)
 {
     peer_check(peer, skio_on_server_event(here(peer), "e", on_server_event,
                                           peer) == SKIO_OK);
@@ -507,7 +484,7 @@ SCENARIO(without_a_stream_nobody_is_recovered, recovering, modern)
 
 /* ---- The end ---- */
 
-BOTH(what_is_asked_ends_with_its_server)
+RELAY_BOTH(what_is_asked_ends_with_its_server)
 {
     peer_check(peer, skio_sockets_fetch(there(), NULL, note_fetched, peer) ==
                          SKIO_OK);
@@ -525,7 +502,7 @@ BOTH(what_is_asked_ends_with_its_server)
     peer_expect_event(peer, NULL);
 }
 
-BOTH(clients_may_answer_when_nobody_asks_any_more)
+RELAY_BOTH(clients_may_answer_when_nobody_asks_any_more)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 

@@ -25,36 +25,13 @@ begin(struct peer *peer, bool is_classic)
     peer_check(peer, relay_attach(&relay, peer->server) == SKIO_OK);
 }
 
-static void
-classic(struct peer *peer)
-{
-    begin(peer, true);
-}
-
-static void
-modern(struct peer *peer)
-{
-    begin(peer, false);
-}
+RELAY_LANGUAGES(begin)
 
 static skio_nsp *
 here(struct peer *peer)
 {
     return skio_of(peer->server, "/");
 }
-
-/* Each of these in both languages. */
-#define BOTH(name)                                                             \
-    static void name##_both(struct peer *peer);                                \
-    SCENARIO(name##_classic, NULL, classic)                                    \
-    {                                                                          \
-        name##_both(peer);                                                     \
-    }                                                                          \
-    SCENARIO(name##_modern, NULL, modern)                                      \
-    {                                                                          \
-        name##_both(peer);                                                     \
-    }                                                                          \
-    static void name##_both(struct peer *peer)
 
 /* ---- Another server ---- */
 
@@ -163,7 +140,7 @@ expect_all_awaited(struct peer *peer, size_t others)
     peer_expect_event(peer, NULL);
 }
 
-BOTH(ten_servers_are_waited_for_and_no_more)
+RELAY_BOTH(ten_servers_are_waited_for_and_no_more)
 {
     expect_all_awaited(peer, MAX_SERVERS);
     expect_all_awaited(peer, MAX_SERVERS + 1);
@@ -185,7 +162,7 @@ answer_with(struct peer *peer, int sockets)
     answer_sockets(peer, room_for);
 }
 
-BOTH(a_hundred_sockets_are_fetched_and_no_more)
+RELAY_BOTH(a_hundred_sockets_are_fetched_and_no_more)
 {
     fetch(peer);
     answer_with(peer, MAX_FETCHED);
@@ -225,7 +202,7 @@ count(struct peer *peer)
 }
 
 /* A bracket before the first, a comma before each further one. */
-BOTH(answers_have_3000_bytes_together)
+RELAY_BOTH(answers_have_3000_bytes_together)
 {
     relay.claimed = 3;
     count(peer);
@@ -240,7 +217,7 @@ BOTH(answers_have_3000_bytes_together)
     peer_expect_event(peer, "count SKIO_ETIMEDOUT 1 missing 1");
 }
 
-BOTH(an_answer_that_fits_is_taken_after_one_that_does_not)
+RELAY_BOTH(an_answer_that_fits_is_taken_after_one_that_does_not)
 {
     relay.claimed = 3;
     count(peer);
@@ -276,7 +253,7 @@ respond(struct peer *peer, size_t bytes)
 }
 
 /* The bracket at the end is not counted. */
-BOTH(servers_respond_with_3000_bytes_together)
+RELAY_BOTH(servers_respond_with_3000_bytes_together)
 {
     relay.claimed = 3;
     ask_servers(peer);
@@ -319,7 +296,7 @@ answer_count(struct peer *peer, size_t clients)
 }
 
 /* With the brackets of an argument list. */
-BOTH(a_client_answers_with_3000_bytes)
+RELAY_BOTH(a_client_answers_with_3000_bytes)
 {
     ask_clients(peer);
     relay_run(&relay);
@@ -331,7 +308,7 @@ BOTH(a_client_answers_with_3000_bytes)
     peer_expect_event(peer, "answers SKIO_ETIMEDOUT 0 bytes 1/2");
 }
 
-BOTH(a_server_asks_a_hundred_clients_and_no_more)
+RELAY_BOTH(a_server_asks_a_hundred_clients_and_no_more)
 {
     ask_clients(peer);
     relay_run(&relay);
@@ -346,7 +323,7 @@ BOTH(a_server_asks_a_hundred_clients_and_no_more)
 }
 
 /* Also before it is known how many there are. */
-BOTH(clients_of_ten_servers_are_waited_for_and_no_more)
+RELAY_BOTH(clients_of_ten_servers_are_waited_for_and_no_more)
 {
     ask_clients(peer);
     for (int i = 0; i < MAX_SERVERS; i++)
@@ -380,7 +357,7 @@ hear_question(struct peer *peer, const char *request)
     peer_flush(peer);
 }
 
-BOTH(three_questions_of_others_wait_for_clients)
+RELAY_BOTH(three_questions_of_others_wait_for_clients)
 {
     struct peer_ws *ws = sio_connect(peer, NULL);
 
@@ -416,7 +393,7 @@ hear_join(struct peer *peer, size_t rooms, size_t to, size_t except)
     return hear(peer, &message, SKIO__WIRE_CLASSIC_REQUEST);
 }
 
-BOTH(a_list_has_ten_rooms)
+RELAY_BOTH(a_list_has_ten_rooms)
 {
     skio_socket *socket;
 

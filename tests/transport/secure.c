@@ -394,18 +394,25 @@ secure_say(struct secure_client *client, const char *text)
     secure_send(client, text, strlen(text));
 }
 
-void
-secure_frame(struct secure_client *client, const char *payload)
+size_t
+secure_put_frame(unsigned char *out, unsigned op, const char *payload)
 {
-    unsigned char frame[160];
     size_t len = strlen(payload);
 
     assert_true(len < 126);
-    frame[0] = 0x81;
-    frame[1] = (unsigned char)(0x80 | len);
-    memset(frame + 2, 0, 4);
-    memcpy(frame + 6, payload, len);
-    secure_send(client, frame, 6 + len);
+    out[0] = (unsigned char)op;
+    out[1] = (unsigned char)(0x80 | len);
+    memset(out + 2, 0, 4);
+    memcpy(out + 6, payload, len);
+    return 6 + len;
+}
+
+void
+secure_frame(struct secure_client *client, const char *payload)
+{
+    unsigned char frame[SECURE_FRAME_MAX];
+
+    secure_send(client, frame, secure_put_frame(frame, 0x81, payload));
 }
 
 size_t
@@ -484,6 +491,27 @@ secure_reset(struct secure_client *client)
 
     setsockopt(client->fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
     secure_leave(client);
+}
+
+void
+secure_finish(struct secure_client *client, enum secure_end how)
+{
+    if (how == SECURE_NOTIFY || how == SECURE_BOTH) {
+        SSL_shutdown(client->ssl);
+        secure_flush(client, SIZE_MAX);
+    }
+    if (how == SECURE_FIN || how == SECURE_BOTH)
+        shutdown(client->fd, SHUT_WR);
+    if (how == SECURE_RESET)
+        secure_reset(client);
+}
+
+void
+secure_await_descriptors(size_t count)
+{
+    for (int i = 0; i < 500 && home_descriptors() > count; i++)
+        home_pause(10);
+    assert_true(home_descriptors() <= count);
 }
 
 /* ---- The client: requests ---- */

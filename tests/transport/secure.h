@@ -29,6 +29,8 @@
     "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"                          \
     "Sec-WebSocket-Version: 13\r\n"
 
+#define SECURE_FRAME_MAX 131
+
 struct secure_host {
     struct test_alloc alloc; /* the server's thread, until it was joined */
     skio_server *server;
@@ -41,6 +43,15 @@ struct secure_client {
     int fd;
     SSL *ssl;
     BIO *in, *out; /* what came, what is to go */
+};
+
+/* TLS says so, TCP does, both, or neither. */
+enum secure_end {
+    SECURE_NOTIFY,
+    SECURE_FIN,
+    SECURE_BOTH,
+    SECURE_RESET,
+    SECURE_ENDS
 };
 
 extern char secure_out[1 << 20]; /* what was read last */
@@ -76,6 +87,9 @@ void secure_write(struct secure_client *client, const void *data, size_t len);
 void secure_flush(struct secure_client *client, size_t most);
 void secure_send(struct secure_client *client, const void *data, size_t len);
 void secure_say(struct secure_client *client, const char *text);
+/* A frame of a client, its first byte op; returns how long it is. */
+size_t secure_put_frame(unsigned char *out, unsigned op, const char *payload);
+/* A text at once. */
 void secure_frame(struct secure_client *client, const char *payload);
 
 /* The next bytes; 0: the server has ended it, or ten seconds have passed. */
@@ -91,6 +105,10 @@ bool secure_ends(struct secure_client *client, long ms);
 
 void secure_leave(struct secure_client *client);
 void secure_reset(struct secure_client *client);
+/* All but a reset leave the client to be read, and to be left. */
+void secure_finish(struct secure_client *client, enum secure_end how);
+/* No more than so many of this process are open: within five seconds. */
+void secure_await_descriptors(size_t count);
 
 /* A session of "/" by polling. */
 void secure_join(struct secure_client *client, char sid[32]);

@@ -502,21 +502,6 @@ request_behind_a_held_poll_waits(void **state)
 
 /* ---- Ends ---- */
 
-enum how { HOW_NOTIFY, HOW_FIN, HOW_RESET, HOW_BOTH, HOWS };
-
-static void
-finish(enum how how)
-{
-    if (how == HOW_NOTIFY || how == HOW_BOTH) {
-        SSL_shutdown(client.ssl);
-        secure_flush(&client, SIZE_MAX);
-    }
-    if (how == HOW_FIN || how == HOW_BOTH)
-        shutdown(client.fd, SHUT_WR);
-    if (how == HOW_RESET)
-        secure_reset(&client);
-}
-
 static void
 every_end_is_noticed(void **state)
 {
@@ -532,7 +517,7 @@ every_end_is_noticed(void **state)
     home_pause(50);
     before = home_descriptors();
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        for (int how = 0; how < HOWS; how++) {
+        for (int how = 0; how < SECURE_ENDS; how++) {
             secure_dial(&host, &client);
             secure_write(&client, parts[i], strlen(parts[i]));
             if (how % 2 == 0) {
@@ -540,15 +525,13 @@ every_end_is_noticed(void **state)
                 home_pause(10);
             }
             secure_flush(&client, SIZE_MAX);
-            finish((enum how)how);
-            if (how == HOW_RESET)
+            secure_finish(&client, (enum secure_end)how);
+            if (how == SECURE_RESET)
                 continue;
             assert_true(secure_ends(&client, 10000));
             secure_leave(&client);
         }
-    for (int i = 0; i < 300 && home_descriptors() > before; i++)
-        home_pause(10);
-    assert_int_equal(home_descriptors(), before);
+    secure_await_descriptors(before);
     secure_stop(&host);
 }
 
@@ -559,27 +542,27 @@ client_that_goes_during_a_poll_is_noticed(void **state)
 
     (void)state;
     secure_start(&host);
-    for (int how = 0; how < HOWS; how++) {
+    for (int how = 0; how < SECURE_ENDS; how++) {
         secure_dial(&host, &client);
         secure_join(&client, sid);
         secure_poll(&client, sid);
         home_pause(10);
-        finish((enum how)how);
+        secure_finish(&client, (enum secure_end)how);
         secure_await_loss(&host, how + 1);
-        if (how != HOW_RESET)
+        if (how != SECURE_RESET)
             secure_leave(&client);
     }
-    for (int how = 0; how < HOWS; how++) { /* with the request */
+    for (int how = 0; how < SECURE_ENDS; how++) { /* with the request */
         secure_dial(&host, &client);
         secure_join(&client, sid);
         snprintf(text, sizeof(text),
                  "GET " SECURE_PATH "&sid=%s HTTP/1.1\r\nHost: x\r\n\r\n", sid);
         secure_write(&client, text, strlen(text));
-        if (how != HOW_NOTIFY && how != HOW_BOTH)
+        if (how != SECURE_NOTIFY && how != SECURE_BOTH)
             secure_flush(&client, SIZE_MAX);
-        finish((enum how)how);
-        secure_await_loss(&host, HOWS + how + 1);
-        if (how != HOW_RESET)
+        secure_finish(&client, (enum secure_end)how);
+        secure_await_loss(&host, SECURE_ENDS + how + 1);
+        if (how != SECURE_RESET)
             secure_leave(&client);
     }
     secure_stop(&host);

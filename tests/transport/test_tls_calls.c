@@ -190,14 +190,6 @@ run(void (*talk_on)(struct talk *))
 }
 
 static void
-await_descriptors(size_t count)
-{
-    for (int i = 0; i < 500 && home_descriptors() > count; i++)
-        home_pause(10);
-    assert_true(home_descriptors() <= count);
-}
-
-static void
 check(const struct talk *talk, const struct talk *expected, int call, long n)
 {
     if (talk->len != expected->len || talk->was_told != expected->was_told)
@@ -241,7 +233,7 @@ torture(void (*talk_on)(struct talk *), const int (*numbers)[NUMBERS],
             }
     print_message("# %ld calls failed\n", atomic_load(&failed));
     assert_true(atomic_load(&failed) > 10);
-    await_descriptors(before);
+    secure_await_descriptors(before);
     secure_stop(&host);
 }
 

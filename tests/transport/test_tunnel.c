@@ -323,29 +323,6 @@ client_that_only_writes_is_stopped(void **state)
 
 /* ---- Ends ---- */
 
-enum how { HOW_NOTIFY, HOW_FIN, HOW_BOTH, HOW_RESET, HOWS };
-
-static void
-finish(enum how how)
-{
-    if (how == HOW_NOTIFY || how == HOW_BOTH) {
-        SSL_shutdown(client.ssl);
-        secure_flush(&client, SIZE_MAX);
-    }
-    if (how == HOW_FIN || how == HOW_BOTH)
-        shutdown(client.fd, SHUT_WR);
-    if (how == HOW_RESET)
-        secure_reset(&client);
-}
-
-static void
-await_descriptors(size_t count)
-{
-    for (int i = 0; i < 500 && home_descriptors() > count; i++)
-        home_pause(10);
-    assert_int_equal(home_descriptors(), count);
-}
-
 static void
 every_end_is_noticed(void **state)
 {
@@ -361,23 +338,23 @@ every_end_is_noticed(void **state)
     home_pause(50);
     before = home_descriptors();
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
-        for (int how = 0; how < HOWS; how++)
+        for (int how = 0; how < SECURE_ENDS; how++)
             for (int late = 0; late < 2; late++) {
                 secure_dial(&host, &client);
                 secure_write(&client, parts[i], strlen(parts[i]));
                 if (late) {
                     secure_flush(&client, SIZE_MAX);
                     home_pause(10);
-                } else if (how == HOW_FIN || how == HOW_RESET) {
+                } else if (how == SECURE_FIN || how == SECURE_RESET) {
                     secure_flush(&client, SIZE_MAX);
                 }
-                finish((enum how)how);
-                if (how == HOW_RESET)
+                secure_finish(&client, (enum secure_end)how);
+                if (how == SECURE_RESET)
                     continue;
                 assert_true(secure_ends(&client, 10000));
                 secure_leave(&client);
             }
-    await_descriptors(before);
+    secure_await_descriptors(before);
     secure_stop(&host);
 }
 
@@ -401,7 +378,7 @@ client_that_reads_nothing_goes_in_time(void **state)
         assert_true(secure_shake(&client, 0));
         secure_say(&client, close ? GET_LONG "Connection: close\r\n\r\n"
                                   : GET_LONG "\r\n");
-        await_descriptors(before + 1); /* the client's own */
+        secure_await_descriptors(before + 1); /* the client's own */
         secure_leave(&client);
     }
     secure_stop(&host);
@@ -479,7 +456,7 @@ without_sockets_one_connection_ends(void **state)
     assert_int_equal(atomic_load(&host.warned), 1);
     secure_say(&other, WHO "\r\n");
     assert_true(secure_heard(&other, "127.0.0.1"));
-    await_descriptors(before);
+    secure_await_descriptors(before);
     secure_leave(&other);
     secure_stop(&host);
 }
