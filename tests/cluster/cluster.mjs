@@ -96,13 +96,9 @@ export class Child {
 }
 
 /*
- * Redis: without persistence, in a folder of its own. The shell ends it when
+ * Redis: without persistence, in a folder of its own. The kernel ends it when
  * this process is gone.
  */
-
-const WATCHED = 'redis-server "$@" & pid=$!; ' +
-    'trap "kill $pid; wait $pid" TERM; trap "" PIPE; (cat; kill $pid) <&3 >/dev/null 2>&1 & ' +
-    'wait $pid; exit 0';
 
 export class Redis {
     // Further words for redis-server.
@@ -116,8 +112,8 @@ export class Redis {
         // Somebody else may take a port that was free a moment ago.
         for (let i = 0; i < 5; i++) {
             this.port = await freePort();
-            this.child = new Child("redis-server", "sh", [
-                "-c", `exec 3<&0; ${WATCHED}`, "redis-server",
+            this.child = new Child("redis-server", "setpriv", [
+                "--pdeathsig", "KILL", "redis-server",
                 "--port", String(this.port), "--bind", "127.0.0.1",
                 "--dir", this.folder, "--save", "", "--appendonly", "no",
                 ...this.options,

@@ -83,10 +83,9 @@ function start(command, args, hear) {
 }
 
 /*
- * Redis. A shell of its own ends it when this process is gone, frozen or not.
+ * Redis. The kernel ends it when this process is gone, frozen or not: whoever
+ * kept its number for that might end another one that has it since.
  */
-
-const WATCHED = 'redis-server "$@" & echo "pid $!"; cat >/dev/null; kill -9 $!';
 
 export class Redis {
     constructor() {
@@ -100,15 +99,11 @@ export class Redis {
     // args: like the command line's; sentinel: a file of settings
     async start(...args) {
         this.port ??= await freePort();
-        this.child = start("sh", [
-            "-c", WATCHED, "redis-server", ...args,
+        this.child = start("setpriv", [
+            "--pdeathsig", "KILL", "redis-server", ...args,
             "--port", String(this.port), "--bind", "127.0.0.1",
             "--dir", this.folder, ...this.more ?? ["--save", ""],
-        ], (line) => {
-            const match = /^pid (\d+)$/.exec(line);
-            if (match)
-                this.pid = Number(match[1]);
-        });
+        ], () => {});
         return this;
     }
 
@@ -142,13 +137,13 @@ export class Redis {
     }
 
     signal(name) {
-        process.kill(this.pid, name);
+        this.child.kill(name);
     }
 
     async end() {
         if (!this.child || this.child.ended !== undefined)
             return;
-        this.child.stdin.end();
+        this.child.kill("SIGKILL");
         await deadline(this.child.exited, WAIT_MS, "redis-server to end");
     }
 
